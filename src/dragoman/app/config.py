@@ -1,0 +1,340 @@
+"""The configuration: TOML, every key optional, every key also an environment variable.
+
+`sip.listen` in the file is `DRAGOMAN_SIP__LISTEN` in the environment, which wins.  A key that
+does not exist is an error.  The descriptions here are what `dragoman config` prints.
+"""
+
+import json
+import os
+import tomllib
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+DEFAULT_FILE: Final = Path("/etc/dragoman/dragoman.toml")
+PREFIX: Final = "DRAGOMAN_"
+
+
+class BadConfiguration(Exception):
+    """It cannot be used; the text names file, key, what was found and what is allowed."""
+
+
+def _listener(*schemes: str) -> Any:
+    def check(text: str) -> str:
+        scheme, _, rest = text.partition(":")
+        host, _, port = rest.rpartition(":")
+        if scheme not in schemes or not host or not (port.isascii() and port.isdigit()):
+            allowed = " or ".join(f'"{each}:ADDRESS:PORT"' for each in schemes)
+            raise ValueError(f'{allowed}, with "*" for every address')
+        if int(port) > 65535:
+            raise ValueError("a port from 0 to 65535")
+        return text
+
+    return AfterValidator(check)
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("an IP address, or a network such as 192.0.2.0/24") from None
+    return text
+
+
+def _domain(text: str) -> str:
+    if not text or " " in text or "@" in text or "/" in text:
+        raise ValueError("a domain name such as sip.example") from None
+    return text.lower().rstrip(".")
+
+
+SipListener = Annotated[str, _listener("udp", "tcp", "tls")]
+XmppListener = Annotated[str, _listener("starttls", "tls")]
+Network = Annotated[str, AfterValidator(_network)]
+Domain = Annotated[str, AfterValidator(_domain)]
+
+
+class Section(BaseModel):
+    """A table of the file; it knows every key that it may have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sip(Section):
+    """SIP: where it is listened for, and who is believed."""
+
+    listen: list[SipListener] = Field(
+        ["udp:*:5060", "tcp:*:5060", "tls:*:5061"],
+        description='Where SIP arrives; "*" is every IPv4 and IPv6 address.',
+    )
+    trusted: list[Network] = Field(
+        [], description="Addresses and networks whose From and P-Asserted-Identity are believed."
+    )
+    advertise: str = Field(
+        "", description="The host to name in Via; empty: the address used toward the peer."
+    )
+    max_message: int = Field(
+        1300, ge=200, le=65535, description="Bytes of the largest MESSAGE sent (RFC 3428 §8)."
+    )
+    tel_domain: str = Field(
+        "", description="The domain of telephone numbers (tel: URIs) in XMPP addresses."
+    )
+
+
+class Component(Section):
+    """A name that the gateway has at an XMPP server (XEP-0114)."""
+
+    domain: Domain = Field(description="The component's domain.")
+    secret: str = Field(description="What the server was told too.", repr=False)
+    server: str = Field(description='The server, "HOST:PORT".')
+    sip_domain: str = Field(
+        "", description="The SIP domain of its users; empty: any, escaped in the localpart."
+    )
+
+
+class Xmpp(Section):
+    """XMPP: where it is listened for, and what is asked of other servers."""
+
+    listen: list[XmppListener] = Field(
+        ["starttls:*:5269", "tls:*:5270"],
+        description='Where servers connect; "*" is every IPv4 and IPv6 address.',
+    )
+    require_encryption: bool = Field(
+        default=True, description="Whether streams without TLS are refused."
+    )
+    require_certificate: bool | list[Domain] = Field(
+        default=False,
+        description="Whether a valid certificate is asked of all servers (true), of none"
+        " (false: dialback over TLS does), or of a list of domains.",
+    )
+    max_stanza: int = Field(
+        262144, ge=10000, le=10485760, description="Bytes of the largest stanza taken."
+    )
+    component: list[Component] = Field([], description="Names at XMPP servers (XEP-0114).")
+
+
+class Serve(Section):
+    """The domains to stand for, instead of what the DNS says."""
+
+    xmpp: list[Domain] = Field([], description="SIP domains that are answered for on XMPP.")
+    sip: list[Domain] = Field([], description="XMPP domains that are answered for on SIP.")
+
+
+class Dns(Section):
+    """The domain name system."""
+
+    servers: list[str] = Field(
+        [], description='Name servers, "ADDRESS" or "ADDRESS:PORT"; empty: the system\'s.'
+    )
+
+
+class Tls(Section):
+    """Certificates."""
+
+    certificates: Path = Field(
+        Path("/etc/dragoman/certs"),
+        description="Where NAME.crt and NAME.key lie; the names inside them count.",
+    )
+    trust: str = Field("", description="A file of CA certificates; empty: the system's.")
+
+
+class Log(Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="From which level on; message bodies appear at debug only."
+    )
+    format: Literal["auto", "text", "json"] = Field(
+        "auto", description="auto: text on a terminal, JSON otherwise."
+    )
+
+
+class Message(Section):
+    """Instant messages."""
+
+    type: Literal["chat", "normal"] = Field(
+        "chat", description="The type of stanzas made from MESSAGE; RFC 7572 has normal."
+    )
+
+
+def _state() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/dragoman")
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "dragoman"
+
+
+class Configuration(BaseSettings):
+    """All of it; `load` makes one."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__"
+    )
+
+    sip: Sip = Field(default_factory=lambda: Sip(), description="SIP.")
+    xmpp: Xmpp = Field(default_factory=lambda: Xmpp(), description="XMPP.")
+    serve: Serve = Field(default_factory=lambda: Serve(), description="Domains, despite DNS.")
+    dns: Dns = Field(default_factory=lambda: Dns(), description="DNS.")
+    tls: Tls = Field(default_factory=lambda: Tls(), description="Certificates.")
+    message: Message = Field(default_factory=lambda: Message(), description="Messages.")
+    log: Log = Field(default_factory=lambda: Log(), description="Logs.")
+    state: Path = Field(default_factory=_state, description="Where state is kept.")
+    strict_7247: bool = Field(
+        default=False, description="Errors by the letter of RFC 7247 (codes 401, 407, 6xx)."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, and leave out every other source."""
+        return env_settings, init_settings
+
+
+def load(file: Path | None = None) -> Configuration:
+    """Return the configuration of `file` and the environment.
+
+    Without `file`, the default one is read if it is there.  Raises BadConfiguration.
+    """
+    path = file or DEFAULT_FILE
+    values = _read(path, wanted=file is not None)
+    try:
+        _refuse_unknown_variables()
+        return Configuration(**values)
+    except ValidationError as error:
+        raise BadConfiguration("\n".join(_complaints(error, path))) from None
+    except SettingsError as error:
+        raise BadConfiguration(_not_json(error)) from None
+
+
+def _read(path: Path, *, wanted: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if wanted:
+            raise BadConfiguration(f"{path}: there is no such file") from None
+        return {}
+    except OSError as error:
+        raise BadConfiguration(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfiguration(f"{path}: not TOML: {error}") from None
+
+
+def _complaints(error: ValidationError, path: Path) -> list[str]:
+    found: dict[str, str] = {}
+    for each in error.errors():
+        key = _key(each["loc"])
+        found.setdefault(key, _complaint(each["loc"], each, path))
+    return list(found.values())
+
+
+def _key(where: tuple[int | str, ...]) -> str:
+    """Return the key as the file has it: a union's branches are not part of it."""
+    branches = ("list[", "function", "bool")
+    return ".".join(str(part) for part in where if not str(part).startswith(branches))
+
+
+def _complaint(where: tuple[int | str, ...], error: Any, path: Path) -> str:
+    key = _key(where)
+    variable = PREFIX + "__".join(str(part) for part in where[:2]).upper()
+    source = f"environment {variable}" if variable in os.environ else str(path)
+    if error["type"] == "extra_forbidden":
+        return f"{source}: {key}: no such key; allowed here: {', '.join(_siblings(where))}"
+    if error["type"] == "missing":
+        return f"{source}: {key}: is missing"
+    allowed = error["msg"].removeprefix("Value error, ")
+    return f"{source}: {key}: found {error['input']!r}, allowed: {allowed}"
+
+
+def _siblings(where: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that exist beside the one at `where`."""
+    fields = Configuration.model_fields
+    for part in where[:-1]:
+        if isinstance(part, str) and part in fields:
+            kind: Any = fields[part].annotation
+            inner = getattr(kind, "__args__", (kind,))[0]
+            fields = getattr(inner, "model_fields", fields)
+    return sorted(fields)
+
+
+def _refuse_unknown_variables() -> None:
+    """Find misspelt variables, which the settings library would pass over."""
+    for name in os.environ:
+        if not name.startswith(PREFIX):
+            continue
+        first, _, second = name.removeprefix(PREFIX).lower().partition("__")
+        field = Configuration.model_fields.get(first)
+        inner = getattr(field.annotation, "model_fields", {}) if field else {}
+        if field is None or (second and second.partition("__")[0] not in inner):
+            allowed = ", ".join(sorted(inner if field else Configuration.model_fields))
+            raise BadConfiguration(f"environment {name}: no such key; allowed here: {allowed}")
+
+
+def _not_json(error: SettingsError) -> str:
+    """Say which variable is not the JSON that its key needs."""
+    for name, value in os.environ.items():
+        path = name.removeprefix(PREFIX).lower().split("__")
+        if not name.startswith(PREFIX) or not _holds_json(path):
+            continue
+        try:
+            json.loads(value)
+        except ValueError:
+            return f'environment {name}: found {value!r}, allowed: JSON, such as ["a", "b"]'
+    return f"environment: {error}"
+
+
+def _holds_json(path: list[str]) -> bool:
+    field = Configuration.model_fields.get(path[0])
+    if len(path) == 1 or field is None:
+        return field is not None and isinstance(field.annotation, type(Section))
+    inner = getattr(field.annotation, "model_fields", {}).get(path[1])
+    return inner is not None and "list" in str(inner.annotation)
+
+
+def describe(configuration: Configuration) -> str:
+    """Return the configuration as TOML, each key below its description; secrets are masked."""
+    plain, tables = [], []
+    for name, field in Configuration.model_fields.items():
+        value = getattr(configuration, name)
+        if isinstance(value, Section):
+            tables.append(f"[{name}]\n" + "\n".join(_keys(value, name)))
+        else:
+            plain.append(f"# {field.description}\n{name} = {_toml(value)}")
+    return "\n".join(plain) + "\n\n" + "\n\n".join(tables) + "\n"
+
+
+def _keys(section: Section, path: str) -> list[str]:
+    lines, last = [], []
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, list) and value and isinstance(value[0], Section):
+            last += [f"\n[[{path}.{name}]]\n" + "\n".join(_keys(each, path)) for each in value]
+            continue
+        shown = "***" if field.repr is False else value
+        lines.append(f"# {field.description}\n{name} = {_toml(shown)}")
+    return lines + last
+
+
+def _toml(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case list():
+            return "[" + ", ".join(_toml(each) for each in value) + "]"
+        case _:
+            text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{text}"'

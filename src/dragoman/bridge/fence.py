@@ -1,0 +1,92 @@
+"""When has the far server taken a stanza?  When it answers a later ping (XEP-0199, RFC 6120 §10.1).
+
+A server handles what comes from one domain for another in order.  So the answer to a ping that
+was sent behind a message says that the message was taken, and that an error it caused, which is
+sent on the same stream as that answer, has come already.  At most one ping a pair of domains is
+under way; what is sent meanwhile waits for the next, so a busy pair pays one ping a round trip.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from dragoman.clock import Alarms
+
+Key = TypeVar("Key")
+Pair = tuple[str, str]
+
+PATIENCE: Final = 30.0
+"""Seconds from sending to answer, the making of a stream included; then what waits has failed.
+
+Below the 32 s of Timer F (RFC 3261 §17.1.2.2), so that a SIP sender still hears of it.
+"""
+
+
+@dataclass(slots=True)
+class _Line(Generic[Key]):
+    """One pair's stanzas: those before the ping under way, and those behind it."""
+
+    ping: str = ""
+    before: list[Key] = field(default_factory=list)
+    behind: list[Key] = field(default_factory=list)
+
+
+class Fences(Generic[Key]):
+    """The fences of all pairs of domains.
+
+    `ping(pair, identifier)` sends an XEP-0199 ping behind everything sent so far;
+    `token()` gives identifiers nobody can guess.
+    """
+
+    def __init__(self, ping: Callable[[Pair, str], None], token: Callable[[], str]) -> None:
+        """Start with nothing under way."""
+        self._ping = ping
+        self._token = token
+        self._lines: dict[Pair, _Line[Key]] = {}
+        self._alarms: Alarms[Pair] = Alarms()
+
+    def __len__(self) -> int:
+        """Return how many pairs have something under way."""
+        return len(self._lines)
+
+    def sent(self, pair: Pair, key: Key, now: float) -> None:
+        """Have `key` be confirmed once the far server has taken what was just sent."""
+        line = self._lines.get(pair)
+        if line is None:
+            line = self._lines[pair] = _Line()
+        line.behind.append(key)
+        if not line.ping:
+            self._raise(pair, line, now)
+
+    def answered(self, pair: Pair, identifier: str, now: float) -> list[Key] | None:
+        """Return what the answer with this id confirms; None when no ping of ours had it."""
+        line = self._lines.get(pair)
+        if line is None or line.ping != identifier:
+            return None
+        taken, line.before, line.ping = line.before, [], ""
+        if line.behind:
+            self._raise(pair, line, now)
+        else:
+            del self._lines[pair]
+            self._alarms.cancel(pair)
+        return taken
+
+    def lost(self, pair: Pair) -> list[Key]:
+        """Return what can no longer be confirmed, because the stream of the pair went away."""
+        line = self._lines.pop(pair, None)
+        self._alarms.cancel(pair)
+        return [] if line is None else line.before + line.behind
+
+    def on_timer(self, now: float) -> list[Key]:
+        """Return what the far servers took too long over."""
+        return [key for pair in self._alarms.due(now) for key in self.lost(pair)]
+
+    def next_timer(self) -> float | None:
+        """Return when `on_timer` is wanted next."""
+        return self._alarms.next()
+
+    def _raise(self, pair: Pair, line: _Line[Key], now: float) -> None:
+        line.before, line.behind = line.behind, []
+        line.ping = self._token()
+        self._alarms.set(pair, now + PATIENCE)
+        self._ping(pair, line.ping)

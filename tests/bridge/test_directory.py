@@ -1,0 +1,84 @@
+"""The directory: what the DNS says about who is served and who is believed."""
+
+from dragoman.bridge.directory import (
+    ASKING,
+    FAILED,
+    FRESH,
+    KNOWN,
+    STALE,
+    Directory,
+    Look,
+    Override,
+    Side,
+    Standing,
+)
+
+GATEWAY, PROXY = "192.0.2.10", "192.0.2.30"
+
+
+def directory(override: Override | None = None) -> Directory:
+    return Directory(GATEWAY.__eq__, "198.51.100.1".__eq__, override)
+
+
+def test_a_domain_is_served_when_its_records_lead_here() -> None:
+    found = directory()
+    assert found.stands_for(Side.XMPP, "sip.example", 0.0) is Standing.UNKNOWN
+    assert found.wanted() == [Look(Side.XMPP, "sip.example")]
+    found.learn(Look(Side.XMPP, "sip.example"), frozenset({PROXY, GATEWAY}), 0.0)
+    found.learn(Look(Side.SIP, "sip.example"), frozenset({PROXY}), 0.0)
+    assert found.stands_for(Side.XMPP, "sip.example", 1.0) is Standing.YES
+    assert found.stands_for(Side.SIP, "sip.example", 1.0) is Standing.NO
+
+
+def test_a_sender_is_believed_from_the_addresses_of_its_domain_only() -> None:
+    found = directory()
+    assert found.believes("sip.example", PROXY, 0.0) is Standing.UNKNOWN
+    assert found.believes("sip.example", "203.0.113.9", 0.0) is Standing.UNKNOWN
+    assert found.wanted() == [Look(Side.SIP, "sip.example")], "asked once"
+    found.learn(Look(Side.SIP, "sip.example"), frozenset({PROXY}), 0.0)
+    assert found.believes("sip.example", PROXY, 1.0) is Standing.YES
+    assert found.believes("sip.example", "203.0.113.9", 1.0) is Standing.NO
+
+
+def test_a_trusted_address_may_speak_for_anybody() -> None:
+    assert directory().believes("sip.example", "198.51.100.1", 0.0) is Standing.YES
+
+
+def test_the_configuration_overrides_the_dns() -> None:
+    found = directory(Override(xmpp=["sip.example"]))
+    assert found.stands_for(Side.XMPP, "sip.example", 0.0) is Standing.YES
+    assert found.stands_for(Side.XMPP, "other.example", 0.0) is Standing.NO
+    assert found.stands_for(Side.SIP, "other.example", 0.0) is Standing.UNKNOWN
+    assert found.leads_here(Side.XMPP, "other.example", 0.0) is Standing.UNKNOWN
+
+
+def test_an_answer_is_renewed_while_it_is_still_used() -> None:
+    found, look = directory(), Look(Side.XMPP, "sip.example")
+    found.learn(look, frozenset({GATEWAY}), 0.0)
+    assert found.stands_for(Side.XMPP, "sip.example", FRESH - 1) is Standing.YES
+    assert found.wanted() == []
+    assert found.stands_for(Side.XMPP, "sip.example", FRESH) is Standing.YES
+    assert found.wanted() == [look]
+    found.learn(look, None, FRESH + 1)
+    assert found.stands_for(Side.XMPP, "sip.example", FRESH + 2) is Standing.YES
+    assert found.stands_for(Side.XMPP, "sip.example", STALE) is Standing.UNKNOWN
+
+
+def test_no_answer_is_not_the_same_as_no_record() -> None:
+    found, look = directory(), Look(Side.XMPP, "sip.example")
+    found.learn(look, None, 0.0)
+    assert found.stands_for(Side.XMPP, "sip.example", 1.0) is Standing.UNANSWERED
+    assert found.wanted() == []
+    assert found.stands_for(Side.XMPP, "sip.example", FAILED) is Standing.UNKNOWN
+    assert found.wanted() == [look]
+
+
+def test_answers_and_open_questions_are_bounded() -> None:
+    found = directory()
+    for number in range(KNOWN + 1):
+        found.learn(Look(Side.SIP, f"d{number}.example"), frozenset(), 0.0)
+    assert len(found) == KNOWN
+    for number in range(ASKING):
+        assert found.believes(f"e{number}.example", PROXY, 0.0) is Standing.UNKNOWN
+    assert found.believes("one.more.example", PROXY, 0.0) is Standing.UNANSWERED
+    assert len(found.wanted()) == ASKING

@@ -1,0 +1,68 @@
+"""Fences: a ping behind each batch of stanzas tells when they have been taken."""
+
+from collections.abc import Callable
+from itertools import count
+
+from dragoman.bridge.fence import PATIENCE, Fences, Pair
+
+PAIR = ("sip.example", "xmpp.example")
+OTHER = ("sip.example", "jabber.example")
+
+
+def tokens() -> Callable[[], str]:
+    numbers = count(1)
+    return lambda: f"f{next(numbers)}"
+
+
+def fences() -> tuple[Fences[str], list[tuple[Pair, str]]]:
+    pings: list[tuple[Pair, str]] = []
+    return Fences(lambda pair, identifier: pings.append((pair, identifier)), tokens()), pings
+
+
+def test_an_answered_ping_confirms_what_went_before_it_and_nothing_behind() -> None:
+    found, pings = fences()
+    found.sent(PAIR, "a", 0.0)
+    found.sent(PAIR, "b", 0.0)
+    found.sent(PAIR, "c", 0.0)
+    assert pings == [(PAIR, "f1")]
+    assert found.answered(PAIR, "f1", 0.1) == ["a"]
+    assert pings == [(PAIR, "f1"), (PAIR, "f2")]
+    assert found.answered(PAIR, "f2", 0.2) == ["b", "c"]
+    assert (len(found), found.next_timer()) == (0, None)
+
+
+def test_an_answer_to_another_ping_or_from_another_domain_confirms_nothing() -> None:
+    found, _ = fences()
+    found.sent(PAIR, "a", 0.0)
+    assert found.answered(PAIR, "f2", 0.1) is None
+    assert found.answered(OTHER, "f1", 0.1) is None
+    assert found.answered(PAIR, "f1", 0.1) == ["a"]
+    assert found.answered(PAIR, "f1", 0.1) is None
+
+
+def test_pairs_do_not_wait_for_each_other() -> None:
+    found, pings = fences()
+    found.sent(PAIR, "a", 0.0)
+    found.sent(OTHER, "b", 0.0)
+    assert pings == [(PAIR, "f1"), (OTHER, "f2")]
+    assert found.answered(OTHER, "f2", 0.1) == ["b"]
+
+
+def test_a_lost_stream_gives_back_everything_unconfirmed() -> None:
+    found, _ = fences()
+    found.sent(PAIR, "a", 0.0)
+    found.sent(PAIR, "b", 0.0)
+    assert found.lost(PAIR) == ["a", "b"]
+    assert found.lost(PAIR) == []
+    assert found.answered(PAIR, "f1", 0.1) is None
+    assert found.next_timer() is None
+
+
+def test_a_server_that_does_not_answer_in_time_fails_what_waits() -> None:
+    found, _ = fences()
+    found.sent(PAIR, "a", 1.0)
+    found.sent(PAIR, "b", 2.0)
+    assert found.next_timer() == 1.0 + PATIENCE
+    assert found.on_timer(PATIENCE) == []
+    assert found.on_timer(1.0 + PATIENCE) == ["a", "b"]
+    assert len(found) == 0
