@@ -1,0 +1,1 @@
+"""The only sockets in the house: DNS, TLS, and drivers that join sans-IO cores to asyncio."""
