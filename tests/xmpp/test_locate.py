@@ -1,0 +1,173 @@
+"""RFC 6120 §3.2 and XEP-0368: which server, in which order, and when there is none."""
+
+from collections.abc import Mapping
+from random import Random
+from typing import TypeAlias
+
+import pytest
+
+from dragoman.errors import RemoteError
+from dragoman.records import Answer, DnsFailure, Kind, Question, Srv
+from dragoman.xmpp.locate import MAX_TARGETS, Target, locate
+
+Zone: TypeAlias = Mapping[tuple[Kind, str], Answer | DnsFailure]
+XMPP = (Kind.SRV, "_xmpp-server._tcp.example.net")
+XMPPS = (Kind.SRV, "_xmpps-server._tcp.example.net")
+OWN = (Kind.ADDRESS, "example.net")
+
+
+def found(zone: Zone, domain: str = "example.net", seed: int = 1) -> list[Target]:
+    return asked(zone, domain, seed)[0]
+
+
+def asked(zone: Zone, domain: str, seed: int = 1) -> tuple[list[Target], list[Question]]:
+    """Run `locate` against a zone; return its result and the questions it put."""
+    questions: list[Question] = []
+    steps = locate(domain, chance=Random(seed))  # noqa: S311 - drawing a server is no secret
+    try:
+        question = next(steps)
+        while True:
+            questions.append(question)
+            answer = zone.get((question.kind, question.name), ())
+            question = steps.throw(answer) if isinstance(answer, DnsFailure) else steps.send(answer)
+    except StopIteration as end:
+        return end.value, questions
+
+
+def host(name: str, *addresses: str) -> dict[tuple[Kind, str], Answer | DnsFailure]:
+    return {(Kind.ADDRESS, name): addresses}
+
+
+@pytest.mark.spec("NET-01")
+def test_both_services_are_mixed_by_priority() -> None:
+    zone: Zone = {
+        XMPP: (Srv(10, 0, 5269, "b.example.net"), Srv(30, 0, 5269, "d.example.net")),
+        XMPPS: (Srv(5, 0, 5270, "a.example.net"), Srv(20, 0, 443, "c.example.net")),
+        **host("a.example.net", "192.0.2.1"),
+        **host("b.example.net", "2001:db8::2", "192.0.2.2"),
+        **host("c.example.net", "192.0.2.3"),
+        **host("d.example.net", "192.0.2.4"),
+    }
+    assert found(zone) == [
+        Target("192.0.2.1", 5270, True, "example.net"),
+        Target("2001:db8::2", 5269, False, "example.net"),
+        Target("192.0.2.2", 5269, False, "example.net"),
+        Target("192.0.2.3", 443, True, "example.net"),
+        Target("192.0.2.4", 5269, False, "example.net"),
+    ]
+
+
+@pytest.mark.spec("NET-01")
+def test_weights_are_drawn_across_both_services() -> None:
+    zone: Zone = {
+        XMPP: (Srv(1, 10, 5269, "a.example.net"),),
+        XMPPS: (Srv(1, 90, 5270, "a.example.net"),),
+        **host("a.example.net", "192.0.2.1"),
+    }
+    first = [found(zone, seed=seed)[0].direct_tls for seed in range(400)]
+    assert 320 < first.count(True) < 399
+    assert {target.direct_tls for target in found(zone)} == {True, False}
+
+
+def test_equal_records_of_both_services_keep_their_kinds() -> None:
+    record = Srv(1, 0, 443, "a.example.net")
+    zone: Zone = {XMPP: (record,), XMPPS: (record,), **host("a.example.net", "192.0.2.1")}
+    assert sorted(target.direct_tls for target in found(zone)) == [False, True]
+
+
+@pytest.mark.spec("NET-02")
+@pytest.mark.parametrize(
+    ("xmpp", "xmpps", "expected"),
+    [
+        ((Srv(0, 0, 0, "."),), (), []),
+        ((), (Srv(0, 0, 0, "."),), []),
+        ((Srv(0, 0, 0, "."),), (Srv(0, 0, 0, "."),), []),
+        ((Srv(0, 0, 5269, "gone.example.net"),), (), []),
+        (
+            (Srv(0, 0, 5269, "a.example.net"),),
+            (Srv(0, 0, 0, "."),),
+            [Target("192.0.2.1", 5269, False, "example.net")],
+        ),
+    ],
+)
+def test_no_fall_back_once_srv_answered(
+    xmpp: Answer, xmpps: Answer, expected: list[Target]
+) -> None:
+    zone: Zone = {
+        XMPP: xmpp,
+        XMPPS: xmpps,
+        **host("a.example.net", "192.0.2.1"),
+        **host("example.net", "192.0.2.99"),
+    }
+    targets, questions = asked(zone, "example.net")
+    assert targets == expected
+    assert Question(*OWN) not in questions
+
+
+@pytest.mark.spec("NET-02")
+def test_without_srv_the_domain_itself_on_5269() -> None:
+    zone: Zone = host("example.net", "2001:db8::1", "192.0.2.1")
+    assert found(zone) == [
+        Target("2001:db8::1", 5269, False, "example.net"),
+        Target("192.0.2.1", 5269, False, "example.net"),
+    ]
+    assert found({}) == []
+
+
+def test_a_failed_question_is_not_an_absent_record() -> None:
+    failure = DnsFailure("SERVFAIL")
+    own = host("example.net", "192.0.2.1")
+    with pytest.raises(DnsFailure):
+        found({XMPP: failure, **own})
+    with pytest.raises(DnsFailure):
+        found({XMPPS: failure, **own})
+    with pytest.raises(DnsFailure):
+        found({OWN: failure})
+    one = {XMPPS: (Srv(0, 0, 5270, "a.example.net"),), **host("a.example.net", "192.0.2.1")}
+    assert len(found({XMPP: failure, **one})) == 1
+
+
+def test_a_target_that_fails_leaves_the_others() -> None:
+    records = (Srv(0, 0, 5269, "a.example.net"), Srv(1, 0, 5269, "b.example.net"))
+    failure = DnsFailure("time-out")
+    zone: Zone = {
+        XMPP: records,
+        (Kind.ADDRESS, "a.example.net"): failure,
+        **host("b.example.net", "192.0.2.2"),
+    }
+    assert [target.address for target in found(zone)] == ["192.0.2.2"]
+    with pytest.raises(DnsFailure):
+        found({**zone, (Kind.ADDRESS, "b.example.net"): failure})
+
+
+def test_questions_and_sni_are_in_a_labels() -> None:
+    targets, questions = asked(
+        {(Kind.ADDRESS, "xn--bcher-kva.example"): ("192.0.2.1",)}, "bücher.example"
+    )
+    assert questions[0] == Question(Kind.SRV, "_xmpp-server._tcp.xn--bcher-kva.example")
+    assert targets == [Target("192.0.2.1", 5269, False, "xn--bcher-kva.example")]
+
+
+@pytest.mark.parametrize("domain", ["192.0.2.7", "[2001:db8::7]"])
+def test_a_literal_needs_no_question(domain: str) -> None:
+    targets, questions = asked({}, domain)
+    assert questions == []
+    assert targets == [Target(domain.strip("[]"), 5269, False, domain.strip("[]"))]
+
+
+@pytest.mark.parametrize("domain", ["\u2028.example", "é" * 80 + ".example"])
+def test_a_name_without_a_labels_is_refused(domain: str) -> None:
+    with pytest.raises(RemoteError):
+        found({}, domain)
+
+
+def test_the_number_of_targets_is_bounded() -> None:
+    records = tuple(Srv(n, 0, 5269, f"h{n}.example.net") for n in range(40))
+    zone: Zone = {XMPP: records}
+    for n in range(40):
+        zone = {
+            **zone,
+            **host(f"h{n}.example.net", f"192.0.2.{n}", f"2001:db8::{n}", "192.0.2.250"),
+        }
+    targets, questions = asked(zone, "example.net")
+    assert (len(targets), len(questions)) == (MAX_TARGETS, 18)
