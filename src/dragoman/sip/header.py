@@ -1,4 +1,4 @@
-"""The typed header fields of SIP (RFC 3261 §20, RFC 3581) and the names of all of them."""
+"""The typed header fields of SIP (RFC 3261 §20, RFC 3581)."""
 
 import re
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from dragoman.sip.grammar import (
     split,
     take_quoted,
 )
+from dragoman.sip.head import CANONICAL, canonical
 from dragoman.sip.uri import Uri, parse_hostport
 
 __all__ = [
@@ -33,103 +34,6 @@ __all__ = [
     "split_list",
 ]
 
-_NAMES: Final = [
-    "Accept",
-    "Accept-Contact",
-    "Accept-Encoding",
-    "Accept-Language",
-    "Alert-Info",
-    "Allow",
-    "Allow-Events",
-    "Authentication-Info",
-    "Authorization",
-    "Call-ID",
-    "Call-Info",
-    "Contact",
-    "Content-Disposition",
-    "Content-Encoding",
-    "Content-Language",
-    "Content-Length",
-    "Content-Type",
-    "CSeq",
-    "Date",
-    "Error-Info",
-    "Event",
-    "Expires",
-    "From",
-    "History-Info",
-    "Identity",
-    "Identity-Info",
-    "In-Reply-To",
-    "Max-Breadth",
-    "Max-Forwards",
-    "MIME-Version",
-    "Min-Expires",
-    "Min-SE",
-    "Organization",
-    "P-Asserted-Identity",
-    "P-Preferred-Identity",
-    "Path",
-    "Priority",
-    "Privacy",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "Proxy-Require",
-    "RAck",
-    "Reason",
-    "Record-Route",
-    "Refer-To",
-    "Referred-By",
-    "Reject-Contact",
-    "Replaces",
-    "Reply-To",
-    "Request-Disposition",
-    "Require",
-    "Retry-After",
-    "Route",
-    "RSeq",
-    "Server",
-    "Service-Route",
-    "Session-Expires",
-    "SIP-ETag",
-    "SIP-If-Match",
-    "Subject",
-    "Subscription-State",
-    "Supported",
-    "Timestamp",
-    "To",
-    "Unsupported",
-    "User-Agent",
-    "Via",
-    "Warning",
-    "WWW-Authenticate",
-]
-_COMPACT: Final = {
-    "a": "Accept-Contact",
-    "b": "Referred-By",
-    "c": "Content-Type",
-    "d": "Request-Disposition",
-    "e": "Content-Encoding",
-    "f": "From",
-    "i": "Call-ID",
-    "j": "Reject-Contact",
-    "k": "Supported",
-    "l": "Content-Length",
-    "m": "Contact",
-    "n": "Identity-Info",
-    "o": "Event",
-    "r": "Refer-To",
-    "s": "Subject",
-    "t": "To",
-    "u": "Allow-Events",
-    "v": "Via",
-    "x": "Session-Expires",
-    "y": "Identity",
-}
-
-CANONICAL: Final[dict[str, str]] = {name.lower(): name for name in _NAMES} | _COMPACT
-"""Each known header name in lower case, and each compact form, with the name as we write it."""
-
 _SENT_PROTOCOL: Final = re.compile(
     r"SIP[ \t]*+/[ \t]*+[^ \t/]++[ \t]*+/[ \t]*+([^ \t/]++)[ \t]++(.*)", re.IGNORECASE | re.DOTALL
 )
@@ -137,19 +41,6 @@ _COLON: Final = re.compile(r"[ \t]*+:[ \t]*+")
 _DEFAULT_PORTS: Final = {"TLS": 5061, "TLS-SCTP": 5061, "WS": 80, "WSS": 443}
 _MAX_CSEQ: Final = 2**31 - 1
 _MAX_SECONDS: Final = 2**32 - 1
-
-
-def canonical(name: str) -> str:
-    """Return the header name as we write it: known ones by the table, others in Title-Case.
-
-    Raises SipError(400) when it is not a token.
-    """
-    known = CANONICAL.get(name.lower())
-    if known is not None:
-        return known
-    if not is_token(name):
-        raise SipError(f"not a header name: {name[:40]!r}")
-    return "-".join([part.capitalize() for part in name.split("-")])
 
 
 def split_list(text: str) -> list[str]:

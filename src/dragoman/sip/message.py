@@ -1,20 +1,20 @@
 """SIP messages: bytes into values and back (RFC 3261 §7, §8.2.6, §18.3)."""
 
 from collections.abc import Iterable
-from typing import Final, TypeAlias, final
+from typing import Final, final
 
 from dragoman.errors import LocalError
 from dragoman.sip.failure import PHRASES, SipError
-from dragoman.sip.grammar import BLANK, is_token, parse_number
-from dragoman.sip.header import (
-    CANONICAL,
-    CSeq,
-    MediaType,
-    NameAddress,
-    Via,
-    canonical,
-    split_list,
+from dragoman.sip.grammar import is_token, parse_number
+from dragoman.sip.head import (
+    MAX_HEADERS,
+    MAX_LINE,
+    Header,
+    head_end,
+    read_broken_head,
+    read_head,
 )
+from dragoman.sip.header import CSeq, MediaType, NameAddress, Via, split_list
 from dragoman.sip.uri import Uri
 
 __all__ = [
@@ -29,21 +29,14 @@ __all__ = [
     "SipError",
     "build_request",
     "encode",
-    "head_end",
     "parse",
     "parse_head",
     "response_to",
+    "salvage",
 ]
 
-Header: TypeAlias = tuple[str, str]
-"""A header's canonical name and its value, unfolded and without blanks at the ends."""
-
 MAX_MESSAGE: Final = 65535
-MAX_HEADERS: Final = 256
-MAX_LINE: Final = 8192
 
-_SPELLED: Final = {name: name for name in CANONICAL.values()}
-_FOLD: Final = (" ", "\t")
 _COPIES: Final = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
 _TRYING_COPIES: Final = _COPIES | {"Timestamp"}
 
@@ -275,7 +268,7 @@ def parse(data: bytes) -> Request | Response:
     try:
         return _parse(data)
     except SipError as error:
-        error.request = _salvage(data)
+        error.request = salvage(data)
         raise
 
 
@@ -284,32 +277,14 @@ def parse_head(head: bytes) -> Request | Response:
 
     Limits and errors are those of `parse`, but `request` of an error is not set.
     """
-    try:
-        text = head.decode()
-    except UnicodeDecodeError:
-        raise SipError("head that is not UTF-8") from None
-    if "\r" in text:
-        text = text.replace("\r\n", "\n")
-        if "\r" in text:
-            raise SipError("CR without LF")
-    start, _, rest = text.partition("\n")
-    headers = _parse_headers(rest)
-    return _parse_start(start, headers)
-
-
-def head_end(data: bytes | bytearray, start: int = 0) -> tuple[int, int] | None:
-    """Find the empty line that ends a head: where the head stops, and where the body begins.
-
-    Looks from `start` on; None when there is no such line yet.
-    """
-    end = data.find(b"\n\r\n", start)
-    stop = len(data) if end < 0 else end + 1
-    bare = data.find(b"\n\n", start, stop)
-    if bare >= 0:
-        return bare, bare + 2
-    if end < 0:
-        return None
-    return (end - 1 if end and data[end - 1] == 13 else end), end + 3
+    start, headers = read_head(head)
+    if start[:4].upper() == "SIP/":
+        return _parse_status_line(start, headers)
+    parts = start.split(" ")
+    if len(parts) != 3 or not parts[1] or not is_token(parts[0]):
+        raise SipError(f"not a request line: {start[:40]!r}")
+    _check_version(parts[2])
+    return Request(parts[0], parts[1], headers)
 
 
 def build_request(
@@ -396,42 +371,6 @@ def _parse(data: bytes) -> Request | Response:
     return message
 
 
-def _parse_headers(text: str) -> list[Header]:
-    lines = text.split("\n") if text else []
-    if len(lines) > MAX_HEADERS:
-        raise SipError(f"more than {MAX_HEADERS} header lines")
-    headers: list[Header] = []
-    for line in lines:
-        if line[:1] in _FOLD:
-            _unfold(headers, line)
-            continue
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise SipError(f"header line without a colon: {line[:40]!r}")
-        spelled = _SPELLED.get(name) or canonical(name.rstrip(BLANK))
-        headers.append((spelled, value.strip(BLANK)))
-    if len(text) > MAX_LINE and any(len(value) > MAX_LINE for _, value in headers):
-        raise SipError(f"header longer than {MAX_LINE} characters")
-    return headers
-
-
-def _unfold(headers: list[Header], line: str) -> None:
-    if not headers:
-        raise SipError("the first header line continues nothing")
-    name, value = headers[-1]
-    headers[-1] = (name, f"{value} {line.strip(BLANK)}".strip(BLANK))
-
-
-def _parse_start(line: str, headers: list[Header]) -> Request | Response:
-    if line[:4].upper() == "SIP/":
-        return _parse_status_line(line, headers)
-    parts = line.split(" ")
-    if len(parts) != 3 or not parts[1] or not is_token(parts[0]):
-        raise SipError(f"not a request line: {line[:40]!r}")
-    _check_version(parts[2])
-    return Request(parts[0], parts[1], headers)
-
-
 def _parse_status_line(line: str, headers: list[Header]) -> Response:
     version, _, rest = line.partition(" ")
     digits, _, reason = rest.partition(" ")
@@ -451,24 +390,12 @@ def _check_version(text: str) -> None:
     raise SipError(f"not SIP/2.0: {text[:40]!r}", 505 if known else 400)
 
 
-def _salvage(data: bytes) -> Request | None:
-    """Read what can be read of a request that `parse` refused, so that it can be answered."""
-    found = head_end(data)
-    head = data[: min(found[0] if found else MAX_MESSAGE, MAX_MESSAGE)]
-    text = head.decode(errors="replace").replace("\r\n", "\n").replace("\r", " ")
-    start, *lines = text.split("\n", MAX_HEADERS + 1)[: MAX_HEADERS + 1]
+def salvage(data: bytes) -> Request | None:
+    """Read what can be read of a request that was refused, so that it can be answered."""
+    start, headers = read_broken_head(data[:MAX_MESSAGE])
     parts = start.split()
     if len(parts) < 3 or parts[-1][:4].upper() != "SIP/" or not is_token(parts[0]):
         return None
-    headers: list[Header] = []
-    for line in lines:
-        try:
-            if line[:1] in _FOLD:
-                _unfold(headers, line)
-            else:
-                headers += _parse_headers(line)
-        except SipError:
-            continue
     request = Request(parts[0], " ".join(parts[1:-1]), headers)
     try:
         _ = request.via
