@@ -42,7 +42,8 @@ def test_a_failure_returns_everything_with_its_cause_and_rests_longer_each_time(
         now += rest
     assert box.push(stanza(3), now)
     box.up()
-    box.down()
+    assert numbers(box.to_send()) == ["3"]
+    assert not box.down()
     assert box.push(stanza(4), now)
     box.failed(NOT_FOUND, now)
     assert box.push(stanza(5), now), "a success ends the back-off"

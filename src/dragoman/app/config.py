@@ -71,20 +71,24 @@ class Sip(Section):
     """SIP: where it is listened for, and who is believed."""
 
     listen: list[SipListener] = Field(
-        ["udp:*:5060", "tcp:*:5060", "tls:*:5061"],
+        default=["udp:*:5060", "tcp:*:5060", "tls:*:5061"],
         description='Where SIP arrives; "*" is every IPv4 and IPv6 address.',
     )
     trusted: list[Network] = Field(
-        [], description="Addresses and networks whose From and P-Asserted-Identity are believed."
+        default=[],
+        description="Addresses and networks whose From and P-Asserted-Identity are believed.",
     )
     advertise: str = Field(
-        "", description="The host to name in Via; empty: the address used toward the peer."
+        default="", description="The host to name in Via; empty: the address used toward the peer."
     )
     max_message: int = Field(
-        1300, ge=200, le=65535, description="Bytes of the largest MESSAGE sent (RFC 3428 §8)."
+        default=1300,
+        ge=200,
+        le=65535,
+        description="Bytes of the largest MESSAGE sent (RFC 3428 §8).",
     )
     tel_domain: str = Field(
-        "", description="The domain of telephone numbers (tel: URIs) in XMPP addresses."
+        default="", description="The domain of telephone numbers (tel: URIs) in XMPP addresses."
     )
 
 
@@ -95,7 +99,7 @@ class Component(Section):
     secret: str = Field(description="What the server was told too.", repr=False)
     server: str = Field(description='The server, "HOST:PORT".')
     sip_domain: str = Field(
-        "", description="The SIP domain of its users; empty: any, escaped in the localpart."
+        default="", description="The SIP domain of its users; empty: any, escaped in the localpart."
     )
 
 
@@ -103,7 +107,7 @@ class Xmpp(Section):
     """XMPP: where it is listened for, and what is asked of other servers."""
 
     listen: list[XmppListener] = Field(
-        ["starttls:*:5269", "tls:*:5270"],
+        default=["starttls:*:5269", "tls:*:5270"],
         description='Where servers connect; "*" is every IPv4 and IPv6 address.',
     )
     require_encryption: bool = Field(
@@ -115,23 +119,23 @@ class Xmpp(Section):
         " (false: dialback over TLS does), or of a list of domains.",
     )
     max_stanza: int = Field(
-        262144, ge=10000, le=10485760, description="Bytes of the largest stanza taken."
+        default=262144, ge=10000, le=10485760, description="Bytes of the largest stanza taken."
     )
-    component: list[Component] = Field([], description="Names at XMPP servers (XEP-0114).")
+    component: list[Component] = Field(default=[], description="Names at XMPP servers (XEP-0114).")
 
 
 class Serve(Section):
     """The domains to stand for, instead of what the DNS says."""
 
-    xmpp: list[Domain] = Field([], description="SIP domains that are answered for on XMPP.")
-    sip: list[Domain] = Field([], description="XMPP domains that are answered for on SIP.")
+    xmpp: list[Domain] = Field(default=[], description="SIP domains that are answered for on XMPP.")
+    sip: list[Domain] = Field(default=[], description="XMPP domains that are answered for on SIP.")
 
 
 class Dns(Section):
     """The domain name system."""
 
     servers: list[str] = Field(
-        [], description='Name servers, "ADDRESS" or "ADDRESS:PORT"; empty: the system\'s.'
+        default=[], description='Name servers, "ADDRESS" or "ADDRESS:PORT"; empty: the system\'s.'
     )
 
 
@@ -139,20 +143,20 @@ class Tls(Section):
     """Certificates."""
 
     certificates: Path = Field(
-        Path("/etc/dragoman/certs"),
+        default=Path("/etc/dragoman/certs"),
         description="Where NAME.crt and NAME.key lie; the names inside them count.",
     )
-    trust: str = Field("", description="A file of CA certificates; empty: the system's.")
+    trust: str = Field(default="", description="A file of CA certificates; empty: the system's.")
 
 
 class Log(Section):
     """What is logged, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="From which level on; message bodies appear at debug only."
+        default="info", description="From which level on; message bodies appear at debug only."
     )
     format: Literal["auto", "text", "json"] = Field(
-        "auto", description="auto: text on a terminal, JSON otherwise."
+        default="auto", description="auto: text on a terminal, JSON otherwise."
     )
 
 
@@ -160,7 +164,7 @@ class Message(Section):
     """Instant messages."""
 
     type: Literal["chat", "normal"] = Field(
-        "chat", description="The type of stanzas made from MESSAGE; RFC 7572 has normal."
+        default="chat", description="The type of stanzas made from MESSAGE; RFC 7572 has normal."
     )
 
 

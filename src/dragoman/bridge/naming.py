@@ -1,0 +1,76 @@
+"""Who a SIP user is on XMPP, and back: federated, or a name at a component (RFC 7247 §6, XEP-0114)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dragoman.mapping.address import (
+    Unmappable,
+    into_component,
+    jid_to_sip,
+    out_of_component,
+    sip_to_jid,
+)
+from dragoman.sip.uri import Uri
+from dragoman.xmpp.jid import Jid
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A component's domain, and the SIP domain whose users it has ("": any)."""
+
+    domain: str
+    sip_domain: str = ""
+
+    def takes(self, host: str) -> bool:
+        """Tell whether users of the SIP domain `host` can have names here."""
+        return self.sip_domain in {"", host}
+
+
+class Naming:
+    """The names of users on the other side.
+
+    `federated(host)` tells whether we stand for the SIP domain `host` on XMPP under its own name.
+    """
+
+    def __init__(
+        self,
+        federated: Callable[[str], bool],
+        attachments: Sequence[Attachment] = (),
+        tel_domain: str = "",
+    ) -> None:
+        """Name by these rules."""
+        self._federated = federated
+        self._attachments = {each.domain: each for each in attachments}
+        self._tel_domain = tel_domain
+
+    def attached(self, host: str) -> bool:
+        """Tell whether users of the SIP domain `host` can have names at a component."""
+        return any(each.takes(host) for each in self._attachments.values())
+
+    def is_component(self, domain: str) -> bool:
+        """Tell whether `domain` is a component's."""
+        return domain in self._attachments
+
+    def xmpp_sender(self, uri: Uri) -> Jid:
+        """Return the JID that a SIP user writes from; raises Unmappable."""
+        if not self._attachments or self._federated(uri.host):
+            return sip_to_jid(uri, tel_domain=self._tel_domain)
+        for each in self._attachments.values():
+            if each.takes(uri.host):
+                return into_component(uri, each.domain, sip_domain=each.sip_domain)
+        raise Unmappable(f"{uri.host} has no name on XMPP here", 403)
+
+    def xmpp_recipient(self, uri: Uri) -> Jid:
+        """Return the JID of the XMPP user that a SIP user writes to; raises Unmappable."""
+        return sip_to_jid(uri, tel_domain=self._tel_domain)
+
+    def sip_recipient(self, jid: Jid) -> Uri:
+        """Return the SIP URI of the SIP user that an XMPP user writes to; raises Unmappable."""
+        attachment = self._attachments.get(jid.domain)
+        if attachment is not None:
+            return out_of_component(jid, sip_domain=attachment.sip_domain)
+        return jid_to_sip(jid, tel_domain=self._tel_domain)
+
+    def sip_sender(self, jid: Jid) -> Uri:
+        """Return the SIP URI that an XMPP user writes from; raises Unmappable."""
+        return jid_to_sip(jid)

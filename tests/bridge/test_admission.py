@@ -1,0 +1,133 @@
+"""Admission: a request passes only from where its domain sends, to a domain that asks for us."""
+
+import pytest
+
+from dragoman.bridge.admission import Admission, Admitted, Refused, Verdict, Wait
+from dragoman.bridge.directory import Directory, Look, Side
+from dragoman.sip.message import Request, SipError, parse
+
+GATEWAY, PROXY, STRANGER = "192.0.2.10", "192.0.2.30", "203.0.113.66"
+FACTS = {
+    Look(Side.SIP, "sip.example"): {PROXY},
+    Look(Side.XMPP, "sip.example"): {GATEWAY},
+    Look(Side.SIP, "xmpp.example"): {GATEWAY},
+    Look(Side.XMPP, "xmpp.example"): {"192.0.2.20"},
+    Look(Side.SIP, "lone.example"): {PROXY},
+    Look(Side.XMPP, "lone.example"): set[str](),
+    Look(Side.SIP, "mirror.example"): {GATEWAY},
+    Look(Side.XMPP, "mirror.example"): {GATEWAY},
+    Look(Side.SIP, "elsewhere.example"): {"192.0.2.99"},
+}
+
+
+def admission(component: str = "") -> Admission:
+    directory = Directory(GATEWAY.__eq__, "198.51.100.1".__eq__)
+    for look, addresses in FACTS.items():
+        directory.learn(look, frozenset(addresses), 0.0)
+    return Admission(directory, component.__eq__)
+
+
+def request(sender: str, target: str, *headers: str, method: str = "MESSAGE") -> Request:
+    lines = [
+        f"{method} {target} SIP/2.0",
+        "Via: SIP/2.0/UDP 192.0.2.30;branch=z9hG4bK1",
+        f"From: <{sender}>;tag=1",
+        f"To: <{target}>",
+        "Call-ID: c",
+        f"CSeq: 1 {method}",
+        *headers,
+        "",
+        "",
+    ]
+    found = parse("\r\n".join(lines).encode())
+    assert isinstance(found, Request)
+    return found
+
+
+def judged(sender: str, target: str, address: str = PROXY, component: str = "") -> Verdict:
+    return admission(component).judge(request(sender, target), address, 1.0)
+
+
+def test_a_request_between_two_domains_that_ask_for_us_passes() -> None:
+    verdict = judged("sip:carol@sip.example", "sip:alice@xmpp.example")
+    assert isinstance(verdict, Admitted)
+    assert (verdict.sender.uri.user, verdict.asserted) == ("carol", False)
+
+
+@pytest.mark.parametrize(
+    ("sender", "target", "address", "status"),
+    [
+        ("sip:carol@sip.example", "sip:alice@xmpp.example", STRANGER, 403),
+        ("sip:carol@sip.example", "sip:x@elsewhere.example", PROXY, 403),
+        ("sip:carol@lone.example", "sip:alice@xmpp.example", PROXY, 403),
+        ("sip:carol@sip.example", "sip:x@mirror.example", PROXY, 482),
+    ],
+)
+def test_everything_else_is_refused(sender: str, target: str, address: str, status: int) -> None:
+    verdict = judged(sender, target, address)
+    assert isinstance(verdict, Refused)
+    assert verdict.status == status
+    assert admission().screen(request(sender, target), address, 1.0) == status
+
+
+def test_a_trusted_address_speaks_for_any_domain_that_we_stand_for() -> None:
+    verdict = judged("sip:carol@sip.example", "sip:alice@xmpp.example", "198.51.100.1")
+    assert isinstance(verdict, Admitted)
+
+
+def test_what_the_dns_has_not_said_yet_is_waited_for() -> None:
+    verdict = judged("sip:carol@new.example", "sip:alice@xmpp.example")
+    assert isinstance(verdict, Wait)
+    first = request("sip:carol@new.example", "sip:alice@xmpp.example")
+    assert admission().screen(first, PROXY, 1.0) is None
+
+
+def test_a_dns_that_does_not_answer_is_told_as_such() -> None:
+    directory = Directory(GATEWAY.__eq__, lambda _: False)
+    directory.learn(Look(Side.SIP, "sip.example"), None, 0.0)
+    found = Admission(directory, lambda _: False).judge(
+        request("sip:carol@sip.example", "sip:alice@xmpp.example"), PROXY, 1.0
+    )
+    assert isinstance(found, Refused)
+    assert found.status == 504
+
+
+def test_a_domain_without_xmpp_records_passes_where_a_component_has_its_users() -> None:
+    verdict = judged("sip:carol@lone.example", "sip:alice@xmpp.example", component="lone.example")
+    assert isinstance(verdict, Admitted)
+
+
+def test_an_asserted_identity_counts_when_its_domain_sends_from_there() -> None:
+    asserted = request(
+        "sip:anonymous@sip.example",
+        "sip:alice@xmpp.example",
+        "P-Asserted-Identity: <tel:+1212>, <sip:carol@sip.example>",
+    )
+    verdict = admission().judge(asserted, PROXY, 1.0)
+    assert isinstance(verdict, Admitted)
+    assert (verdict.sender.uri.user, verdict.asserted) == ("carol", True)
+
+
+def test_an_identity_of_a_foreign_domain_is_not_believed() -> None:
+    forged = request(
+        "sip:carol@sip.example",
+        "sip:alice@xmpp.example",
+        "P-Asserted-Identity: <sip:ceo@elsewhere.example>",
+    )
+    verdict = admission().judge(forged, PROXY, 1.0)
+    assert isinstance(verdict, Admitted)
+    assert (verdict.sender.uri.user, verdict.asserted) == ("carol", False)
+
+
+def test_options_to_the_gateway_itself_needs_only_a_believed_sender() -> None:
+    asked = request("sip:sip.example", "sip:192.0.2.10", method="OPTIONS")
+    assert isinstance(admission().judge(asked, PROXY, 1.0), Admitted)
+    assert admission().screen(asked, STRANGER, 1.0) == 403
+
+
+def test_an_unreadable_sender_is_a_bad_request() -> None:
+    broken = request("sip:carol@sip.example", "sip:alice@xmpp.example")
+    broken = Request(broken.method, broken.target, [("From", "<<"), *broken.headers[2:]])
+    with pytest.raises(SipError):
+        admission().judge(broken, PROXY, 1.0)
+    assert admission().screen(broken, PROXY, 1.0) == 400
