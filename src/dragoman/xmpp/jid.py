@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
-from typing import Final, NoReturn, Self
+from typing import Final, NoReturn
 
 import idna
 from precis_i18n import get_profile
@@ -16,7 +16,8 @@ from dragoman.xmpp.failure import Condition, StanzaError
 LONGEST_PART: Final = 1023
 """Octets in a localpart, domainpart or resourcepart after preparation (§3.1)."""
 
-_CACHED: Final = 16384
+_CACHED: Final = 8192
+_LONGEST_CACHED: Final = 256
 # Composition shrinks text, but never below two octets for three characters: a part longer than
 # this cannot fit once it is prepared, and is not worth preparing.
 _LONGEST_INPUT: Final = 2 * LONGEST_PART
@@ -45,23 +46,16 @@ class Jid:
     resource: str
 
     @classmethod
-    @lru_cache(maxsize=_CACHED)
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str) -> "Jid":
         """Read `local@domain/resource` and prepare each part (§3.1 to §3.4).
 
         The first "/" starts the resource, then the first "@" ends the localpart (§3.2). Raises
         StanzaError (jid-malformed, modify) for whatever is no address.
         """
-        bare, slash, resource = text.partition("/")
-        local, at, domain = bare.partition("@")
-        if not at:
-            local, domain = "", bare
-        if (at and not local) or (slash and not resource):
-            _malformed("a part of the address is empty")
-        return cls.of(local, domain, resource)
+        return _remembered(text) if len(text) <= _LONGEST_CACHED else _parsed(text)
 
     @classmethod
-    def of(cls, local: str, domain: str, resource: str = "") -> Self:
+    def of(cls, local: str, domain: str, resource: str = "") -> "Jid":
         """Prepare and join the parts; "" leaves out the localpart or the resource.
 
         Raises StanzaError (jid-malformed, modify) when a part breaks its rules (§3.2 to §3.4).
@@ -73,14 +67,27 @@ class Jid:
         )
 
     @property
-    def bare(self) -> Self:
+    def bare(self) -> "Jid":
         """The address without its resource."""
-        return type(self)(self.local, self.domain, "") if self.resource else self
+        return Jid(self.local, self.domain, "") if self.resource else self
 
     def __str__(self) -> str:
         """The address as it is written on a stream."""
         text = f"{self.local}@{self.domain}" if self.local else self.domain
         return f"{text}/{self.resource}" if self.resource else text
+
+
+def _parsed(text: str) -> Jid:
+    bare, slash, resource = text.partition("/")
+    local, at, domain = bare.partition("@")
+    if not at:
+        local, domain = "", bare
+    if (at and not local) or (slash and not resource):
+        _malformed("a part of the address is empty")
+    return Jid.of(local, domain, resource)
+
+
+_remembered: Final = lru_cache(maxsize=_CACHED)(_parsed)
 
 
 def _malformed(reason: str) -> NoReturn:
