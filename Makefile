@@ -75,7 +75,7 @@ lock:
 	$(LOCK) --group test --output-file requirements/test.lock >/dev/null
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/fuzz/corpus
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/run.stamp: requirements/run.lock pyproject.toml | .venv/bin/python
