@@ -1,0 +1,136 @@
+"""The lab as fixtures: brought up once where it is down, and then taken down again."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Final
+
+import pytest
+
+from tests.peers.hosts import LAB, PATIENCE, Gateway, Program, forget_state, wait_until
+
+NEEDED: Final = (
+    *("ip", "openssl", "unbound", "prosody", "ejabberdctl", "kamailio", "rtpengine"),
+    *("baresip", "linphone-daemon", "sipp"),
+)
+LAB_SECONDS: Final = 60
+TEST_SECONDS: Final = 150
+
+Start = Callable[..., Program]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests with peers a time-out of their own: processes start and protocols wait."""
+    for item in items:
+        if item.path.parent.name == "peers" and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+
+
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def obstacle() -> str:
+    """Say why there can be no lab here; "" when there can."""
+    if os.geteuid():
+        return "need root, for each peer lives in a network namespace"
+    if not shutil.which("unshare") or not _succeeds("unshare", "--net", "--mount", "true"):
+        return "need network namespaces, which this machine does not allow"
+    absent = [program for program in NEEDED if not shutil.which(program)]
+    if not _succeeds("/usr/bin/python3", "-c", "import slixmpp, aiohttp"):
+        absent.append("slixmpp")
+    return f"need {', '.join(absent)}: run tests/lab/install" if absent else ""
+
+
+def _lab(command: str) -> None:
+    done = subprocess.run(
+        [LAB / command], capture_output=True, text=True, timeout=LAB_SECONDS, check=False
+    )
+    assert done.returncode == 0, f"tests/lab/{command}: {done.stderr or done.stdout}"
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[None]:
+    """The lab, up: one that was up before is used as it is, and left."""
+    why_not = obstacle()
+    if why_not:
+        pytest.skip(f"real peers {why_not}")
+    if _succeeds(str(LAB / "status")):
+        yield
+        return
+    _lab("down")
+    _lab("up")
+    try:
+        yield
+    finally:
+        _lab("down")
+
+
+@pytest.fixture(scope="module")
+def gateway(lab: None) -> Iterator[Gateway]:
+    """`dragoman run` with no file and no state; it must end well when asked to."""
+    forget_state()
+    with Gateway() as running:
+        yield running
+        running.stop()
+
+
+@pytest.fixture
+def start(lab: None) -> Iterator[Start]:
+    """Start programs as `Program` does, to be ended with the test."""
+    with ExitStack() as stack:
+        yield lambda host, *command, **options: stack.enter_context(
+            Program(host, *command, **options)
+        )
+
+
+@pytest.fixture
+def chat(start: Start) -> Callable[[str], Program]:
+    """Bring an XMPP user online: `chat("alice@xmpp.example/lab")`; told "TO TEXT", it says so."""
+
+    def online(jid: str) -> Program:
+        user = jid.partition("@")[0]
+        host = user if user in {"alice", "bob"} else "alice"
+        insecure = ["--insecure"] if "@selfsigned." in jid else []
+        peer = start(host, "xmpp_user", jid, "talk", "--for", str(TEST_SECONDS), *insecure)
+        peer.hears(event="online")
+        return peer
+
+    return online
+
+
+@pytest.fixture
+def baresip(start: Start) -> Callable[..., Program]:
+    """Register NAME@sip.example by baresip; it first sends `text` to the SIP URI `to`, if any."""
+
+    def registered(name: str, to: str = "", text: str = "") -> Program:
+        commands = ["--", f"message {text}"] if text else []
+        peer = start(
+            "carol", "sip_user", name, str(TEST_SECONDS), *commands, environment={"CONTACTS": to}
+        )
+        peer.says("registered successfully")
+        return peer
+
+    return registered
+
+
+@pytest.fixture
+def linphone(start: Start) -> Callable[[str], Program]:
+    """Register NAME@sip.example by Linphone, which takes commands ("message URI TEXT")."""
+
+    def registered(name: str) -> Program:
+        peer = start("dave", "linphone_user", name)
+
+        def is_registered() -> bool | None:
+            peer.tell("register-status ALL")
+            time.sleep(0.5)
+            return "State: LinphoneRegistrationOk" in peer.said() or None
+
+        wait_until(is_registered, PATIENCE, peer.said)
+        return peer
+
+    return registered
