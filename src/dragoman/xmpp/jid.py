@@ -151,10 +151,13 @@ def _label(text: str) -> tuple[str, bytes]:
     if len(text) > _LONGEST_LABEL:
         _malformed("a label of the domain is too long")
     try:
-        label = idna.ulabel(text)
-        return label, idna.alabel(label)
+        label = idna.ulabel(text) if text.startswith("xn--") else text
+        ascii_form = idna.alabel(label)
     except ValueError as error:
         raise StanzaError(Condition.JID_MALFORMED, text="not a domain name") from error
+    if label is not text and ascii_form != text.encode():
+        _malformed("an A-label that stands for no U-label")
+    return label, ascii_form
 
 
 def _within(domain: str, extra: int) -> str:

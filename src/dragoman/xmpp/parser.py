@@ -1,5 +1,6 @@
 """Incremental restricted XML (RFC 6120 §4, §11, §13.12; XML 1.0; XML Names) by way of expat."""
 
+from codecs import utf_8_decode
 from dataclasses import dataclass
 from typing import Final, NoReturn
 from xml.parsers import expat
@@ -14,7 +15,6 @@ _SPACE_BYTES: Final = b" \t\r\n"
 _ROOT: Final = f"{{{STREAMS}}}stream"
 
 _UNDEFINED_ENTITY: Final = 11
-_INVALID_TOKEN: Final = 4
 
 _SHORT_TOKEN: Final = 32
 """An unfinished token of fewer bytes is handed to expat again at every chunk."""
@@ -75,6 +75,7 @@ class StreamParser:
         "_sent",
         "_split",
         "_stack",
+        "_tail",
         "_token",
     )
 
@@ -116,12 +117,13 @@ class StreamParser:
 
     def _begin_bytes(self) -> None:
         self._head = b""
+        self._tail = b""  # the first bytes of a character
         self._fed = 0  # octets expat has been given
         self._base = 0  # where what is unfinished begins: a stanza, or a token between stanzas
         self._begun = 0  # where the last stanza begins
         self._token = bytearray()  # a token that expat has not seen the end of
         self._sent = 0  # how much of it expat has
-        self._scanned = 0  # how much of it _tag_ends has looked at
+        self._scanned = 0  # how much of it was searched for its end
         self._quote = 0  # the quotation mark that is open there
 
     def _begin_expat(self) -> None:
@@ -168,8 +170,7 @@ class StreamParser:
         """
         events = self.feed(b"")
         try:
-            if self._token:
-                self._hand_over(bytes(self._token[self._sent :]))
+            self._flush()
             if not self._over:
                 _fail(StreamCondition.NOT_WELL_FORMED, "the stream was cut off")
         except StreamError as error:
@@ -183,12 +184,20 @@ class StreamParser:
     def _take(self, data: bytes) -> None:
         if len(self._head) < 2:
             data = self._opening(data)
+        if self._tail or not data.isascii():
+            data = self._whole_characters(data)
+        if not self._token:
+            self._hand_over(data)
+            return
+        self._token += data
+        if self._due():
+            self._flush()
+
+    def _flush(self) -> None:
         if self._token:
-            self._token += data
-            if not self._due():
-                return
-            data = bytes(self._token[self._sent :])
-        self._hand_over(data)
+            held = bytes(self._token[self._sent :])
+            del self._token[self._sent :]
+            self._hand_over(held)
 
     def _opening(self, data: bytes) -> bytes:
         """Look at the first two bytes, from which expat would conclude to UTF-16 (§11.6)."""
@@ -201,6 +210,18 @@ class StreamParser:
             _fail(StreamCondition.NOT_WELL_FORMED, "a stream begins with a tag")
         return data
 
+    def _whole_characters(self, data: bytes) -> bytes:
+        """All of `data` but a last character that lacks bytes; expat judges those too early."""
+        data = self._tail + data
+        try:
+            end = utf_8_decode(data, "strict", False)[1]
+        except UnicodeDecodeError as error:
+            self._token += data[: error.start]
+            self._flush()
+            _fail(StreamCondition.UNSUPPORTED_ENCODING, "only UTF-8 is spoken here")
+        self._tail = data[end:]
+        return data[:end]
+
     def _hand_over(self, data: bytes) -> None:
         """Give expat pieces that end where a stanza would become too large: no other count."""
         while data:
@@ -209,7 +230,7 @@ class StreamParser:
             try:
                 self._expat.Parse(piece)
             except expat.ExpatError as error:
-                raise self._verdict(error.code, piece) from error
+                raise self._verdict(error.code) from error
             self._fed += len(piece)
             index = self._expat.CurrentByteIndex
             self._remember(piece, self._fed - index)
@@ -219,12 +240,14 @@ class StreamParser:
 
     def _remember(self, piece: bytes, pending: int) -> None:
         """Keep the last `pending` bytes: the token that expat waits for the end of."""
-        if pending > len(piece):
-            self._sent = pending
-        elif pending or self._token:
-            self._token = bytearray(piece[len(piece) - pending :])
-            self._sent = pending
+        if not pending and not self._token:
+            return
+        self._token += piece
+        done = len(self._token) - pending
+        if done:
+            del self._token[:done]
             self._scanned = self._quote = 0
+        self._sent = pending
 
     def _due(self) -> bool:
         """Whether expat should see what is held of an unfinished token.
@@ -240,9 +263,7 @@ class StreamParser:
             return True
         if token.startswith((b"<!", b"<?")):
             return False
-        if token[0] == b"<"[0]:
-            return self._tag_ends()
-        return token[0] != b"&"[0] or b";" in token[sent:]
+        return self._tag_ends() if token.startswith(b"<") else self._reference_ends()
 
     def _tag_ends(self) -> bool:
         """Whether the tag in `_token` reaches its ">": one that is not in an attribute's value."""
@@ -259,21 +280,18 @@ class StreamParser:
         self._scanned = len(self._token)
         return False
 
-    def _verdict(self, code: int, piece: bytes) -> StreamError:
+    def _reference_ends(self) -> bool:
+        at = self._token.find(b";", self._scanned)
+        self._scanned = len(self._token) if at < 0 else at + 1
+        return at >= 0
+
+    def _verdict(self, code: int) -> StreamError:
         """Expat's complaint in the words of RFC 6120 §4.9.3."""
+        # Text that expat still collects came before: this hands it to `_text`, which may raise.
+        self._expat.buffer_text = False
         if code == _UNDEFINED_ENTITY:
             return StreamError(StreamCondition.RESTRICTED_XML, "only predefined entities")
-        if code == _INVALID_TOKEN and not _is_utf8(self._blamed(piece)):
-            return StreamError(StreamCondition.UNSUPPORTED_ENCODING, "only UTF-8 is spoken here")
         return StreamError(StreamCondition.NOT_WELL_FORMED, expat.ErrorString(code) or "")
-
-    def _blamed(self, piece: bytes) -> bytes:
-        """The bytes that expat stumbled over, and at most three more."""
-        at = self._expat.ErrorByteIndex - self._fed
-        if at >= 0:
-            return piece[at : at + 4]
-        at += self._sent
-        return bytes(self._token[at : at + 4])
 
     # What expat calls. What these raise comes out of its Parse -------------------------------
 
@@ -410,17 +428,6 @@ def _restricted(*_: object) -> NoReturn:
 def _expanded(raw: str) -> tuple[str, str]:
     parts = raw.split("}")
     return ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
-
-
-def _is_utf8(data: bytes) -> bool:
-    """Whether the first character of `data` is whole and legal UTF-8 (RFC 3629 §4)."""
-    lead = data[0] if data else 0
-    length = 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-    try:
-        data[:length].decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _join(element: Element) -> None:
