@@ -71,7 +71,7 @@ class Framer:
     def _skip_empty_lines(self) -> bool:
         """Drop line ends before a message; True when they were a ping, which is dropped too."""
         buffer = self._buffer
-        while buffer[:1] in (b"\r", b"\n"):
+        while buffer.startswith((b"\r", b"\n")):
             if buffer.startswith(_PING):
                 del buffer[:4]
                 return True

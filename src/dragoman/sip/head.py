@@ -131,13 +131,14 @@ def head_end(data: bytes | bytearray, start: int = 0) -> tuple[int, int] | None:
     Looks from `start` on; None when there is no such line yet.
     """
     end = data.find(b"\n\r\n", start)
-    stop = len(data) if end < 0 else end + 1
-    bare = data.find(b"\n\n", start, stop)
+    bare = data.find(b"\n\n", start, len(data) if end < 0 else end + 1)
     if bare >= 0:
-        return bare, bare + 2
-    if end < 0:
-        return None
-    return (end - 1 if end and data[end - 1] == 13 else end), end + 3
+        return _without_cr(data, bare), bare + 2
+    return None if end < 0 else (_without_cr(data, end), end + 3)
+
+
+def _without_cr(data: bytes | bytearray, end: int) -> int:
+    return end - 1 if end and data[end - 1] == 13 else end
 
 
 def read_head(head: bytes) -> tuple[str, list[Header]]:
@@ -166,12 +167,15 @@ def read_broken_head(data: bytes) -> tuple[str, list[Header]]:
     text = data[: found[0] if found else None].decode(errors="replace")
     start, *lines = text.replace("\r\n", "\n").replace("\r", " ").split("\n")
     headers: list[Header] = []
+    kept = False
     for line in lines[:MAX_HEADERS]:
         try:
-            if line[:1] in _FOLD:
-                _unfold(headers, line)
-            else:
+            if line[:1] not in _FOLD:
+                kept = False
                 headers += _read_headers(line)
+                kept = True
+            elif kept:
+                _unfold(headers, line)
         except SipError:
             continue
     return start, headers

@@ -113,6 +113,9 @@ def _hostport(text: str) -> tuple[str, int | None]:
 
 
 def _ipv6(literal: str) -> str:
+    if "." in literal:
+        # RFC 3261's grammar yields a third colon there, to be tolerated (RFC 5118 §4.10).
+        literal = literal.replace(":::", "::", 1)
     try:
         address = IPv6Address(literal[1:-1])
     except AddressValueError:
