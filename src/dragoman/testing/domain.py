@@ -162,7 +162,8 @@ class Domain:
         """
         remote = domain_of(to)
         if remote not in self.streams_out:
-            out = Connection(self, Outgoing(self.name, remote, self.keys, external=self.external))
+            core = Outgoing(self.name, remote, self.keys, external=self.external)
+            out = self.connection(core)
             work = self._connect(out, *self._address_of(remote))
             self.streams_out[remote] = out
             self._run(work)
@@ -194,6 +195,12 @@ class Domain:
         for connection in connections:
             connection.close()
         await asyncio.gather(*(connection.closed for connection in connections))
+
+    def connection(
+        self, core: Incoming | Outgoing, asked_by: "Connection | None" = None
+    ) -> "Connection":
+        """Return what drives `core`; a subclass may drive it in another way."""
+        return Connection(self, core, asked_by)
 
     def attach(self, connection: "Connection") -> None:
         """Learn that a connection is up."""
@@ -239,7 +246,7 @@ class Domain:
 
     def _ask(self, asked_by: "Connection", query: Query) -> None:
         core = Outgoing(self.name, query.domain, self.keys, query=query)
-        asking = Connection(self, core, asked_by=asked_by)
+        asking = self.connection(core, asked_by)
         self._run(self._connect(asking, *self._address_of(query.domain)))
 
     def _forget(self, connection: "Connection", reason: str) -> None:
@@ -266,7 +273,7 @@ class Domain:
             connection.pump()
 
     def _accepted(self) -> "Connection":
-        return Connection(self, Incoming(self.name, self.keys, verify=self.verify))
+        return self.connection(Incoming(self.name, self.keys, verify=self.verify))
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -284,7 +291,7 @@ class Connection(asyncio.Protocol):
         self.core = core
         self.ready = False
         self.closed = asyncio.get_running_loop().create_future()
-        self._domain = domain
+        self.domain = domain
         self._asked_by = asked_by
         self._transport: asyncio.Transport | None = None
         self._early: list[bytes] | None = None
@@ -292,7 +299,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the stream (called by the loop)."""
         self._transport = cast("asyncio.Transport", transport)
-        self._domain.attach(self)
+        self.domain.attach(self)
         self.pump()
 
     def data_received(self, data: bytes) -> None:
@@ -307,7 +314,7 @@ class Connection(asyncio.Protocol):
         """End the stream (called by the loop)."""
         self.core.closed()
         self.pump()
-        self._domain.detach(self)
+        self.domain.detach(self)
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -321,13 +328,13 @@ class Connection(asyncio.Protocol):
                 case StartTls():
                     # Bytes may come through TLS before the handshake is reported to us.
                     self._early = []
-                    self._domain.secure(self)
+                    self.domain.secure(self)
                 case Verified(query, valid):
                     self._judged(query, valid)
                 case Ended():
                     self._ended(event)
                 case _:
-                    self._domain.happened(self, event)
+                    self.domain.happened(self, event)
 
     def close(self) -> None:
         """Close the stream in good order, and the connection at once."""
@@ -338,10 +345,10 @@ class Connection(asyncio.Protocol):
 
     async def start_tls(self) -> None:
         """Shake hands; the stream goes on inside TLS, or ends where the handshake fails."""
-        context = self._domain.accepting
+        context = self.domain.accepting
         name = None
         if isinstance(self.core, Outgoing):
-            context, name = self._domain.connecting, self.core.remote
+            context, name = self.domain.connecting, self.core.remote
         transport = self._transport
         if transport is None:
             return
@@ -368,7 +375,7 @@ class Connection(asyncio.Protocol):
             asked_by.pump()
 
     def _ended(self, event: Ended) -> None:
-        self._domain.happened(self, event)
+        self.domain.happened(self, event)
         if isinstance(self.core, Outgoing) and self.core.query is not None:
             self._judged(self.core.query, valid=False)
         if self._transport is not None:
