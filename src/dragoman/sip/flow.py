@@ -1,0 +1,120 @@
+"""Where messages come from and go to (RFC 3261 §18.2.2, RFC 3581 §4), and what they tell."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+from dragoman.sip.header import Via
+from dragoman.sip.locate import Target, Transport, is_address
+from dragoman.sip.message import Request, Response
+
+if TYPE_CHECKING:
+    from dragoman.sip.server import ServerTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One way between us and a peer: addresses without brackets, and ports.
+
+    `connection` tells connections of one stream transport apart; it is 0 on UDP.
+    """
+
+    transport: Transport
+    local: tuple[str, int]
+    remote: tuple[str, int]
+    connection: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What the driver is to send: over an open flow, or to a target that it may have to dial."""
+
+    data: bytes
+    to: Flow | Target
+
+
+class Cause(Enum):
+    """Why a request got no response; the value is the status it counts as (§8.1.3.1)."""
+
+    TIMEOUT = 408
+    UNREACHABLE = 503
+    OVERLOAD = 500
+    """We have as many requests pending as we may."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestArrived:
+    """A new request to be answered by `Endpoint.respond` with this transaction."""
+
+    request: Request
+    flow: Flow
+    transaction: "ServerTransaction"
+
+
+@dataclass(frozen=True, slots=True)
+class AckArrived:
+    """An ACK for a 2xx, whose dialog the user knows (§13.3.1.4)."""
+
+    request: Request
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class CancelArrived:
+    """The peer wants no more of an INVITE; its CANCEL is answered already (§9.2)."""
+
+    request: Request
+    transaction: "ServerTransaction"
+
+
+@dataclass(frozen=True, slots=True)
+class AckMissing:
+    """The non-2xx answer to an INVITE was never acknowledged: timer H (§17.2.1)."""
+
+    transaction: "ServerTransaction"
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseArrived:
+    """A response to the request sent under `handle`, from the target that it was sent to."""
+
+    handle: Hashable
+    response: Response
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed:
+    """The request sent under `handle` got no response from any target."""
+
+    handle: Hashable
+    cause: Cause
+
+
+Event: TypeAlias = (
+    RequestArrived | AckArrived | CancelArrived | AckMissing | ResponseArrived | RequestFailed
+)
+
+
+def reply_flow(via: Via, flow: Flow) -> Flow:
+    """Return where the response to a request goes that came over `flow` under this Via.
+
+    Streams answer over their own connection. A datagram goes back to the source address, to the
+    source port if `rport` asked for that, else to the port of `sent-by`; an address in `maddr`
+    comes before both. Names in `maddr` are not looked up.
+    """
+    if flow.transport.reliable:
+        return flow
+    maddr = via.maddr
+    if maddr and is_address(maddr.strip("[]")):
+        return Flow(flow.transport, flow.local, (maddr.strip("[]"), via.port or 5060))
+    port = via.port or 5060
+    if via.rport is not None or port == flow.remote[1]:
+        return flow
+    return Flow(flow.transport, flow.local, (flow.remote[0], port))
+
+
+def reply_target(via: Via, flow: Flow) -> Target:
+    """Return where the response goes when the connection of `flow` is gone (§18.2.2)."""
+    return Target(flow.transport, flow.remote[0], via.port or flow.transport.port, via.host)
