@@ -204,10 +204,11 @@ class StreamParser:
         if not self._head:
             data = data.lstrip(_SPACE_BYTES)
         self._head = (self._head + data[:2])[:2]
-        if self._head[:1] in (b"\xfe", b"\xff", b"\0") or self._head[1:] == b"\0":
-            _fail(StreamCondition.UNSUPPORTED_ENCODING, "only UTF-8 is spoken here")
-        if self._head[:1] not in (b"", b"<"):
+        first, second = self._head[:1], self._head[1:]
+        if first not in b"<\xfe\xff\0":
             _fail(StreamCondition.NOT_WELL_FORMED, "a stream begins with a tag")
+        if first not in b"<" or second == b"\0":
+            _fail(StreamCondition.UNSUPPORTED_ENCODING, "only UTF-8 is spoken here")
         return data
 
     def _whole_characters(self, data: bytes) -> bytes:
