@@ -121,4 +121,5 @@ def test_a_broken_head_gives_what_makes_sense() -> None:
         [("Via", "a b"), ("From", "\ufffd")],
     )
     assert read_broken_head(b"") == ("", [])
+    assert len(read_broken_head(b"x" + b"\r\na: b" * (MAX_HEADERS + 1))[1]) == MAX_HEADERS
     assert read_broken_head(b"\r\n fold") == ("", [])

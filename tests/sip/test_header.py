@@ -122,6 +122,8 @@ def test_via(text: str, via: Via) -> None:
         "SIP/2.0/UDP 2001:db8::9",
         "SIP/2.0/UDP a.example:99999",
         "SIP/2.0/U;DP a.example",
+        "SIP/2.0/U@DP a.example",
+        "SIP/2.0/UDP a.example" + " " * 300 + ":5060",
         "SIP/2.0/UDP a.example;branch=a b",
     ],
 )

@@ -104,6 +104,7 @@ def test_a_response_is_read(line: bytes, status: int, reason: str) -> None:
         b"SIP/2.0 700 x",
         b"SIP/2.0 4294967301 x",
         b"SIP/2.0 20 x",
+        b"SIP/2.0 0200 x",
         b"SIP/2.0",
         b"SIP/2.0  200 OK",
         b"SIP/2.0 2\xd9\xa30 x",

@@ -30,7 +30,7 @@ def options(*lines: str, target: str = "sip:user@example.com", body: bytes = b""
 
 
 NASTY_METHOD = "!interesting-Method0123456789_*+`.%indeed'~"
-NASTY_PASSWORD = "&it+has=1,weird!*pas$wo~d_too.(doesn't)"
+NASTY_TAIL = "&it+has=1,weird!*pas$wo~d_too.(doesn't)"
 NASTY_USER = "1_odd.URI~(to-be!sure)&isn't+it$/crazy?,/;;*"
 
 # Name of the section's message, the bytes, and what must be read from them.
@@ -66,7 +66,7 @@ READABLE: list[tuple[str, bytes, Mapping[str, object]]] = [
     (
         "4475-3.1.1.2 wide range of valid characters",
         message(
-            f"{NASTY_METHOD} sip:{NASTY_USER}:{NASTY_PASSWORD}@example.com SIP/2.0",
+            f"{NASTY_METHOD} sip:{NASTY_USER}:{NASTY_TAIL}@example.com SIP/2.0",
             f'To: "BEL:\\\x07 NUL:\\\x00 DEL:\\\x7f" <sip:{NASTY_USER}@example.com>',
             "From: token1~` token2'+_ token3*%!.- <sip:mundane@example.com>"
             ";fromParam''~+*_!.-%=\"работающий\";tag=_token~1'+`*%!-.",
@@ -77,7 +77,7 @@ READABLE: list[tuple[str, bytes, Mapping[str, object]]] = [
         {
             "method": NASTY_METHOD,
             "uri.user": NASTY_USER,
-            "uri.password": NASTY_PASSWORD,
+            "uri.password": NASTY_TAIL,
             "to.display": "BEL:\x07 NUL:\x00 DEL:\x7f",
             "from_.display": "token1~` token2'+_ token3*%!.-",
             "from_.tag": "_token~1'+`*%!-.",

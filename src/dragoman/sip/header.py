@@ -19,7 +19,7 @@ from dragoman.sip.grammar import (
     take_quoted,
 )
 from dragoman.sip.head import CANONICAL, canonical
-from dragoman.sip.uri import Uri, parse_hostport
+from dragoman.sip.uri import MAX_HOSTPORT, Uri, parse_hostport
 
 __all__ = [
     "CANONICAL",
@@ -135,7 +135,7 @@ class Via:
         if found is None or not is_token(found[1]):
             raise SipError(f"not a Via: {text[:40]!r}")
         sent_by = found[2]
-        if " " in sent_by or "\t" in sent_by:
+        if len(sent_by) <= MAX_HOSTPORT and (" " in sent_by or "\t" in sent_by):
             sent_by = _COLON.sub(":", sent_by)
         host, port = parse_hostport(sent_by)
         return Via(found[1].upper(), host, port, parse_params(semicolon + params))
