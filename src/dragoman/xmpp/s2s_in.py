@@ -1,0 +1,432 @@
+"""Server-to-server streams that we accept (RFC 6120 §4-6, §8.1; XEP-0178 §3, XEP-0220 §2.2)."""
+
+from base64 import b64decode
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import product
+from typing import Final
+
+from dragoman.errors import LocalError
+from dragoman.xmpp import dialback
+from dragoman.xmpp.dialback import Verdict, VerifyQuery
+from dragoman.xmpp.element import CLIENT, SERVER, Element
+from dragoman.xmpp.failure import Condition, StanzaError, StreamCondition, StreamError
+from dragoman.xmpp.header import check_header, domain_of, limits, names
+from dragoman.xmpp.parser import StreamStart
+from dragoman.xmpp.stream import (
+    FEATURES,
+    MECHANISM,
+    SASL,
+    STARTTLS,
+    TLS,
+    Event,
+    Life,
+    PeerIdentity,
+    Policy,
+    StanzaArrived,
+    StartTls,
+    Stream,
+    Timer,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor(Event):
+    """Do we serve this domain?  `hosted` answers; meanwhile the stream stands still."""
+
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyWanted(Event):
+    """Ask the authoritative server of `query.remote`; `verified` takes the answer."""
+
+    query: VerifyQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Paired(Event):
+    """Stanzas from `remote` to `local` are let in from now on."""
+
+    local: str
+    remote: str
+
+
+class State(Enum):
+    """Where negotiation stands, as the receiving entity sees it."""
+
+    HEADER = auto()
+    """The peer's stream header is awaited, or the answer whether we serve its `to`."""
+    PLAIN = auto()
+    """TLS has to come first."""
+    SECURING = auto()
+    """The driver does TLS."""
+    OPEN = auto()
+    """The peer may authenticate."""
+    READY = auto()
+    """At least one domain pair is authenticated."""
+
+
+class Input(Enum):
+    """The kinds of element a peer may send."""
+
+    STARTTLS = auto()
+    AUTH = auto()
+    RESULT = auto()
+    VERIFY = auto()
+    STANZA = auto()
+    OTHER = auto()
+
+
+_INPUTS: Final = {
+    STARTTLS: Input.STARTTLS,
+    f"{{{SASL}}}auth": Input.AUTH,
+    dialback.RESULT: Input.RESULT,
+    dialback.VERIFY: Input.VERIFY,
+    f"{{{CLIENT}}}message": Input.STANZA,
+    f"{{{CLIENT}}}presence": Input.STANZA,
+    f"{{{CLIENT}}}iq": Input.STANZA,
+}
+
+
+class IncomingStream(Stream):
+    """The stream on which another server sends to domains of ours.
+
+    `secret` is what our dialback keys are made with, `token()` gives stream identifiers that
+    nobody can guess.  With `direct_tls` the driver does TLS first of all and calls `secured`.
+
+    Events: AskedFor, StartTls, VerifyWanted, Paired, StanzaArrived, Ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        secret: bytes,
+        token: Callable[[], str],
+        direct_tls: bool = False,
+    ) -> None:
+        """Begin; nothing is known of the peer."""
+        super().__init__(SERVER, policy)
+        self._secret = secret
+        self._token = token
+        self._direct_tls = direct_tls
+        self._state = State.HEADER
+        self._peer: PeerIdentity | None = None
+        self._local = ""
+        self._remote = ""
+        self._id = ""
+        self._modern = True
+        self._external = ""
+        self._question: tuple[str, Callable[[bool], None]] | None = None
+        self._pairs: set[tuple[str, str]] = set()
+        self._spelled: dict[tuple[str, str], tuple[str, str]] = {}
+        self._queries: dict[tuple[str, str], VerifyQuery] = {}
+        self._refusals = 0
+
+    @property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The authenticated domain pairs, each (ours, theirs)."""
+        return frozenset(self._pairs)
+
+    def secured(self, peer: PeerIdentity, now: float) -> None:
+        """Note that TLS is there, and who its certificate says the peer is."""
+        if self._life is not Life.DEAF:
+            raise LocalError("TLS was not asked for")
+        self._now = self._heard = now
+        self._peer = peer
+        self._life = Life.UP
+        self._state = State.HEADER
+        self._restart()
+
+    def hosted(self, domain: str, yes: bool, now: float) -> None:
+        """Answer `AskedFor`; an answer that nobody waits for any more is dropped."""
+        if self._question is None or self._question[0] != domain or self._life is not Life.UP:
+            return
+        self._now = now
+        _, then = self._question
+        self._question = None
+        try:
+            then(yes)
+        except StreamError as error:
+            self._fail(error)
+        self._resume()
+
+    def verified(
+        self, query: VerifyQuery, valid: bool, now: float, error: StanzaError | None = None
+    ) -> None:
+        """Answer `VerifyWanted`; `error` says that no answer could be had, and why.
+
+        An answer to no open question is dropped (XEP-0220 §3.1).
+        """
+        pair = (query.local, query.remote)
+        if self._queries.get(pair) != query or self._life is not Life.UP:
+            return
+        self._now = now
+        del self._queries[pair]
+        self._alarms.cancel(query)
+        if valid and error is None:
+            self._write(_result(query, Verdict.VALID))
+            self._pair(*pair)
+        elif error is not None:
+            self._write(_result(query, error))
+            self._count_refusal()
+        elif self._pairs:
+            # XEP-0220 §2.2.1: the other pairs did nothing wrong.
+            self._write(_result(query, StanzaError(Condition.FORBIDDEN)))
+            self._count_refusal()
+        else:
+            self._write(_result(query, Verdict.INVALID))
+            self._close("the dialback key was found invalid", None)
+
+    def _begin(self) -> None:
+        if self._direct_tls:
+            self._state = State.SECURING
+            self._life = Life.DEAF
+            self._events.append(StartTls(""))
+
+    def _open(self) -> None:
+        self._id = self._token()
+        attributes = {"from": self._local, "id": self._id}
+        if self._remote:
+            attributes["to"] = self._remote
+        if self._modern:
+            attributes |= {"version": "1.0", "xml:lang": "en"}
+        self._write_header(attributes)
+
+    def _header(self, header: StreamStart) -> None:
+        self._modern = True
+        self._modern = check_header(header, SERVER) > 0
+        sender = header.attributes.get("from")
+        remote = domain_of(sender) if sender else self._remote
+        if self._external and remote != self._external:
+            raise StreamError(StreamCondition.INVALID_FROM, "another domain was authenticated")
+        self._remote = remote
+        to = header.attributes.get("to")
+        local = domain_of(to) if to else self._local
+        if not local or (self._local and local != self._local):
+            raise StreamError(StreamCondition.IMPROPER_ADDRESSING, "`to` is missing or has changed")
+        self._ask(local, lambda yes: self._welcome(local, yes=yes))
+
+    def _ask(self, domain: str, then: Callable[[bool], None]) -> None:
+        """Learn whether we serve `domain`; input waits until then."""
+        if domain == self._local:
+            then(True)
+            return
+        self._question = (domain, then)
+        self._held = bytearray()
+        self._events.append(AskedFor(domain))
+
+    def _welcome(self, local: str, *, yes: bool) -> None:
+        if not yes:
+            # The response header has no `from`: we cannot speak for that name (§4.9.1.3).
+            raise StreamError(StreamCondition.HOST_UNKNOWN, f"{local} is not served here")
+        self._local = local
+        self._open()
+        if self._external:
+            self._state = State.READY
+        elif self._peer is None and self._policy.require_encryption:
+            self._state = State.PLAIN
+        else:
+            self._state = State.OPEN
+        if self._modern:
+            self._write(Element(FEATURES, None, self._features()))
+        elif self._state is State.PLAIN:
+            raise StreamError(StreamCondition.POLICY_VIOLATION, "encryption is required")
+
+    def _features(self) -> list[Element]:
+        """Return what may come next (RFC 6120 §4.3.2); raise when there is nothing."""
+        if self._state is State.PLAIN:
+            return [Element(STARTTLS, None, (Element(f"{{{TLS}}}required"),))]
+        if self._state is State.READY:
+            return [dialback.offer(), limits(self._policy.max_stanza, self._policy.idle)]
+        offered = [] if self._peer else [Element(STARTTLS)]
+        if self._vouched(self._remote):
+            mechanism = Element(f"{{{SASL}}}mechanism", None, (MECHANISM,))
+            offered.append(Element(f"{{{SASL}}}mechanisms", None, (mechanism,)))
+        if self._may_dial_back(self._remote):
+            offered.append(dialback.offer())
+        if not offered:
+            text = f"a certificate that is good for {self._remote} is required"
+            raise StreamError(StreamCondition.NOT_AUTHORIZED, text)
+        return [*offered, limits(self._policy.max_stanza, self._policy.idle)]
+
+    def _vouched(self, remote: str) -> bool:
+        return bool(remote) and self._peer is not None and self._peer.vouches(remote)
+
+    def _may_dial_back(self, remote: str) -> bool:
+        return not (remote and self._policy.require_certificate(remote)) or self._vouched(remote)
+
+    def _element(self, element: Element) -> None:
+        step = self._STEPS.get((self._state, _INPUTS.get(element.name, Input.OTHER)))
+        if step is not None:
+            step(self, element)
+        elif self._state is State.READY:
+            text = f"{element.local_name} has no place here"
+            raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, text)
+        else:
+            raise StreamError(StreamCondition.NOT_AUTHORIZED, "authenticate first")
+
+    def _starttls(self, _: Element) -> None:
+        if self._peer is not None:
+            self._write(Element(f"{{{TLS}}}failure"))
+            self._close("TLS inside TLS", None)
+            return
+        self._write(Element(f"{{{TLS}}}proceed"))
+        self._state = State.SECURING
+        self._life = Life.DEAF
+        self._events.append(StartTls(self._local))
+
+    def _auth_too_early(self, _: Element) -> None:
+        self._refuse_sasl("encryption-required")
+
+    def _auth(self, auth: Element) -> None:
+        if auth.get("mechanism") != MECHANISM or not self._vouched(self._remote):
+            self._refuse_sasl("invalid-mechanism")
+        elif not auth.text.strip():
+            self._refuse_sasl("malformed-request")
+        elif (claimed := _authzid(auth.text.strip())) is None:
+            self._refuse_sasl("incorrect-encoding")
+        elif claimed and not names(claimed, self._remote):
+            self._refuse_sasl("invalid-authzid")
+        else:
+            self._write(Element(f"{{{SASL}}}success"))
+            self._external = self._remote
+            self._pair(self._local, self._remote)
+            self._state = State.HEADER
+            self._restart()
+
+    def _refuse_sasl(self, condition: str) -> None:
+        self._write(Element(f"{{{SASL}}}failure", None, (Element(f"{{{SASL}}}{condition}"),)))
+        self._count_refusal()
+
+    def _count_refusal(self) -> None:
+        self._refusals += 1
+        if self._refusals >= self._policy.max_refusals:
+            self._fail(StreamError(StreamCondition.POLICY_VIOLATION, "too many attempts"))
+
+    def _dialback_too_early(self, request: Element) -> None:
+        if request.get("type") is None:
+            error = StanzaError(Condition.POLICY_VIOLATION, text="encryption is required")
+            self._write(dialback.answer(request, error))
+            self._count_refusal()
+
+    def _result(self, request: Element) -> None:
+        """Take a key: the receiving server's part (XEP-0220 §2.2.1)."""
+        if request.get("type") is not None:
+            return
+        local, remote = domain_of(request.get("to")), domain_of(request.get("from"))
+        query = VerifyQuery(local, remote, self._id, request.text.strip())
+        self._ask(local, lambda yes: self._take_key(request, query, yes=yes))
+
+    def _take_key(self, request: Element, query: VerifyQuery, *, yes: bool) -> None:
+        pair = (query.local, query.remote)
+        if not yes:
+            self._refuse_key(request, Condition.ITEM_NOT_FOUND)
+        elif not self._may_dial_back(query.remote):
+            self._refuse_key(request, Condition.NOT_AUTHORIZED)
+        elif pair in self._pairs:
+            self._write(dialback.answer(request, Verdict.VALID))
+        elif len(self._pairs) + len(self._queries) >= self._policy.max_pairs:
+            self._refuse_key(request, Condition.RESOURCE_CONSTRAINT)
+        elif pair not in self._queries:
+            self._queries[pair] = query
+            self._alarms.set(query, self._now + self._policy.verify)
+            if not self._established:
+                patience = self._policy.verify + self._policy.negotiation
+                self._alarms.set(Timer.NEGOTIATION, self._now + patience)
+            self._events.append(VerifyWanted(query))
+
+    def _refuse_key(self, request: Element, condition: Condition) -> None:
+        self._write(dialback.answer(request, StanzaError(condition)))
+        self._count_refusal()
+
+    def _verify(self, request: Element) -> None:
+        """Judge a key: the authoritative server's part (XEP-0220 §2.2.2), stateless."""
+        if request.get("type") is not None:
+            return
+        remote, local = domain_of(request.get("from")), domain_of(request.get("to"))
+        query = VerifyQuery(remote, local, request.get("id", ""), request.text.strip())
+        if dialback.holds(self._secret, query):
+            self._write(dialback.answer(request, Verdict.VALID))
+        else:
+            self._ask(local, lambda yes: self._deny(request, yes=yes))
+
+    def _deny(self, request: Element, *, yes: bool) -> None:
+        unknown = StanzaError(Condition.ITEM_NOT_FOUND)
+        self._write(dialback.answer(request, Verdict.INVALID if yes else unknown))
+
+    def _stanza(self, stanza: Element) -> None:
+        attributes = stanza.attributes
+        to, sender = attributes.get("to"), attributes.get("from")
+        if not to or not sender:
+            text = "a stanza has `to` and `from`"
+            raise StreamError(StreamCondition.IMPROPER_ADDRESSING, text)
+        spelled = (_domain_part(to), _domain_part(sender))
+        pair = self._spelled.get(spelled) or self._find_pair(*spelled)
+        self._events.append(StanzaArrived(stanza, *pair))
+
+    def _find_pair(self, to: str, sender: str) -> tuple[str, str]:
+        """Return the authenticated pair of two domains; StreamError if there is none (§8.1)."""
+        for local, remote in self._pairs:
+            if names(sender, remote) and names(to, local):
+                if len(self._spelled) < 4 * self._policy.max_pairs:
+                    self._spelled[to, sender] = (local, remote)
+                return local, remote
+        if any(names(sender, remote) for _, remote in self._pairs):
+            raise StreamError(StreamCondition.HOST_UNKNOWN, f"{to[:256]} is not on this stream")
+        raise StreamError(StreamCondition.INVALID_FROM, f"{sender[:256]} is not authenticated")
+
+    def _pair(self, local: str, remote: str) -> None:
+        self._pairs.add((local, remote))
+        self._spelled[local, remote] = (local, remote)
+        self._events.append(Paired(local, remote))
+        if not self._established:
+            self._established = True
+            self._state = State.READY
+            self._alarms.cancel(Timer.NEGOTIATION)
+            self._alarms.set(Timer.IDLE, self._now + self._policy.idle)
+
+    def _expired(self, key: Hashable) -> None:
+        if isinstance(key, VerifyQuery):
+            late = StanzaError(Condition.REMOTE_SERVER_TIMEOUT)
+            self.verified(key, valid=False, now=self._now, error=late)
+        elif key is Timer.IDLE and self._now - self._heard >= self._policy.idle:
+            self._fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, "nothing was heard"))
+        elif key is Timer.IDLE:
+            self._alarms.set(Timer.IDLE, self._heard + self._policy.idle)
+
+    _STEPS: Final = {
+        (State.PLAIN, Input.STARTTLS): _starttls,
+        (State.PLAIN, Input.AUTH): _auth_too_early,
+        (State.PLAIN, Input.RESULT): _dialback_too_early,
+        (State.PLAIN, Input.VERIFY): _dialback_too_early,
+        (State.OPEN, Input.STARTTLS): _starttls,
+        (State.OPEN, Input.AUTH): _auth,
+        **dict.fromkeys(product((State.OPEN, State.READY), (Input.RESULT,)), _result),
+        **dict.fromkeys(product((State.OPEN, State.READY), (Input.VERIFY,)), _verify),
+        (State.READY, Input.STANZA): _stanza,
+    }
+    """What each element does in each state; what is not here ends the stream."""
+
+
+def _result(query: VerifyQuery, outcome: Verdict | StanzaError) -> Element:
+    return dialback.answer(dialback.request(query.remote, query.local, ""), outcome)
+
+
+def _authzid(text: str) -> str | None:
+    """Return the authorization identity of an initial response, None if it is not base64."""
+    if text == "=":
+        return ""
+    try:
+        return b64decode(text, validate=True).decode()
+    except ValueError:
+        return None
+
+
+def _domain_part(address: str) -> str:
+    """Return what may be the domain of an address: the stream judges domains, nothing else."""
+    bare = address.partition("/")[0]
+    local, at, domain = bare.partition("@")
+    return domain if at else local
