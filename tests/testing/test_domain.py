@@ -141,6 +141,13 @@ async def test_a_refused_port_ends_the_stream(two: Two) -> None:
     assert first.streams_out == {}
 
 
+async def test_a_key_is_refused_where_its_maker_cannot_be_asked(two: Two) -> None:
+    first, second = await two.start()
+    second.gateway = ("127.0.0.1", 1)
+    first.message("romeo@a.test", "juliet@b.test", "hi")
+    assert await first.next_end() == "dialback invalid"
+
+
 async def test_a_domain_without_gateway_cannot_send(two: Two) -> None:
     first, _ = await two.start()
     first.gateway = None

@@ -1,5 +1,6 @@
 """The scripted phone: its core by hand, and two of them over real sockets."""
 
+import asyncio
 import itertools
 
 import pytest
@@ -179,7 +180,8 @@ async def test_a_refused_connection_ends_the_request() -> None:
     caller = await Phone.start(gateway=callee.address)
     await callee.aclose()
     try:
-        sent = await caller.send("sip:a@sip.test", "sip:b@xmpp.test", "x", transport="TCP")
+        async with asyncio.timeout(5):
+            sent = await caller.send("sip:a@sip.test", "sip:b@xmpp.test", "x", transport="TCP")
         assert (sent.over, sent.status) == (True, None)
     finally:
         await caller.aclose()

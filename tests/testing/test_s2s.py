@@ -16,7 +16,7 @@ from dragoman.testing.s2s import (
     VerifyWanted,
     domain_of,
 )
-from dragoman.testing.stream import SERVER, header, message, shown
+from dragoman.testing.stream import SASL, SERVER, header, message, shown
 
 NAMES = frozenset({"a.test"})
 
@@ -147,6 +147,53 @@ def test_no_stanza_before_proof() -> None:
     into.receive(header(SERVER, from_="a.test", to="b.test", version="1.0").encode())
     into.receive(message("r@a.test", "j@b.test", "x", stanza_id="1").encode())
     assert "<not-authorized " in into.to_send().decode()
+
+
+def test_external_is_not_offered_nor_taken_without_a_trusted_certificate() -> None:
+    into = Incoming("b.test", Keys())
+    into.secured(frozenset({"c.test"}))
+    into.receive(header(SERVER, from_="a.test", to="b.test", version="1.0").encode())
+    into.receive(f"<auth xmlns='{SASL}' mechanism='EXTERNAL'>=</auth>".encode())
+    said = into.to_send().decode()
+    assert "EXTERNAL" not in said
+    assert "<failure " in said
+    assert into.events() == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "more", "condition"),
+    [
+        ({"to": "b.test"}, "", "unsupported-version"),
+        (
+            {"to": "b.test", "version": "1.0"},
+            "<db:verify from='a.test' to='c.test' id='1'>k</db:verify>",
+            "host-unknown",
+        ),
+    ],
+)
+def test_what_is_refused_inside_tls(attributes: dict[str, str], more: str, condition: str) -> None:
+    into = Incoming("b.test", Keys())
+    into.secured(frozenset())
+    into.receive((header(SERVER, from_="a.test", **attributes) + more).encode())
+    assert f"<{condition} " in into.to_send().decode()
+
+
+@pytest.mark.parametrize("attributes", [{"version": "1.0"}, {"id": "1"}])
+def test_a_header_without_id_or_version_ends_our_stream(attributes: dict[str, str]) -> None:
+    out = Outgoing("a.test", "b.test", Keys())
+    out.receive(header(SERVER, from_="b.test", **attributes).encode())
+    assert "<invalid-xml " in out.to_send().decode()
+
+
+def test_a_verdict_on_another_stream_is_not_ours() -> None:
+    out = Outgoing("a.test", "b.test", Keys(), query=Query("b.test", "1", "k"))
+    out.secured(frozenset())
+    answer = "<db:verify from='b.test' to='a.test' id='{}' type='valid'/>"
+    out.receive((header(SERVER, from_="b.test", id="x", version="1.0")).encode())
+    out.receive(answer.format("2").encode())
+    assert out.events() == []
+    out.receive(answer.format("1").encode())
+    assert out.events()[0] == Verified(Query("b.test", "1", "k"), valid=True)
 
 
 def test_no_stream_without_tls() -> None:
