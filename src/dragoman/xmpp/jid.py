@@ -155,6 +155,7 @@ def _label(text: str) -> tuple[str, bytes]:
         ascii_form = idna.alabel(label)
     except ValueError as error:
         raise StanzaError(Condition.JID_MALFORMED, text="not a domain name") from error
+    # Not every idna that we accept refuses a second spelling of a label (RFC 5891 §5.3).
     if label is not text and ascii_form != text.encode():
         _malformed("an A-label that stands for no U-label")
     return label, ascii_form

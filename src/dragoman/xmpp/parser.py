@@ -18,6 +18,8 @@ _UNDEFINED_ENTITY: Final = 11
 
 _SHORT_TOKEN: Final = 32
 """An unfinished token of fewer bytes is handed to expat again at every chunk."""
+_SHORT_DECLARATION: Final = 128
+"""So is an unfinished comment, instruction or declaration: a verdict on it is not to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ class StreamParser:
         if self._fed - sent + len(token) - self._base >= self._max_stanza:
             return True
         if token.startswith((b"<!", b"<?")):
-            return False
+            return sent < _SHORT_DECLARATION
         return self._tag_ends() if token.startswith(b"<") else self._reference_ends()
 
     def _tag_ends(self) -> bool:
@@ -349,8 +351,6 @@ class StreamParser:
             _fail(StreamCondition.BAD_FORMAT, "text between stanzas")
 
     def _declared(self, prefix: str | None, namespace: str | None) -> None:
-        if namespace and "}" in namespace:
-            _fail(StreamCondition.NOT_WELL_FORMED, "a namespace that is no URI")
         if (prefix or "") not in self._prefixes:
             if prefix:
                 self._spend(prefix)
