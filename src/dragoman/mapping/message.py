@@ -1,0 +1,388 @@
+"""Page-mode messages (RFC 7572, RFC 3428): SIP MESSAGE into a message stanza, and back.
+
+The tables are those of docs/interworking/im.md §1 to §3. What does not cross is a value or an
+error that says so: `Dropped` for what nobody waits for, `Refused` and StanzaError for the rest.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from dragoman.mapping.address import Unmappable, jid_to_sip
+from dragoman.mapping.content import Content, read, wrapper
+from dragoman.mapping.date import parse_sip_date, parse_stamp, sip_date, stamp
+from dragoman.mapping.failure import Refused, sips_refused
+from dragoman.mapping.thread import ThreadBook
+from dragoman.msrp.cpim import CpimError, address
+from dragoman.sip.header import NameAddress, parse_seconds
+from dragoman.sip.message import Request, SipError, build_request, encode
+from dragoman.sip.uri import Uri
+from dragoman.xmpp.element import Element, sanitize
+from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.jid import Jid
+from dragoman.xmpp.stanza import BODY, MESSAGE, SUBJECT, THREAD
+
+MAX_REQUEST: Final = 1300
+"""Bytes of a whole MESSAGE outside of a media session (RFC 3428 §8)."""
+
+MAX_FORWARDS: Final = "70"
+STALE: Final = 60.0
+"""Seconds after which the date of a message is worth telling."""
+
+NICK: Final = "{http://jabber.org/protocol/nick}nick"
+DELAY: Final = "{urn:xmpp:delay}delay"
+REPLACE: Final = "{urn:xmpp:message-correct:0}replace"
+OOB: Final = "{jabber:x:oob}x"
+OOB_URL: Final = "{jabber:x:oob}url"
+
+_ENCRYPTED: Final = frozenset(
+    {
+        "{urn:xmpp:eme:0}encryption",
+        "{eu.siacs.conversations.axolotl}encrypted",
+        "{urn:xmpp:omemo:2}encrypted",
+        "{urn:xmpp:openpgp:0}openpgp",
+        "{jabber:x:encrypted}x",
+    }
+)
+_CONTENT_TYPE: Final = "text/plain;charset=UTF-8"
+_COOKIE: Final = "z9hG4bK"
+_LONGEST_ID: Final = 64
+_LONGEST_NAME: Final = 128
+_CONTROLS: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,8}")
+_NOBODY: Final = "anonymous.invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Nothing crosses and nobody is told: `reason` is for the log. On SIP the answer is 2xx."""
+
+    reason: str
+
+
+def sender_of(request: Request, *, trusted: bool = False) -> Uri:
+    """Return who sends a MESSAGE, with `gr` where the device is known (RFC 7572 §5 note 1).
+
+    That is From; of a `trusted` peer, the From of a message/cpim body, else P-Asserted-Identity
+    unless its user asked for privacy (RFC 3325 §9.3). A `gr` outside the brackets counts too.
+    Raises Refused.
+    """
+    try:
+        if trusted:
+            found = _enclosed(request, "From") or _asserted(request)
+            if found is not None and not _same_user(found, request.from_.uri):
+                return found
+        return _with_gr(request.from_)
+    except SipError as error:
+        raise Refused(error.reason, error.status) from error
+
+
+def recipient_of(request: Request, *, host: str, trusted: bool = False) -> Uri:
+    """Return whom a MESSAGE is for: its Request-URI, where that names no user To.
+
+    Of a `trusted` peer, the To of a message/cpim body comes first. A sips address is refused (480
+    with a Warning from `host`, our own name). Raises Refused.
+    """
+    try:
+        target, to = request.uri, request.to
+        if target.scheme == "sips" or to.uri.scheme == "sips":
+            raise sips_refused(host)
+        enclosed = _enclosed(request, "To") if trusted else None
+        if enclosed is not None and enclosed.scheme == "sips":
+            raise sips_refused(host)
+        return enclosed or (target if target.user is not None else _with_gr(to))
+    except SipError as error:
+        raise Refused(error.reason, error.status) from error
+
+
+def refusal(error: Unmappable, *, sender: bool = False) -> Refused:
+    """Return how to refuse a request for an address that is not mappable: 400 for its sender's."""
+    return Refused(error.reason, 400 if sender else error.status)
+
+
+def to_stanza(
+    request: Request,
+    sender: Jid,
+    recipient: Jid,
+    *,
+    threads: ThreadBook,
+    wall: float,
+    reply_type: str | None = "chat",
+    id: str = "",  # noqa: A002 - the attribute's name
+) -> Element | Dropped:
+    """Return the message stanza for a SIP MESSAGE (RFC 7572 §5).
+
+    `sender` and `recipient` are already decided and mapped; `threads` remembers its Call-ID;
+    `wall` is the time in seconds since 1970, by which it may be old or expired; `reply_type` is
+    "chat", or None where RFC 7572 is to be followed to the letter; `id` is that of the stanza, ""
+    for one made of the topmost Via. Raises Refused: 415 with what would be accepted, 413, 400.
+    """
+    try:
+        return _to_stanza(request, sender, recipient, threads, wall, reply_type, id)
+    except SipError as error:
+        raise Refused(error.reason, error.status) from error
+
+
+def to_request(
+    stanza: Element,
+    *,
+    threads: ThreadBook,
+    token: Callable[[], str],
+    source: Callable[[Jid], Uri] = jid_to_sip,
+    target: Callable[[Jid], Uri] = jid_to_sip,
+    limit: int = MAX_REQUEST,
+    via: int = 0,
+) -> Request | Dropped:
+    """Return the SIP MESSAGE for a message stanza (RFC 7572 §4), still without Via.
+
+    `source` and `target` map its `from` and `to`; `threads` knows the Call-IDs; `token()` makes
+    the From tag. A request that, with the `via` bytes still to be added, is longer than `limit`
+    is a policy-violation. Raises StanzaError with what to tell the sender; for a headline, which
+    wants no answer, the same becomes Dropped.
+    """
+    kind = stanza.get("type", "normal")
+    if kind == "error":
+        return Dropped("an error answers something else and is no message")
+    try:
+        return _to_request(stanza, kind, threads, token, source, target, limit - via)
+    except StanzaError as error:
+        if kind == "headline":
+            return Dropped(error.reason)
+        raise
+    except Unmappable as error:
+        if kind == "headline":
+            return Dropped(error.reason)
+        raise StanzaError(error.condition, text=error.reason) from error
+
+
+def wants_errors(stanza: Element) -> bool:
+    """Say whether the sender of a message is to learn of its failure: not for a headline."""
+    return stanza.get("type") not in ("error", "headline")
+
+
+def check_size(size: int, limit: int = MAX_REQUEST) -> None:
+    """Raise StanzaError (policy-violation) when `size`, of a whole request as sent, exceeds it."""
+    if size > limit:
+        text = f"The message is too long for SIP: {size} of at most {limit} bytes"
+        raise StanzaError(Condition.POLICY_VIOLATION, text=text)
+
+
+def branch(id_: str, tag: str) -> str:
+    """Return the Via branch for the stanza `id_`; the From `tag` makes it unique (RFC 7572 §4).
+
+    Ids are unique on their stream at best, branches have to be in space and time (RFC 3261
+    §8.1.1.7).
+    """
+    return _COOKIE + _digest(id_, tag)
+
+
+def stanza_id(request: Request) -> str:
+    """Return the id for the stanza of a request: its topmost branch without the magic cookie.
+
+    One that is missing, longer than 64 characters or not printable is replaced by a hash. A
+    retransmission gets the same id. Raises SipError.
+    """
+    via = request.via
+    found = (via.branch or "").removeprefix(_COOKIE)
+    if 0 < len(found) <= _LONGEST_ID and found.isascii() and found.isprintable():
+        return found
+    return _digest(found, str(via.sent_by), request.call_id, str(request.cseq))
+
+
+def _to_stanza(
+    request: Request,
+    sender: Jid,
+    recipient: Jid,
+    threads: ThreadBook,
+    wall: float,
+    reply_type: str | None,
+    id_: str,
+) -> Element | Dropped:
+    date = request.get("Date")
+    sent = None if date is None else parse_sip_date(date)
+    if request.get("Expires") is not None and _is_expired(request, sent, wall):
+        return Dropped("the message expired on its way")
+    content = read(request)
+    subject = _subject(request, content)
+    if not content.text and not subject:
+        return Dropped("the message says nothing")
+    thread, first = threads.thread(request.call_id, recipient, sender)
+    attributes = {"from": str(sender), "to": str(recipient), "id": id_ or stanza_id(request)}
+    if reply_type is not None:
+        attributes["type"] = reply_type
+    language = _language(content.language or request.get("Content-Language"))
+    if language:
+        attributes["xml:lang"] = language
+    children = [Element(BODY, None, (content.text,))] if content.text else []
+    if subject:
+        children.append(Element(SUBJECT, None, (subject,)))
+    children.append(Element(THREAD, None, (thread,)))
+    if first and (display := _line(sanitize(request.from_.display))):
+        children.append(Element(NICK, None, (display,)))
+    sent = _sent(content, sent)
+    if sent is not None and wall - sent > STALE:
+        children.append(Element(DELAY, {"stamp": stamp(sent)}))
+    return Element(MESSAGE, attributes, children)
+
+
+def _to_request(
+    stanza: Element,
+    kind: str,
+    threads: ThreadBook,
+    token: Callable[[], str],
+    source: Callable[[Jid], Uri],
+    target: Callable[[Jid], Uri],
+    limit: int,
+) -> Request | Dropped:
+    _refuse_kind(stanza, kind)
+    body = _in_language(stanza.find_all(BODY), stanza.get("xml:lang"))
+    subject = _in_language(stanza.find_all(SUBJECT), stanza.get("xml:lang"))
+    topic = _line(subject.text) if subject is not None else ""
+    text = _outgoing_text(stanza, body) or topic
+    if not text:
+        return Dropped(f"nothing that a MESSAGE carries: {_about(stanza)}")
+    user, peer = Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))
+    whom = target(peer)
+    thread = stanza.find(THREAD) if kind != "headline" else None
+    headers = [
+        ("Max-Forwards", MAX_FORWARDS),
+        ("To", f"<{_without_gr(whom)}>"),
+        ("From", _from(stanza, source(user), token())),
+        ("Call-ID", threads.call_id("" if thread is None else thread.text, user, peer)),
+        ("CSeq", "1 MESSAGE"),
+    ]
+    if (date := _date(stanza)) is not None:
+        headers.append(("Date", date))
+    if topic:
+        headers.append(("Subject", topic))
+    if language := _language((body and body.get("xml:lang")) or stanza.get("xml:lang")):
+        headers.append(("Content-Language", language))
+    headers.append(("Content-Type", _CONTENT_TYPE))
+    request = build_request("MESSAGE", str(whom), headers, text.encode())
+    check_size(len(encode(request)), limit)
+    return request
+
+
+def _enclosed(request: Request, name: str) -> Uri | None:
+    """Return the address in a header of a message/cpim body; None for nobody in particular."""
+    found = wrapper(request)
+    value = None if found is None else found.get(name)
+    if value is None:
+        return None
+    try:
+        uri = Uri.parse(address(value)[1])
+    except (CpimError, SipError):
+        return None
+    return None if uri.host == _NOBODY else uri
+
+
+def _asserted(request: Request) -> Uri | None:
+    lines = request.get_all("P-Asserted-Identity")
+    wishes = {
+        wish.strip().lower() for line in request.get_all("Privacy") for wish in line.split(";")
+    }
+    if not lines or "id" in wishes:
+        return None
+    found = [one.uri for line in lines for one in NameAddress.parse_list(line)]
+    return next((uri for uri in found if uri.scheme != "tel"), found[0] if found else None)
+
+
+def _same_user(one: Uri, other: Uri) -> bool:
+    return one.user == other.user and one.host == other.host
+
+
+def _with_gr(address_: NameAddress) -> Uri:
+    """Return the URI with a `gr` that stands beside its brackets put inside (RFC 5627 §7)."""
+    uri, gr = address_.uri, address_.param("gr")
+    if not gr or uri.param("gr") is not None:
+        return uri
+    return Uri(uri.scheme, uri.user, uri.host, uri.port, params=(*uri.params, ("gr", gr)))
+
+
+def _without_gr(uri: Uri) -> Uri:
+    if not uri.params:
+        return uri
+    kept = tuple(param for param in uri.params if param[0] != "gr")
+    return Uri(uri.scheme, uri.user, uri.host, uri.port, params=kept)
+
+
+def _is_expired(request: Request, sent: float | None, wall: float) -> bool:
+    """Judge Expires (RFC 3428 §7); counted from now, it cannot have passed yet."""
+    return sent is not None and sent + parse_seconds(request.get("Expires") or "") < wall
+
+
+def _subject(request: Request, content: Content) -> str:
+    enclosed = content.wrapper.subject(content.language) if content.wrapper is not None else None
+    return sanitize(enclosed if enclosed is not None else request.get("Subject") or "")
+
+
+def _sent(content: Content, date: float | None) -> float | None:
+    value = content.wrapper.get("DateTime") if content.wrapper is not None else None
+    enclosed = parse_stamp(value) if value is not None else None
+    return date if enclosed is None else enclosed
+
+
+def _language(text: str | None) -> str:
+    """Return the first language tag in `text`, "" for none that is one (RFC 5646 §2.1)."""
+    if not text:
+        return ""
+    tag = text.partition(",")[0].strip()
+    return tag if _LANGUAGE.fullmatch(tag) else ""
+
+
+def _line(text: str) -> str:
+    """Return `text` on one line: no header can begin inside it."""
+    return " ".join(text.translate(_CONTROLS).split())
+
+
+def _digest(*parts: str) -> str:
+    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _refuse_kind(stanza: Element, kind: str) -> None:
+    if kind == "groupchat":
+        raise StanzaError(Condition.BAD_REQUEST, text="A person is no room")
+    for child in stanza.children:
+        if isinstance(child, Element) and child.name in _ENCRYPTED:
+            text = "SIP users cannot read encrypted messages: please send it unencrypted"
+            raise StanzaError(Condition.NOT_ACCEPTABLE, text=text)
+
+
+def _in_language(found: Iterable[Element], language: str | None) -> Element | None:
+    """Return the element in the stanza's language, or else the first."""
+    first: Element | None = None
+    for element in found:
+        if element.get("xml:lang") in (None, language):
+            return element
+        first = first or element
+    return first
+
+
+def _outgoing_text(stanza: Element, body: Element | None) -> str:
+    text = "" if body is None else body.text
+    if text and stanza.find(REPLACE) is not None:
+        text = f"* {text}"
+    attached = stanza.find(OOB)
+    url = attached.find(OOB_URL) if attached is not None else None
+    if url is not None and url.text and url.text not in text:
+        text = f"{text}\n{url.text}" if text else url.text
+    return text
+
+
+def _about(stanza: Element) -> str:
+    namespaces = [child.namespace for child in stanza.elements]
+    return ", ".join(namespaces)[:200] or "an empty stanza"
+
+
+def _from(stanza: Element, uri: Uri, tag: str) -> str:
+    nick = stanza.find(NICK)
+    display = "" if nick is None else _line(nick.text)[:_LONGEST_NAME]
+    return f"{NameAddress(display, uri)};tag={tag}"
+
+
+def _date(stanza: Element) -> str | None:
+    delay = stanza.find(DELAY)
+    sent = None if delay is None else parse_stamp(delay.get("stamp", ""))
+    return None if sent is None else sip_date(sent)
