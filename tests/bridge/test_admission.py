@@ -4,6 +4,7 @@ import pytest
 
 from dragoman.bridge.admission import Admission, Admitted, Refused, Verdict, Wait
 from dragoman.bridge.directory import Directory, Look, Side
+from dragoman.mapping.failure import Refused as MappingRefused
 from dragoman.sip.message import Request, SipError, parse
 
 GATEWAY, PROXY, STRANGER = "192.0.2.10", "192.0.2.30", "203.0.113.66"
@@ -21,9 +22,9 @@ FACTS = {
 
 
 def admission(component: str = "") -> Admission:
-    directory = Directory(GATEWAY.__eq__, "198.51.100.1".__eq__)
+    directory = Directory(lambda _, place: place[0] == GATEWAY, "198.51.100.1".__eq__)
     for look, addresses in FACTS.items():
-        directory.learn(look, frozenset(addresses), 0.0)
+        directory.learn(look, frozenset((each, 5060) for each in addresses), 0.0)
     return Admission(directory, component.__eq__)
 
 
@@ -51,7 +52,7 @@ def judged(sender: str, target: str, address: str = PROXY, component: str = "") 
 def test_a_request_between_two_domains_that_ask_for_us_passes() -> None:
     verdict = judged("sip:carol@sip.example", "sip:alice@xmpp.example")
     assert isinstance(verdict, Admitted)
-    assert (verdict.sender.uri.user, verdict.asserted) == ("carol", False)
+    assert (verdict.sender.user, verdict.trusted) == ("carol", False)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_what_the_dns_has_not_said_yet_is_waited_for() -> None:
 
 
 def test_a_dns_that_does_not_answer_is_told_as_such() -> None:
-    directory = Directory(GATEWAY.__eq__, lambda _: False)
+    directory = Directory(lambda *_: False, lambda _: False)
     directory.learn(Look(Side.SIP, "sip.example"), None, 0.0)
     found = Admission(directory, lambda _: False).judge(
         request("sip:carol@sip.example", "sip:alice@xmpp.example"), PROXY, 1.0
@@ -105,7 +106,19 @@ def test_an_asserted_identity_counts_when_its_domain_sends_from_there() -> None:
     )
     verdict = admission().judge(asserted, PROXY, 1.0)
     assert isinstance(verdict, Admitted)
-    assert (verdict.sender.uri.user, verdict.asserted) == ("carol", True)
+    assert (verdict.sender.user, verdict.trusted) == ("carol", False)
+
+
+def test_who_wants_privacy_is_not_named() -> None:
+    private = request(
+        "sip:anonymous@sip.example",
+        "sip:alice@xmpp.example",
+        "P-Asserted-Identity: <sip:carol@sip.example>",
+        "Privacy: id",
+    )
+    verdict = admission().judge(private, PROXY, 1.0)
+    assert isinstance(verdict, Admitted)
+    assert verdict.sender.user == "anonymous"
 
 
 def test_an_identity_of_a_foreign_domain_is_not_believed() -> None:
@@ -116,7 +129,7 @@ def test_an_identity_of_a_foreign_domain_is_not_believed() -> None:
     )
     verdict = admission().judge(forged, PROXY, 1.0)
     assert isinstance(verdict, Admitted)
-    assert (verdict.sender.uri.user, verdict.asserted) == ("carol", False)
+    assert (verdict.sender.user, verdict.trusted) == ("carol", False)
 
 
 def test_options_to_the_gateway_itself_needs_only_a_believed_sender() -> None:
@@ -128,6 +141,6 @@ def test_options_to_the_gateway_itself_needs_only_a_believed_sender() -> None:
 def test_an_unreadable_sender_is_a_bad_request() -> None:
     broken = request("sip:carol@sip.example", "sip:alice@xmpp.example")
     broken = Request(broken.method, broken.target, [("From", "<<"), *broken.headers[2:]])
-    with pytest.raises(SipError):
+    with pytest.raises((SipError, MappingRefused)):
         admission().judge(broken, PROXY, 1.0)
     assert admission().screen(broken, PROXY, 1.0) == 400

@@ -13,11 +13,11 @@ from dragoman.bridge.directory import (
     Standing,
 )
 
-GATEWAY, PROXY = "192.0.2.10", "192.0.2.30"
+GATEWAY, PROXY = ("192.0.2.10", 5269), ("192.0.2.30", 5060)
 
 
 def directory(override: Override | None = None) -> Directory:
-    return Directory(GATEWAY.__eq__, "198.51.100.1".__eq__, override)
+    return Directory(lambda _, place: place == GATEWAY, "198.51.100.1".__eq__, override)
 
 
 def test_a_domain_is_served_when_its_records_lead_here() -> None:
@@ -30,13 +30,20 @@ def test_a_domain_is_served_when_its_records_lead_here() -> None:
     assert found.stands_for(Side.SIP, "sip.example", 1.0) is Standing.NO
 
 
+def test_another_server_on_the_same_host_is_not_us() -> None:
+    found = directory()
+    found.learn(Look(Side.SIP, "sip.example"), frozenset({(GATEWAY[0], 5060)}), 0.0)
+    assert found.leads_here(Side.SIP, "sip.example", 1.0) is Standing.NO
+    assert found.believes("sip.example", GATEWAY[0], 1.0) is Standing.YES
+
+
 def test_a_sender_is_believed_from_the_addresses_of_its_domain_only() -> None:
     found = directory()
-    assert found.believes("sip.example", PROXY, 0.0) is Standing.UNKNOWN
+    assert found.believes("sip.example", PROXY[0], 0.0) is Standing.UNKNOWN
     assert found.believes("sip.example", "203.0.113.9", 0.0) is Standing.UNKNOWN
     assert found.wanted() == [Look(Side.SIP, "sip.example")], "asked once"
     found.learn(Look(Side.SIP, "sip.example"), frozenset({PROXY}), 0.0)
-    assert found.believes("sip.example", PROXY, 1.0) is Standing.YES
+    assert found.believes("sip.example", PROXY[0], 1.0) is Standing.YES
     assert found.believes("sip.example", "203.0.113.9", 1.0) is Standing.NO
 
 
@@ -79,6 +86,6 @@ def test_answers_and_open_questions_are_bounded() -> None:
         found.learn(Look(Side.SIP, f"d{number}.example"), frozenset(), 0.0)
     assert len(found) == KNOWN
     for number in range(ASKING):
-        assert found.believes(f"e{number}.example", PROXY, 0.0) is Standing.UNKNOWN
-    assert found.believes("one.more.example", PROXY, 0.0) is Standing.UNANSWERED
+        assert found.believes(f"e{number}.example", PROXY[0], 0.0) is Standing.UNKNOWN
+    assert found.believes("one.more.example", PROXY[0], 0.0) is Standing.UNANSWERED
     assert len(found.wanted()) == ASKING

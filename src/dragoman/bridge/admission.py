@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dragoman.bridge.directory import Directory, Side, Standing
+from dragoman.mapping.failure import Refused as MappingRefused
+from dragoman.mapping.message import sender_of
 from dragoman.sip.header import NameAddress
 from dragoman.sip.message import Request, SipError
 from dragoman.sip.uri import Uri
@@ -16,10 +18,14 @@ from dragoman.sip.uri import Uri
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The request may pass; `sender` is who it is really from, `asserted` if that is not From."""
+    """The request may pass: `sender` is who it is really from.
 
-    sender: NameAddress
-    asserted: bool
+    `trusted` says that it came from an address that the configuration trusts, whose word about
+    anybody is taken.
+    """
+
+    sender: Uri
+    trusted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +65,22 @@ class Admission:
         """
         try:
             verdict = self.judge(request, address, now)
-        except SipError as error:
+        except (SipError, MappingRefused) as error:
             return error.status
         return verdict.status if isinstance(verdict, Refused) else None
 
     def judge(self, request: Request, address: str, now: float) -> Verdict:
         """Return what is to become of a request that came from the IP address `address`.
 
-        Raises SipError when the addresses in it cannot be read.
+        Raises SipError or mapping.failure.Refused when the addresses in it cannot be read.
         """
-        sender, asserted = self._sender(request, address, now)
-        for known, needed, status, reason, domain in self._checks(request, sender, address, now):
+        trusted = self._directory.trusted(address)
+        sender = sender_of(request, trusted=True) if trusted else None
+        if sender is None:
+            sender = self._asserted(request, address, now) or sender_of(request)
+        for known, needed, status, reason, domain in self._checks(
+            request.uri, request.method, sender.host, address, now
+        ):
             if known is needed:
                 continue
             if known is Standing.UNKNOWN:
@@ -77,32 +88,32 @@ class Admission:
             if known is Standing.UNANSWERED:
                 return Refused(504, f"the DNS does not answer for {domain}")
             return Refused(status, f"{domain} {reason}")
-        return Admitted(sender, asserted)
+        return Admitted(sender, trusted)
 
-    def _sender(self, request: Request, address: str, now: float) -> tuple[NameAddress, bool]:
-        """Return P-Asserted-Identity where its own domain sends from `address`, else From."""
+    def _asserted(self, request: Request, address: str, now: float) -> Uri | None:
+        """Return P-Asserted-Identity where its own domain sends from `address` (RFC 3325 §9)."""
         text = request.get("P-Asserted-Identity")
-        if text is None:
-            return request.from_, False
+        if text is None or "id" in (request.get("Privacy") or "").lower().split(";"):
+            return None
         for identity in NameAddress.parse_list(text):
-            believed = self._directory.believes(identity.uri.host, address, now)
-            if identity.uri.scheme in {"sip", "sips"} and believed is Standing.YES:
-                return identity, True
-        return request.from_, False
+            uri = identity.uri
+            if uri.host and self._directory.believes(uri.host, address, now) is Standing.YES:
+                return uri
+        return None
 
     def _checks(
-        self, request: Request, sender: NameAddress, address: str, now: float
+        self, target: Uri, method: str, origin: str, address: str, now: float
     ) -> Iterator[Check]:
         """Yield the questions in order; a later one is asked when the earlier ones hold."""
-        directory, origin, target = self._directory, sender.uri.host, request.uri.host
+        directory = self._directory
         believed = directory.believes(origin, address, now)
         yield believed, Standing.YES, 403, "does not send from that address", origin
-        if request.method == "OPTIONS" and request.uri.user is None:
+        if method == "OPTIONS" and target.user is None:
             return
-        served = directory.stands_for(Side.SIP, target, now)
-        yield served, Standing.YES, 403, "has no SIP records that lead here", target
-        loop = directory.leads_here(Side.XMPP, target, now)
-        yield loop, Standing.NO, 482, "has both SIP and XMPP records that lead here", target
+        served = directory.stands_for(Side.SIP, target.host, now)
+        yield served, Standing.YES, 403, "has no SIP records that lead here", target.host
+        loop = directory.leads_here(Side.XMPP, target.host, now)
+        yield loop, Standing.NO, 482, "has both SIP and XMPP records that lead here", target.host
         stands = directory.stands_for(Side.XMPP, origin, now)
         if not (stands is Standing.NO and self._attached(origin)):
             yield stands, Standing.YES, 403, "has no XMPP records that lead here", origin

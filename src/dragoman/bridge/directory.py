@@ -1,15 +1,16 @@
 """Who is served, and who is believed: both are read from the domains' own DNS.
 
-We stand for a domain on one protocol when its records of that protocol lead to an address of
-ours; a SIP request is believed to be from a domain when it comes from an address that the
-domain's SIP records lead to.  The answers come in from outside (`learn`); what is not known yet
-is asked for (`wanted`).  An answer is used while it is fresh, and a little longer while it is
-being asked for again, so that a name server's pause stops nobody.
+We stand for a domain on one protocol when its records of that protocol lead to an address and
+port of ours (another server may live on the same host).  A SIP request is believed to be from a
+domain when it comes from an address that the domain's SIP records lead to.  The answers come in
+from outside (`learn`); what is not known yet is asked for (`wanted`).  An answer is used while it
+is fresh, and a little longer while it is being asked for again, so that a name server's pause
+stops nobody.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -43,9 +44,13 @@ class Standing(Enum):
     """The DNS gave no answer when last asked."""
 
 
+Place = tuple[str, int]
+"""An IP address without brackets, and a port."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A question for the DNS: which addresses do this domain's records lead to?"""
+    """A question for the DNS: where do this domain's records of one protocol lead to?"""
 
     side: Side
     domain: str
@@ -53,8 +58,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    addresses: frozenset[str] | None
-    """None: the DNS did not answer."""
+    places: frozenset[Place]
+    addresses: frozenset[str]
+    answered: bool
+    """Whether the DNS did answer."""
     ask_at: float
     """When to ask again."""
     end: float
@@ -74,13 +81,13 @@ class Override:
 class Directory:
     """The claims of domains, as their DNS has them.
 
-    `ours(address)` tells whether an IP address is one of the gateway's; `trusted(address)`
-    whether the configuration trusts it to speak for any domain.
+    `ours(side, place)` tells whether the gateway listens there for that protocol;
+    `trusted(address)` whether the configuration trusts an address to speak for any domain.
     """
 
     def __init__(
         self,
-        ours: Callable[[str], bool],
+        ours: Callable[[Side, Place], bool],
         trusted: Callable[[str], bool],
         override: Override | None = None,
     ) -> None:
@@ -101,49 +108,53 @@ class Directory:
         listed = self._override.xmpp if side is Side.XMPP else self._override.sip
         if listed:
             return Standing.YES if domain in listed else Standing.NO
-        return self._claim(Look(side, domain), self._leads_here, now)
+        return self.leads_here(side, domain, now)
 
     def leads_here(self, side: Side, domain: str, now: float) -> Standing:
         """Tell whether traffic for `domain` on `side` would come back to the gateway."""
-        return self._claim(Look(side, domain), self._leads_here, now)
+        fact = self._fact(Look(side, domain), now)
+        if isinstance(fact, Standing):
+            return fact
+        ours = self._ours
+        return _standing(any(ours(side, place) for place in fact.places))
 
     def believes(self, domain: str, address: str, now: float) -> Standing:
         """Tell whether a SIP request from `address` may speak for `domain`."""
         if self.trusted(address):
             return Standing.YES
-        return self._claim(Look(Side.SIP, domain), lambda found: address in found, now)
+        fact = self._fact(Look(Side.SIP, domain), now)
+        return fact if isinstance(fact, Standing) else _standing(address in fact.addresses)
 
     def wanted(self) -> list[Look]:
         """Remove and return the questions to ask; each is answered by one `learn`."""
         found, self._wanted = self._wanted, []
         return found
 
-    def learn(self, look: Look, addresses: frozenset[str] | None, now: float) -> None:
+    def learn(self, look: Look, places: frozenset[Place] | None, now: float) -> None:
         """Take the answer to a question; None says that there was no answer to be had."""
         self._asking.discard(look)
         old = self._facts.pop(look, None)
-        if addresses is not None:
-            fact = _Fact(addresses, now + FRESH, now + STALE)
-        elif old is not None and old.addresses is not None and now < old.end:
-            fact = _Fact(old.addresses, now + FAILED, old.end)
+        if places is not None:
+            addresses = frozenset(address for address, _ in places)
+            fact = _Fact(places, addresses, True, now + FRESH, now + STALE)
+        elif old is not None and old.answered and now < old.end:
+            fact = replace(old, ask_at=now + FAILED)
         else:
-            fact = _Fact(None, now + FAILED, now + FAILED)
+            fact = _Fact(frozenset(), frozenset(), False, now + FAILED, now + FAILED)
         self._facts[look] = fact
         if len(self._facts) > KNOWN:
             self._facts.popitem(last=False)
 
-    def _leads_here(self, addresses: frozenset[str]) -> bool:
-        return any(self._ours(address) for address in addresses)
-
-    def _claim(self, look: Look, holds: Callable[[frozenset[str]], bool], now: float) -> Standing:
+    def _fact(self, look: Look, now: float) -> _Fact | Standing:
+        """Return what the DNS said, or that it has not, and have it asked where that is due."""
         fact = self._facts.get(look)
         if fact is None or now >= fact.end:
             return Standing.UNKNOWN if self._want(look) else Standing.UNANSWERED
-        if fact.addresses is None:
+        if not fact.answered:
             return Standing.UNANSWERED
         if now >= fact.ask_at:
             self._want(look)
-        return Standing.YES if holds(fact.addresses) else Standing.NO
+        return fact
 
     def _want(self, look: Look) -> bool:
         """Have the question asked; tell whether it is being asked."""
@@ -154,3 +165,7 @@ class Directory:
         self._asking.add(look)
         self._wanted.append(look)
         return True
+
+
+def _standing(holds: bool) -> Standing:
+    return Standing.YES if holds else Standing.NO

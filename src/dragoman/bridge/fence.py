@@ -14,6 +14,7 @@ from dragoman.clock import Alarms
 
 Key = TypeVar("Key")
 Pair = tuple[str, str]
+"""One of our domains, and a far one."""
 
 PATIENCE: Final = 30.0
 """Seconds from sending to answer, the making of a stream included; then what waits has failed.
@@ -70,6 +71,17 @@ class Fences(Generic[Key]):
             del self._lines[pair]
             self._alarms.cancel(pair)
         return taken
+
+    def holds(self, pair: Pair, identifier: str) -> bool:
+        """Tell whether `identifier` is the ping under way for a pair."""
+        line = self._lines.get(pair)
+        return line is not None and line.ping == identifier
+
+    def pairs(self, pair: Pair) -> list[Pair]:
+        """Return the pairs that have something under way; a far domain "" stands for all."""
+        if pair[1]:
+            return [pair] if pair in self._lines else []
+        return [each for each in self._lines if each[0] == pair[0]]
 
     def lost(self, pair: Pair) -> list[Key]:
         """Return what can no longer be confirmed, because the stream of the pair went away."""

@@ -1,4 +1,4 @@
-"""Who a SIP user is on XMPP, and back: federated, or a name at a component (RFC 7247 §6, XEP-0114)."""
+"""Who a user is on the other side: federated, or a name at a component (RFC 7247 §6, XEP-0114)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -57,7 +57,7 @@ class Outbox:
         self._waiting: deque[tuple[float, Element]] = deque()
         self._returned: list[Undelivered] = []
         self._failures = 0
-        self._rest_until = 0.0
+        self.rest_until = 0.0
         self._cause = StanzaError(Condition.REMOTE_SERVER_TIMEOUT)
 
     def __len__(self) -> int:
@@ -66,7 +66,7 @@ class Outbox:
 
     def push(self, stanza: Element, now: float) -> bool:
         """Take a stanza; return whether the caller is to make a stream now."""
-        if self.state is State.RESTING and now >= self._rest_until:
+        if self.rested(now):
             self.state = State.IDLE
         if self.state is State.RESTING:
             self._returned.append(Undelivered(stanza, self._cause))
@@ -80,6 +80,14 @@ class Outbox:
         self.state = State.DIALLING
         return True
 
+    def begin(self) -> None:
+        """Note that a stream is being made, though nothing waits for it yet."""
+        self.state = State.DIALLING
+
+    def rested(self, now: float) -> bool:
+        """Tell whether a rest is over, and the next attempt may be made."""
+        return self.state is State.RESTING and now >= self.rest_until
+
     def up(self) -> None:
         """Note that the stream is ready."""
         self.state = State.UP
@@ -91,7 +99,7 @@ class Outbox:
         self._return_all(cause)
         rest = RESTS[min(self._failures, len(RESTS) - 1)] * self._vary()
         self._failures += 1
-        self._rest_until = now + rest
+        self.rest_until = now + rest
         self.state = State.RESTING if rest else State.IDLE
 
     def down(self) -> bool:
@@ -124,7 +132,7 @@ class Outbox:
 
     def spent(self, now: float) -> bool:
         """Tell whether the outbox knows nothing that a new one would not."""
-        resting = self.state is State.RESTING and now < self._rest_until
+        resting = self.state is State.RESTING and now < self.rest_until
         return self.state in {State.IDLE, State.RESTING} and not (self._waiting or resting)
 
     def _return_all(self, cause: StanzaError) -> None:
