@@ -293,9 +293,16 @@ class IncomingStream(Stream):
         else:
             self._write(Element(f"{{{SASL}}}success"))
             self._external = self._remote
+            self._forget_keys()
             self._pair(self._local, self._remote)
             self._state = State.HEADER
             self._restart()
+
+    def _forget_keys(self) -> None:
+        """Drop open questions: their keys were made for a stream that ends here."""
+        for query in self._queries.values():
+            self._alarms.cancel(query)
+        self._queries.clear()
 
     def _refuse_sasl(self, condition: str) -> None:
         self._write(Element(f"{{{SASL}}}failure", None, (Element(f"{{{SASL}}}{condition}"),)))
