@@ -90,19 +90,19 @@ def locate(uri: Uri, *, supported: tuple[Transport, ...], size: int = 0, random:
     return search.outcome()
 
 
-def sources(domain: str) -> Generator[Question, Answer, frozenset[str]]:
-    """Find every address from which the domain's own SIP servers may speak.
+def sources(domain: str) -> Generator[Question, Answer, frozenset[tuple[str, int]]]:
+    """Find every address, with its port, at which the domain's own SIP servers are.
 
-    These are the addresses behind its NAPTR records and its SRV records of each transport; those
+    These are the places behind its NAPTR records and its SRV records of each transport; those
     of the bare name only where it has neither. Raises DnsFailure as `locate` does.
     """
     host = domain.strip("[]").rstrip(".")
     search = _Search(host, _NoChance(), limit=MAX_QUESTIONS * MAX_TARGETS)
     if is_address(host):
-        return frozenset({host})
+        return frozenset({(host, Transport.UDP.port)})
     yield from search.named(tuple(Transport), host, every=True)
     yield from search.services(tuple(Transport), host, (Transport.UDP,))
-    return frozenset(target.address for target in search.outcome())
+    return frozenset((target.address, target.port) for target in search.outcome())
 
 
 def is_address(host: str) -> bool:

@@ -1,0 +1,59 @@
+"""What the gateway says of itself and of SIP users on XMPP (RFC 6120 §8.2.3, XEP-0030).
+
+Every request is answered here or refused; presence, which does not cross, is refused as well
+where its sender waits for something.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext import About, Who, install
+from dragoman.xmpp.ext.disco import Identity
+from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.jid import Jid
+from dragoman.xmpp.router import ANY, Routed, Router
+from dragoman.xmpp.stanza import PRESENCE
+
+NAME: Final = "Dragoman"
+AWAITED: Final = ("subscribe", "probe")
+"""Presence whose sender waits for an answer."""
+
+
+class Discovery:
+    """Two tables of answers: of the gateway's own domains, and of the SIP users in them.
+
+    `utc()` is the time in seconds since 1970; `is_component(domain)` tells components' domains,
+    which are gateways to their users, from those that stand for a SIP domain under its own name.
+    """
+
+    def __init__(
+        self, version: str, utc: Callable[[], float], is_component: Callable[[str], bool]
+    ) -> None:
+        """Fill the tables."""
+        self._is_component = is_component
+        server, gateway = Identity("server", "im", NAME), Identity("gateway", "sip", NAME)
+        self._server = _table(Who.SERVICE, About(NAME, version, utc, (server,)))
+        self._gateway = _table(Who.SERVICE, About(NAME, version, utc, (gateway,)))
+        self._user = _table(Who.USER, About(NAME, version, utc))
+
+    def route(self, stanza: Element) -> Routed:
+        """Return what becomes of an iq or presence stanza."""
+        address = Jid.parse(stanza.get("to", ""))
+        if address.local:
+            return self._user.route(stanza)
+        table = self._gateway if self._is_component(address.domain) else self._server
+        return table.route(stanza)
+
+
+def _table(who: Who, about: About) -> Router:
+    router = Router()
+    install(router, who, about)
+    for kind in AWAITED:
+        router.add(PRESENCE, kind, ANY, _no_presence)
+    return router
+
+
+def _no_presence(_: Element) -> Element:
+    text = "Presence does not cross to SIP"
+    raise StanzaError(Condition.FEATURE_NOT_IMPLEMENTED, text=text)

@@ -1,0 +1,470 @@
+"""The hub: what arrives goes to the services, what they want goes out; the one async file here.
+
+Messages pass through without a task or an await once names are resolved and streams are up.  What
+has to wait (for the DNS, for a connection) waits in a task that the hub owns and ends.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Hashable, Sequence
+from dataclasses import dataclass
+from logging import getLogger
+from random import SystemRandom
+from typing import Final, Protocol, TypeVar, cast
+
+from dragoman.bridge.admission import Admission, Admitted, Refused, Wait
+from dragoman.bridge.directory import Directory, Look, Override, Place, Side, Standing
+from dragoman.bridge.discovery import Discovery
+from dragoman.bridge.federation import Federation, Line, Link, OurStream
+from dragoman.bridge.fence import Pair
+from dragoman.bridge.message import ALLOW, Messages, Rules, stanza_key
+from dragoman.bridge.naming import Attachment, Naming
+from dragoman.errors import ProtocolError, RemoteError
+from dragoman.log import about
+from dragoman.mapping.failure import Refused as MappingRefused
+from dragoman.mapping.failure import Unreached
+from dragoman.records import Answer, DnsFailure, Kind, Question
+from dragoman.sip import options
+from dragoman.sip.endpoint import (
+    Endpoint,
+    Flow,
+    RequestArrived,
+    RequestFailed,
+    ResponseArrived,
+    ServerTransaction,
+)
+from dragoman.sip.locate import Target as SipTarget
+from dragoman.sip.locate import Transport, locate, sources
+from dragoman.sip.message import Request, Response, SipError, response_to
+from dragoman.trace import Direction, Tap
+from dragoman.trace import Protocol as Seen
+from dragoman.xmpp import locate as servers
+from dragoman.xmpp.element import Element, to_xml
+from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.s2s_in import IncomingStream
+from dragoman.xmpp.stanza import CLIENT, IQ, MESSAGE
+
+log = getLogger(__name__)
+
+T = TypeVar("T")
+
+PARKED: Final = 1000
+"""Requests that wait for the DNS to say who is believed; one more is answered 503."""
+PATIENCE: Final = 10.0
+"""Seconds that such a request waits at most."""
+ACCEPT: Final = ("text/plain", "message/cpim", "multipart/mixed", "multipart/alternative")
+
+
+class Lookup(Protocol):
+    """What asks the DNS."""
+
+    def now(self, search: Generator[Question, Answer, T]) -> T | None:
+        """Return what a search finds among remembered answers; None when one is missing."""
+
+    async def find(self, search: Generator[Question, Answer, T]) -> T:
+        """Return what a search finds; raises what the search raises."""
+
+
+class SipWire(Protocol):
+    """What carries SIP messages for the endpoint."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint."""
+
+    def wake(self) -> None:
+        """Have what the endpoint has to send looked at soon."""
+
+
+class XmppWire(Protocol):
+    """What carries XMPP streams."""
+
+    async def connect(
+        self, targets: Sequence[servers.Target], make: Callable[[servers.Target], OurStream]
+    ) -> tuple[servers.Target, OurStream, Line]:
+        """Connect to the first target that answers; raises a ProtocolError that says why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A component: its domain, whose users it has, and where its server is."""
+
+    name: Attachment
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the hub is told once and for all."""
+
+    rules: Rules
+    ours: Callable[[Side, Place], bool]
+    """Whether the gateway listens there for that protocol."""
+    trusted: Callable[[str], bool]
+    """Whether an address may speak for any SIP domain."""
+    outgoing: Callable[[Link, bool], OurStream]
+    """Makes the core of a stream that is opened; the flag is for TLS first of all."""
+    token: Callable[[], str]
+    wall: Callable[[], float]
+    """Seconds since 1970."""
+    version: str = ""
+    override: Override | None = None
+    components: Sequence[Attached] = ()
+    tel_domain: str = ""
+    transports: tuple[Transport, ...] = (Transport.UDP, Transport.TCP, Transport.TLS)
+
+
+class Hub:
+    """All of the gateway but its sockets, which `join` brings."""
+
+    def __init__(self, settings: Settings, lookup: Lookup, tap: Tap) -> None:
+        """Wire the services; needs a running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._lookup = lookup
+        self._tap = tap
+        self._random = SystemRandom()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._turn = asyncio.Event()
+        self._parked: deque[tuple[float, RequestArrived]] = deque()
+        self._sip: SipWire | None = None
+        self._xmpp: XmppWire | None = None
+        self._servers = {each.name.domain: each for each in settings.components}
+        self._links: dict[OurStream, Link] = {}
+        self.directory = Directory(settings.ours, settings.trusted, settings.override)
+        attachments = [each.name for each in settings.components]
+        self.naming = Naming(self._federated, attachments, settings.tel_domain)
+        self.admission = Admission(self.directory, self.naming.attached)
+        self.messages = Messages(
+            self, self, self.naming, tap, settings.token, settings.wall, settings.rules
+        )
+        self.discovery = Discovery(settings.version, settings.wall, self.naming.is_component)
+        self.federation = Federation(
+            self, self, settings.outgoing, self._serves, lambda: self._random.uniform(0.5, 1.5)
+        )
+        self._abilities = options.Abilities(ALLOW, ACCEPT)
+
+    def join(self, sip: SipWire, xmpp: XmppWire) -> None:
+        """Take the sockets, and connect the components."""
+        self._sip, self._xmpp = sip, xmpp
+        for domain in self._servers:
+            self.federation.attach(domain)
+
+    async def drain(self, patience: float) -> None:
+        """Let what is under way come to its end, for at most `patience` seconds; then close."""
+        end = self._loop.time() + patience
+        await self._until(lambda: self.messages.idle, end)
+        self.federation.shut(self._loop.time())
+        await self._until(lambda: self.federation.quiet, end)
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _until(self, holds: Callable[[], bool], end: float) -> None:
+        """Wait until `holds()` at the end of a turn, or until the time `end`."""
+        while not holds() and self._loop.time() < end:
+            self._turn.clear()
+            try:
+                async with asyncio.timeout_at(end):
+                    await self._turn.wait()
+            except TimeoutError:
+                return
+
+    def describe(self) -> dict[str, object]:
+        """Return counts of everything that is under way."""
+        return {
+            "messages": self.messages.describe(),
+            "federation": self.federation.describe(),
+            "directory": len(self.directory),
+            "parked": len(self._parked),
+            "tasks": len(self._tasks),
+        }
+
+    # -- SIP: what arrives --------------------------------------------------------------
+
+    def screen(self, request: Request, flow: Flow) -> int | None:
+        """Return the status that refuses a request before any state is made of it."""
+        return self.admission.screen(request, flow.remote[0], self._loop.time())
+
+    def on_sip(self, endpoint: Endpoint) -> None:
+        """Handle what the endpoint has to tell."""
+        for event in endpoint.events():
+            match event:
+                case RequestArrived():
+                    self._judge(event)
+                case ResponseArrived(handle, response):
+                    self.messages.on_response(cast("int", handle), response, self._loop.time())
+                case RequestFailed(handle, cause):
+                    self.messages.on_failure(cast("int", handle), cause, self._loop.time())
+                case _:
+                    pass  # of an INVITE, which is not served: answered 405 already
+        self._settle()
+
+    def _judge(self, arrived: RequestArrived) -> None:
+        """Let a request in, refuse it, or have it wait for the DNS."""
+        now = self._loop.time()
+        request, flow = arrived.request, arrived.flow
+        try:
+            verdict = self.admission.judge(request, flow.remote[0], now)
+        except (SipError, MappingRefused) as error:
+            self._refuse(arrived, error.status, error.reason)
+            return
+        match verdict:
+            case Admitted(sender, trusted) if request.method == "MESSAGE":
+                self.messages.on_request(request, arrived.transaction, sender, now, trusted=trusted)
+            case Admitted():
+                self.respond(arrived.transaction, options.answer(request, self._abilities))
+            case Refused(status, reason):
+                self._refuse(arrived, status, reason)
+            case Wait() if len(self._parked) < PARKED:
+                self._parked.append((now + PATIENCE, arrived))
+            case Wait():
+                self._refuse(arrived, 503, "too many requests wait for the DNS")
+
+    def _refuse(self, arrived: RequestArrived, status: int, reason: str) -> None:
+        log.warning(
+            "request refused",
+            extra=about(
+                peer=arrived.flow.remote[0],
+                sip=arrived.request.get("From"),
+                call_id=arrived.request.get("Call-ID"),
+                status=status,
+                reason=reason,
+            ),
+        )
+        headers = [("Retry-After", "5")] if status == 503 else []
+        self.respond(arrived.transaction, response_to(arrived.request, status, headers=headers))
+
+    # -- SIP: what the services want ------------------------------------------------------
+
+    def respond(self, transaction: ServerTransaction, response: Response) -> None:
+        """Give the final answer of a request that came in."""
+        if self._sip is not None:
+            self._sip.endpoint.respond(transaction, response, self._loop.time())
+            self._sip.wake()
+
+    def request(self, request: Request, handle: Hashable) -> None:
+        """Find the request's next hop (RFC 3263) and send it."""
+        try:
+            targets = self._lookup.now(self._search(request))
+        except DnsFailure as failure:
+            self._unanswered(handle, failure)
+            return
+        if targets is None:
+            self._spawn(self._locate(request, handle))
+        else:
+            self._send(request, targets, handle)
+
+    def _search(self, request: Request) -> Generator[Question, Answer, list[SipTarget]]:
+        return locate(request.uri, supported=self._settings.transports, random=self._random)
+
+    async def _locate(self, request: Request, handle: Hashable) -> None:
+        try:
+            targets = await self._lookup.find(self._search(request))
+        except DnsFailure as failure:
+            self._unanswered(handle, failure)
+        else:
+            self._send(request, targets, handle)
+        self._settle()
+
+    def _send(self, request: Request, targets: Sequence[SipTarget], handle: Hashable) -> None:
+        if not targets:
+            self.messages.on_failure(cast("int", handle), Unreached.NO_ADDRESS, self._loop.time())
+        elif any(self._settings.ours(Side.SIP, (each.address, each.port)) for each in targets):
+            text = f"the SIP records of {request.uri.host} lead back to this gateway"
+            loop = StanzaError(Condition.ITEM_NOT_FOUND, text=text)
+            self.messages.on_failure(cast("int", handle), loop, self._loop.time())
+        elif self._sip is not None:
+            self._sip.endpoint.send(request, targets, handle, self._loop.time())
+            self._sip.wake()
+
+    def _unanswered(self, handle: Hashable, failure: DnsFailure) -> None:
+        late = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=failure.reason)
+        self.messages.on_failure(cast("int", handle), late, self._loop.time())
+
+    # -- XMPP: what arrives ---------------------------------------------------------------
+
+    def on_stream(self, stream: OurStream | IncomingStream) -> None:
+        """Handle what a stream has to tell."""
+        if isinstance(stream, IncomingStream):
+            self.federation.on_incoming(stream, self._loop.time())
+        elif (link := self._links.get(stream)) is not None:
+            self.federation.on_outgoing(link, self._loop.time())
+            if link.stream is not stream:
+                del self._links[stream]
+        self._settle()
+
+    def on_stanza(self, stanza: Element, local: str, remote: str, peer: str) -> None:
+        """Take a stanza from a proven domain to one of ours."""
+        if self._tap.readers:
+            self._show(Direction.IN, stanza, peer)
+        now = self._loop.time()
+        if stanza.name == MESSAGE:
+            self.messages.on_stanza(stanza, now)
+            return
+        if stanza.name == IQ and stanza.get("type") in {"result", "error"}:
+            if not self.messages.on_answer(stanza, local, remote, now):
+                log.debug("an answer to nothing", extra=about(remote=remote, peer=peer))
+            return
+        routed = self.discovery.route(stanza)
+        if routed.reply is not None:
+            self.send(routed.reply, local, remote)
+
+    def undelivered(self, stanza: Element, error: StanzaError) -> None:
+        """Take back a stanza of ours that was never handed over."""
+        self.messages.undelivered(stanza, error)
+
+    def sent(self, stanza: Element, peer: str) -> None:
+        """Learn that a stanza of ours was handed over."""
+        if self._tap.readers:
+            self._show(Direction.OUT, stanza, peer)
+
+    def lost(self, pair: Pair) -> None:
+        """Learn that a stream of ours went away."""
+        self.messages.lost(pair)
+
+    # -- XMPP: what services and streams want -----------------------------------------------
+
+    def send(self, stanza: Element, local: str, remote: str) -> None:
+        """Send a stanza from our domain `local` to the domain `remote`."""
+        self.federation.send(stanza, local, remote, self._loop.time())
+
+    def look_up(self, link: Link) -> None:
+        """Find the servers of a link's far domain."""
+        self._spawn(self._find_servers(link))
+
+    def connect(self, link: Link, targets: Sequence[servers.Target]) -> None:
+        """Connect a link."""
+        self._spawn(self._connect(link, targets))
+
+    async def _find_servers(self, link: Link) -> None:
+        try:
+            found = await self._lookup.find(self._servers_of(link))
+        except (DnsFailure, RemoteError) as error:
+            cause = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=error.reason)
+            self.federation.unreachable(link, cause, self._loop.time())
+        else:
+            self._dial(link, found)
+        self._settle()
+
+    def _servers_of(self, link: Link) -> Generator[Question, Answer, list[servers.Target]]:
+        if link.component:
+            return _hosts(self._servers[link.pair[0]])
+        return servers.locate(link.pair[1], chance=self._random)
+
+    def _dial(self, link: Link, found: Sequence[servers.Target]) -> None:
+        """Go on with the servers found, unless they are the gateway itself."""
+        now = self._loop.time()
+        if any(self._settings.ours(Side.XMPP, (each.address, each.port)) for each in found):
+            text = f"the XMPP records of {link.pair[1]} lead back to this gateway"
+            self.federation.unreachable(link, StanzaError(Condition.ITEM_NOT_FOUND, text=text), now)
+        else:
+            self.federation.found(link, found, now)
+
+    async def _connect(self, link: Link, targets: Sequence[servers.Target]) -> None:
+        assert self._xmpp is not None  # noqa: S101 - streams are made after `join`
+        try:
+            target, stream, line = await self._xmpp.connect(
+                targets, lambda chosen: self.federation.stream_for(link, chosen)
+            )
+        except ProtocolError as error:
+            cause = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=error.reason)
+            self.federation.unreachable(link, cause, self._loop.time())
+        else:
+            self._links[stream] = link
+            self.federation.connected(link, stream, line, target, self._loop.time())
+        self._settle()
+
+    # -- who is served --------------------------------------------------------------------
+
+    def _serves(self, domain: str) -> Standing:
+        """Tell whether we stand for a domain, as a stream names it, on XMPP."""
+        try:
+            name = servers.to_ascii(domain)
+        except RemoteError:
+            return Standing.NO
+        return self.directory.stands_for(Side.XMPP, name, self._loop.time())
+
+    def _federated(self, host: str) -> bool:
+        return self.directory.stands_for(Side.XMPP, host, self._loop.time()) is Standing.YES
+
+    async def _look(self, look: Look) -> None:
+        """Ask the DNS what the directory wants to know."""
+        places: frozenset[Place] | None
+        try:
+            if look.side is Side.SIP:
+                places = await self._lookup.find(sources(look.domain))
+            else:
+                found = await self._lookup.find(servers.locate(look.domain, chance=self._random))
+                places = frozenset((each.address, each.port) for each in found)
+        except (DnsFailure, RemoteError) as error:
+            log.warning("the DNS does not answer", extra=about(reason=error.reason))
+            places = None
+        self.directory.learn(look, places, self._loop.time())
+        self._learned()
+
+    def _learned(self) -> None:
+        """Judge again what waited for the DNS, in order."""
+        parked, self._parked = self._parked, deque()
+        for deadline, arrived in parked:
+            if deadline <= self._loop.time():
+                self._refuse(arrived, 504, "the DNS took too long")
+            else:
+                self._judge(arrived)
+        self.federation.learned(self._loop.time())
+        self._settle()
+
+    # -- the turn's end -------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Ask what is to be asked, and set the alarm for what is next."""
+        self._turn.set()
+        for look in self.directory.wanted():
+            self._spawn(self._look(look))
+        times = (
+            self.messages.next_timer(),
+            self.federation.next_timer(),
+            self._parked[0][0] if self._parked else None,
+        )
+        when = min((each for each in times if each is not None), default=None)
+        if when is None or (self._timer is not None and self._timer_at <= when):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = when
+        self._timer = self._loop.call_at(when, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        self.messages.on_timer(now)
+        self.federation.on_timer(now)
+        while self._parked and self._parked[0][0] <= now:
+            self._refuse(self._parked.popleft()[1], 504, "the DNS took too long")
+        self._settle()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task failed: a bug", exc_info=error)
+
+    def _show(self, direction: Direction, stanza: Element, peer: str) -> None:
+        self._tap.saw(Seen.XMPP, direction, peer, stanza_key(stanza), to_xml(stanza, CLIENT))
+
+
+def _hosts(component: Attached) -> Generator[Question, Answer, list[servers.Target]]:
+    addresses = yield Question(Kind.ADDRESS, component.host)
+    return [
+        servers.Target(str(each), component.port, direct_tls=False, domain=component.host)
+        for each in addresses
+    ]
