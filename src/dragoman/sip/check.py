@@ -73,7 +73,7 @@ def passed_through(request: Request, ours: Collection[str]) -> bool:
 
 
 def _required(request: Request, supported: Collection[str]) -> list[str]:
-    lines = request.get_all("Require") + request.get_all("Proxy-Require")
-    if not lines:
+    if request.get("Require") is None and request.get("Proxy-Require") is None:
         return []
+    lines = request.get_all("Require") + request.get_all("Proxy-Require")
     return [tag for line in lines for tag in split_list(line) if tag not in supported]

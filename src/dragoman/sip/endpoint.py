@@ -188,8 +188,8 @@ class Endpoint:
             self._refuse(request, refused, flow)
         elif request.method == "CANCEL":
             self._cancel(request, flow)
-        else:
-            self._servers.open(request, key, flow, now)
+        elif not self._servers.open(request, key, flow, now):
+            self._refuse(request, self._busy, flow)
 
     def _judge(self, request: Request, flow: Flow) -> Refusal | None:
         """Return how a new request is to be refused, None when it may come in."""
@@ -201,7 +201,7 @@ class Endpoint:
             return found
         if passed_through(request, self._clients.names) or self._servers.merged(request):
             return Refusal(482)
-        return self._busy if self._servers.full(request) else None
+        return None
 
     def _refuse(self, request: Request, refused: Refusal, flow: Flow) -> None:
         """Answer without keeping anything: the same request gets the same answer (§8.2.7)."""

@@ -60,6 +60,7 @@ class ServerTransaction:
         "gone",
         "key",
         "last",
+        "merged",
         "request",
         "running",
         "state",
@@ -74,6 +75,7 @@ class ServerTransaction:
         self.flow = flow
         self.began = now
         self.weight = weigh(request)
+        self.merged = None if request.to.tag is not None else _merged(request)
         self.gone = False
         self.cancelled = False
         self.last: bytes | None = None
@@ -148,21 +150,20 @@ class Servers:
         """Tell whether a new request is one that we know, come by another path (§8.2.2.2)."""
         return request.to.tag is None and _merged(request) in self._merged
 
-    def full(self, request: Request) -> bool:
-        """Tell whether there is no room left for a new request."""
-        return (
-            len(self._active) >= self._limits.pending
-            or len(self._completed) >= self._limits.completed
-            or self._weight + weigh(request) > self._limits.pending_bytes
-        )
-
-    def open(self, request: Request, key: int, flow: Flow, now: float) -> None:
-        """Begin the transaction of a new request and tell the user of it."""
+    def open(self, request: Request, key: int, flow: Flow, now: float) -> bool:
+        """Begin the transaction of a new request and tell the user of it; False: no room."""
         transaction = ServerTransaction(key, request, flow, now)
+        limits = self._limits
+        if (
+            len(self._active) >= limits.pending
+            or len(self._completed) >= limits.completed
+            or self._weight + transaction.weight > limits.pending_bytes
+        ):
+            return False
         self._active[key] = transaction
         self._weight += transaction.weight
-        if request.to.tag is None:
-            self._merged.add(_merged(request))
+        if transaction.merged is not None:
+            self._merged.add(transaction.merged)
         if flow.transport.reliable:
             self._by_flow.setdefault(flow, set()).add(key)
         if transaction.running is None:
@@ -170,6 +171,7 @@ class Servers:
         else:
             self._enter(transaction, transaction.running, transaction.state, now)
         self._outbox.tell(RequestArrived(request, flow, transaction))
+        return True
 
     def invite(self, key: int) -> ServerTransaction | None:
         """Return the INVITE transaction `key` while it lasts."""
@@ -192,14 +194,15 @@ class Servers:
         if transaction.running is None:
             self._check_non_invite(transaction, response.status, now)
         step = transaction.machine.step(transaction.state, signal_of(response.status))
+        tag: str | None = None
         if Action.SEND_RESPONSE in step.actions:
-            response = self._tagged(transaction, response)
+            response, tag = self._tagged(transaction, response)
             self._send(transaction, encode(response))
         if transaction.running is not None:
             transaction.running.stop(Timer.TRYING)
             self._enter(transaction, transaction.running, step.state, now)
         elif step.state is NonInviteServer.COMPLETED:
-            self._complete(transaction, response, now)
+            self._complete(transaction, response, tag, now)
         else:
             transaction.state = step.state
 
@@ -265,46 +268,44 @@ class Servers:
             if status > 100 or (early and not transaction.flow.transport.reliable):
                 raise LocalError(f"{status} this early answers an INVITE only (RFC 4320 §4.1)")
 
-    def _tagged(self, transaction: ServerTransaction, response: Response) -> Response:
-        """Return the response with our To tag, where neither it nor the request has one."""
+    def _tagged(
+        self, transaction: ServerTransaction, response: Response
+    ) -> tuple[Response, str | None]:
+        """Return the response with a To tag, and that tag unless it is the request's or ours."""
         request = transaction.request
         if response.status == 100 or request.to.tag is not None:
-            return response
-        untagged = request.get("To")
-        if response.get("To") != untagged:
-            return response
+            return response, None
+        untagged, to = request.get("To") or "", response.get("To") or ""
+        if to != untagged:
+            plain = to.startswith(untagged + ";tag=")
+            return response, to[len(untagged) + 5 :] if plain else response.to.tag
         tagged = ("To", f"{untagged};tag={self.tag(transaction.key)}")
         headers = [tagged if header[0] == "To" else header for header in response.headers]
-        return Response(response.status, response.reason, headers, response.body)
+        return Response(response.status, response.reason, headers, response.body), None
 
     def _send(self, transaction: ServerTransaction, data: bytes) -> None:
         transaction.last = data
         answer = reply_target if transaction.gone else reply_flow
         self._outbox.send(data, answer(transaction.request.via, transaction.flow))
 
-    def _complete(self, transaction: ServerTransaction, response: Response, now: float) -> None:
+    def _complete(
+        self, transaction: ServerTransaction, response: Response, tag: str | None, now: float
+    ) -> None:
         """Keep of an answered request only what answers it again until timer J."""
         transaction.state = NonInviteServer.COMPLETED
-        self._forget(transaction)
-        merged = _merged(transaction.request) if transaction.request.to.tag is None else None
         if self._times.first(Timer.J, reliable=transaction.flow.transport.reliable) == 0.0:
-            self._merged.discard(-1 if merged is None else merged)
+            self._terminate(transaction)
             return
-        self._completed[transaction.key] = self._answer(transaction, response)
+        self._forget(transaction)
+        extra = tuple([header for header in response.headers if header[0] not in _COPIED])
+        answer = Answer(response.status, response.reason, extra, response.body, tag)
+        self._completed[transaction.key] = self._shared(answer)
         self._lingering.add(transaction.key, now)
-        if merged is not None:
-            self._merged_lingering.add(merged, now)
+        if transaction.merged is not None:
+            self._merged_lingering.add(transaction.merged, now)
 
-    def _answer(self, transaction: ServerTransaction, response: Response) -> Answer:
-        """Return what to keep of a response; equal ones are kept once."""
-        tag = response.to.tag
-        answer = Answer(
-            response.status,
-            response.reason,
-            tuple([header for header in response.headers if header[0] not in _COPIED]),
-            response.body,
-            None if tag == self.tag(transaction.key) else tag,
-        )
+    def _shared(self, answer: Answer) -> Answer:
+        """Return an equal answer that is kept already, if there is one."""
         if len(self._answers) >= _SHARED_ANSWERS:
             self._answers.clear()
         return self._answers.setdefault(answer, answer)
@@ -322,8 +323,8 @@ class Servers:
 
     def _terminate(self, transaction: ServerTransaction) -> None:
         self._forget(transaction)
-        if transaction.request.to.tag is None:
-            self._merged.discard(_merged(transaction.request))
+        if transaction.merged is not None:
+            self._merged.discard(transaction.merged)
 
     def _fire_trying(self, key: int, now: float) -> None:
         """Send the 100 that RFC 4320 §4.1 wants of whoever has not answered by now."""
