@@ -14,6 +14,14 @@ from dragoman.sip.uri import Uri
 from dragoman.xmpp.failure import StanzaError
 from dragoman.xmpp.jid import Jid
 
+SEEDS = (
+    b"sip:j%c3%bcrgen@xn--bcher-kva.example;gr=urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+    b"sip:c%3A%5C5commas@[2001:db8::7]:5060;user=phone?subject=x",
+    b"tel:7042;phone-context=example.com",
+    b"\\5c3and\\2is\\5c5cool@xmpp.example/a;b=c?d,e",
+    "fußball\u03a3\uff21@bücher.example/\u265a".encode(),
+)
+
 
 def one_input(data: bytes) -> None:
     text = data.decode(errors="replace")

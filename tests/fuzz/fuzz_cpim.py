@@ -2,6 +2,20 @@
 
 from dragoman.msrp.cpim import Cpim, CpimError
 
+SEEDS = (
+    (
+        b"From: MR SANDERS <im:piglet@100akerwood.com>\r\n"
+        b"DateTime: 2000-12-13T13:40:00-08:00\r\n"
+        b"Subject:;lang=fr beau \\u00e9t\\\\ \\n\r\n"
+        b"NS: MyFeatures <mid:MessageFeatures@id.foo.com>\r\n"
+        b"Require: MyFeatures.VitalMessageOption, Subject\r\n"
+        b"MyFeatures.WackyMessageOption: Use-silly-font\r\n"
+        b"\r\n"
+        b"Content-Type: text/plain;\r\n charset=utf-8\r\nContent-ID: <1234567890@foo.com>\r\n"
+        b"\r\nHere is the text"
+    ),
+)
+
 
 def one_input(data: bytes) -> None:
     try:

@@ -505,7 +505,12 @@ def test_charset() -> None:
 @pytest.mark.spec("IM-29")
 def test_nothing_illegal_reaches_a_stream() -> None:
     found = stanza(
-        sip('From: "R\ufffe" <sip:romeo@example.net>;tag=v', body="a\x00b\x1b\ufffe\x0b<c>&\n")
+        sip(
+            'From: "R\ufffe" <sip:romeo@example.net>;tag=v',
+            "Call-ID: a\x00b",
+            "Subject: \x01s",
+            body="a\x00b\x1b\ufffe\x0b<c>&\n",
+        )
     )
     again = parse_document(to_xml(found).encode())
     assert again == found

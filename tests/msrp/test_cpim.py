@@ -161,6 +161,12 @@ def test_content_without_headers() -> None:
     assert Cpim.parse(b"a: b\r\n\r\n\r\nx") == Cpim((Header("a", "b"),), (), b"x")
 
 
+def test_no_headers_at_all() -> None:
+    assert Cpim.parse(b"\r\nA: b\r\n\r\nx") == Cpim((), (("a", "b"),), b"x")
+    assert Cpim.parse(b"\r\n\r\nx") == Cpim((), (), b"x")
+    assert Cpim((), (), b"x").encode() == b"\r\n\r\nx"
+
+
 def test_missing_space_is_forgiven() -> None:
     assert Cpim.parse(minimal("From:<im:a@b>")).get("From") == "<im:a@b>"
 

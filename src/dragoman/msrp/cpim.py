@@ -72,17 +72,14 @@ class Cpim:
         """
         if len(data) > limit:
             raise CpimError(f"a message/cpim of {len(data)} bytes, more than {limit}")
-        head, blank, rest = data.partition(b"\r\n\r\n")
-        if not blank:
-            raise CpimError("no blank line ends the message headers")
-        headers = _message_headers(_lines(head, max_headers))
-        if rest.startswith(b"\r\n"):
-            return cls(headers, (), rest[2:])
-        mime, blank, content = rest.partition(b"\r\n\r\n")
-        if not blank:
-            raise CpimError("no blank line ends the headers of the content")
+        head, rest = _head(data, "message headers")
+        mime, content = _head(rest, "headers of the content")
         unfolded = mime.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
-        return cls(headers, tuple(map(_content_header, _lines(unfolded, max_headers))), content)
+        return cls(
+            _message_headers(_lines(head, max_headers)),
+            tuple(map(_content_header, _lines(unfolded, max_headers))),
+            content,
+        )
 
     def get(self, name: str, namespace: str = NS) -> str | None:
         """Return the value of the first header of that name and namespace, None without one."""
@@ -171,6 +168,16 @@ def _unescaped(piece: str) -> str:
         # Half of a surrogate pair is no character and could not be encoded again.
         return ("\ufffd" if 0xD800 <= number < 0xE000 else chr(number)) + piece[5:]
     return _ESCAPED.get(piece[0], piece[0]) + piece[1:]
+
+
+def _head(data: bytes, what: str) -> tuple[bytes, bytes]:
+    """Cut `data` at its first blank line, which is the first line where there are no headers."""
+    if data.startswith(b"\r\n"):
+        return b"", data[2:]
+    head, blank, rest = data.partition(b"\r\n\r\n")
+    if not blank:
+        raise CpimError(f"no blank line ends the {what}")
+    return head, rest
 
 
 def _lines(head: bytes, max_headers: int) -> list[str]:
