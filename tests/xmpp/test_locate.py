@@ -102,6 +102,7 @@ def test_no_fall_back_once_srv_answered(
     targets, questions = asked(zone, "example.net")
     assert targets == expected
     assert Question(*OWN) not in questions
+    assert all(question.name for question in questions)
 
 
 @pytest.mark.spec("NET-02")

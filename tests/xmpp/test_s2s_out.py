@@ -354,6 +354,29 @@ def test_answers_that_match_nothing_are_ignored(unasked: str) -> None:
 
 
 @pytest.mark.spec("NET-09")
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("id='417GAF25'", "id='417GAF26'"),
+        ("id='417GAF25'", ""),
+        ("to='im.example.com'", "to='other.example'"),
+        ("from='example.net'", "from='other.example'"),
+        ("from='example.net'", ""),
+        ("type='valid'", "type='perhaps'"),
+        ("type='valid'", ""),
+    ],
+)
+def test_an_answer_to_another_question_is_ignored(ours: str, theirs: str) -> None:
+    core = ready()
+    core.verify(QUERY, 0.0)
+    sent(core)
+    assert feed(core, verdict("valid").replace(ours, theirs)) == ""
+    assert core.events() == []
+    feed(core, verdict("valid").replace("example.net", "EXAMPLE.net"))
+    assert core.events() == [Verified(QUERY, valid=True)]
+
+
+@pytest.mark.spec("NET-09")
 def test_a_result_before_we_showed_a_key_is_ignored() -> None:
     core = secured(stream())
     assert feed(core, HEADER + result("valid")) == OUR_HEADER
