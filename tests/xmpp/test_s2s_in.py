@@ -422,6 +422,30 @@ def test_several_pairs_on_one_stream() -> None:
     assert core.pairs == {(LOCAL, REMOTE), ("rooms.example.net", REMOTE)}
 
 
+@pytest.mark.parametrize("bytewise", [False, True])
+def test_questions_are_put_one_after_the_other(bytewise: bool) -> None:
+    core = ready()
+    rooms, files = (KEY.replace(LOCAL, f"{name}.example.net") for name in ("rooms", "files"))
+    feed(core, rooms + files + MESSAGE, bytewise=bytewise)
+    feed(core, MESSAGE, bytewise=bytewise)
+    assert core.events() == [AskedFor("rooms.example.net")]
+    core.hosted("rooms.example.net", yes=False, now=0.0)
+    assert core.events() == [AskedFor("files.example.net")]
+    assert feed(core, MESSAGE, bytewise=bytewise).count("type='error'") == 1
+    core.hosted("files.example.net", yes=False, now=0.0)
+    assert core.events() == [ARRIVED, ARRIVED, ARRIVED]
+    assert sent(core).count("type='error'") == 1
+
+
+def test_nothing_counts_after_what_ended_the_stream() -> None:
+    core = ready()
+    feed(core, END + MESSAGE)
+    assert [type(event) for event in core.events()] == [Ended]
+    core = ready()
+    feed(core, f"<stream:error/>{MESSAGE}{END}")
+    assert [type(event) for event in core.events()] == [Ended]
+
+
 @pytest.mark.spec("NET-08")
 def test_dialback_to_a_host_that_is_not_ours() -> None:
     core = ready()

@@ -251,6 +251,13 @@ def test_an_old_peer_behind_direct_tls() -> None:
     assert feed(core, HEADER.replace(" version='1.0'", "")) == OUR_HEADER + RESULT
 
 
+def test_a_restart_without_features() -> None:
+    core = secured(stream())
+    feed(core, HEADER + features(EXTERNAL))
+    assert feed(core, SUCCESS + HEADER.replace(" version='1.0'", "")) == OUR_HEADER
+    assert core.events() == [Ready()]
+
+
 def test_direct_tls_says_nothing_before_it() -> None:
     core = stream(direct_tls=True)
     assert sent(core) == ""

@@ -108,11 +108,5 @@ def test_shut_with_a_condition() -> None:
     assert core.events() == []
 
 
-def test_a_role_has_to_say_what_it_does() -> None:
-    core = Stream("jabber:server", Policy())
-    with pytest.raises(NotImplementedError):
-        core.connected(0.0)
-
-
 def test_the_reason_names_the_condition() -> None:
     assert StreamError(StreamCondition.RESET, "x").reason == "reset: x"

@@ -395,6 +395,9 @@ class IncomingStream(Stream):
             self._alarms.cancel(Timer.NEGOTIATION)
             self._alarms.set(Timer.IDLE, self._now + self._policy.idle)
 
+    def _gave_up(self, error: StreamError, host: str = "") -> None:
+        """Tell nobody: no stanza of ours waits for a stream that others open."""
+
     def _expired(self, key: Hashable) -> None:
         if isinstance(key, VerifyQuery):
             late = StanzaError(Condition.REMOTE_SERVER_TIMEOUT)

@@ -6,6 +6,7 @@ TLS, `closed` when the connection is gone; it closes the connection when it sees
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -140,7 +141,7 @@ class Timer(Enum):
     CLOSE = auto()
 
 
-class Stream:
+class Stream(ABC):
     """The part that all roles share; a role overrides the methods marked as its own."""
 
     def __init__(self, namespace: str, policy: Policy) -> None:
@@ -236,31 +237,33 @@ class Stream:
         """Return what the console shows of the stream: plain values, no secrets."""
         return {"life": self._life.name.lower(), "established": int(self._established)}
 
+    @abstractmethod
     def _begin(self) -> None:
         """Own: what to do first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _header(self, header: StreamStart) -> None:
         """Own: take the peer's stream header."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _element(self, element: Element) -> None:
         """Own: take an element that is not a stream error."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _open(self) -> None:
         """Own: send our stream header."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _gave_up(self, error: StreamError, host: str = "") -> None:
         """Own: tell who waits for this stream that there will be none."""
 
+    @abstractmethod
     def _expired(self, key: Hashable) -> None:
         """Own: one of the role's own time-outs struck."""
 
     def _feed(self, data: bytes) -> None:
         if self._held is not None:
-            self._hold(data)
+            self._hold(self._held, data)
             return
         if self._life not in _LISTENING:
             return
@@ -278,7 +281,7 @@ class Stream:
     def _feed_little(self, piece: bytes) -> None:
         """Feed no more than may be sent before authentication (RFC 6120 §13.12)."""
         if self._held is not None:
-            self._hold(piece)
+            self._hold(self._held, piece)
             return
         room = self._policy.max_unauthenticated - self._unread
         self._unread += min(len(piece), room)
@@ -310,12 +313,9 @@ class Stream:
         elif self._life is Life.UP:
             self._header(event)
 
-    def _hold(self, data: bytes) -> None:
-        if self._held is None or self._life not in _LISTENING:
-            return
-        self._held += data
-        if len(self._held) > self._policy.max_held:
-            self._held = None
+    def _hold(self, held: bytearray, data: bytes) -> None:
+        held += data
+        if len(held) > self._policy.max_held:
             self._fail(StreamError(StreamCondition.RESOURCE_CONSTRAINT, "too much was sent ahead"))
 
     def _resume(self) -> None:
@@ -330,6 +330,8 @@ class Stream:
 
     def _fail(self, error: StreamError) -> None:
         """End the stream because of what the peer did, and say why (RFC 6120 §4.9.1)."""
+        if self._life is Life.ENDED:
+            return
         if self._life is Life.CLOSING:
             self._end(*self._ending)
             return
