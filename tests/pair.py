@@ -26,7 +26,7 @@ class Weather:
 
 
 CLEAR = Weather()
-STORM = Weather(lost=0.3, repeated=0.2, delay=(0.001, 0.9))
+STORM = Weather(lost=0.2, repeated=0.2, delay=(0.001, 0.9))
 
 
 @dataclass
