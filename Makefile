@@ -6,6 +6,8 @@ RUNS ?= 20000
 ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# A loop that hangs while it closes can be ended from outside only.
+PYTEST := timeout --foreground --kill-after=30 1200 $(BIN)/python -m pytest
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header pyproject.toml --group install
 
@@ -28,7 +30,7 @@ demo: .venv/run.stamp
 test: .venv/test.stamp peer-packages
 	@status=0; \
 	$(MAKE) --no-print-directory lint types --keep-going || status=1; \
-	$(BIN)/python -m pytest -rs || status=1; \
+	$(PYTEST) -rs || status=1; \
 	exit $$status
 
 lint: .venv/test.stamp
@@ -39,13 +41,13 @@ types: .venv/test.stamp
 	$(BIN)/mypy
 
 unit: .venv/test.stamp
-	$(BIN)/python -m pytest -m "not peer" --ignore=tests/talks
+	$(PYTEST) -m "not peer" --ignore=tests/talks
 
 talks: .venv/test.stamp
-	$(BIN)/python -m pytest tests/talks
+	$(PYTEST) tests/talks
 
 peers: .venv/test.stamp peer-packages
-	$(BIN)/python -m pytest -rs tests/peers
+	$(PYTEST) -rs tests/peers
 
 # Peers are optional: what they lack is said here, and again by pytest, which skips them.
 peer-packages:

@@ -23,7 +23,7 @@ FLOORS: Final = {
     "bridge": 3,
     "app": 4,
     "testing": 4,
-    "__main__": 4,
+    "__main__": 5,
 }
 PORTS_ONLY: Final = {("bridge", "net")}
 """Services reach these rooms through bridge/ports.py, although they lie on a lower floor."""

@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests with peers a time-out of their own: processes start and protocols wait."""
     for item in items:
         if item.path.parent.name == "peers" and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS, method="signal"))
 
 
 def _succeeds(*command: str) -> bool:
