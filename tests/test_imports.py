@@ -22,7 +22,7 @@ FLOORS: Final = {
     "net": 2,
     "bridge": 3,
     "app": 4,
-    "testing": 4,
+    "testing": 3,
     "__main__": 5,
 }
 PORTS_ONLY: Final = {("bridge", "net")}

@@ -84,3 +84,11 @@ class Tap:
         seen = Seen(self._clock(), self.exchange(key), protocol, direction, peer, text)
         for read in tuple(self.readers):
             read(seen)
+
+
+def of_sip(call_id: str, cseq: str, from_: str) -> str:
+    """Return the key that a SIP request and its responses share, of their headers as written.
+
+    A Call-ID alone will not do: the messages of one thread have it in common.
+    """
+    return f"sip {call_id} {cseq} {from_}"

@@ -22,7 +22,7 @@ File = Annotated[
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - the library calls it so
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"dragoman {__version__}")
         raise typer.Exit

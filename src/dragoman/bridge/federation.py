@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from logging import getLogger
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from dragoman.bridge.directory import Standing
 from dragoman.bridge.fence import Pair
@@ -223,6 +223,8 @@ class Federation:
                     self._tell_verified(event, now)
                 case Refused(_, cause):
                     link.failure = cause
+                    stream.shut(None, now)
+                    line.wake()
                 case StanzaArrived(stanza, local, remote) if link.component:
                     self._receiver.on_stanza(stanza, local, remote, line.peer)
                 case StanzaArrived():
@@ -400,17 +402,15 @@ class Federation:
         waiting.append(stream)
         if len(waiting) > 1:
             return
-        ours = self._links.get(((query.local, query.remote), False))
-        if ours is not None and isinstance(ours.stream, OutgoingStream) and ours.line is not None:
-            ours.stream.verify(query, now)
-            ours.line.wake()
-            return
-        link = self._link((query.local, query.remote), now, verify_only=True)
+        pair = (query.local, query.remote)
+        for known in (self._links.get((pair, False)), self._links.get((pair, True))):
+            if known is not None and _can_verify(known) and known.line is not None:
+                cast("OutgoingStream", known.stream).verify(query, now)
+                known.line.wake()
+                return
+        link = self._link(pair, now, verify_only=True)
         if link is None:
             self._tell_verified(Verified(query, valid=False, error=_overload()), now)
-        elif isinstance(link.stream, OutgoingStream) and link.line is not None:
-            link.stream.verify(query, now)
-            link.line.wake()
         else:
             link.queries.append(query)
             if len(link.queries) == 1:
@@ -426,6 +426,10 @@ class Federation:
         log.info("stream in ended", extra=about(peer=line.peer, reason=reason))
         del self._incoming[stream]
         line.close(reason)
+
+
+def _can_verify(link: Link) -> bool:
+    return isinstance(link.stream, OutgoingStream) and not link.stream.closing
 
 
 def _overload(*, closing: bool = False) -> StanzaError:

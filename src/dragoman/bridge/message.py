@@ -36,7 +36,7 @@ from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.message import Request, Response, response_to
 from dragoman.sip.pager import Due, Pager, Why
 from dragoman.sip.uri import Uri
-from dragoman.trace import Tap
+from dragoman.trace import Tap, of_sip
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import ping
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
@@ -390,7 +390,7 @@ class Messages:
 
 def sip_key(request: Request | Response) -> str:
     """Return what a request and its responses share, for the tap."""
-    return f"sip {request.call_id} {request.cseq.number} {request.from_.tag}"
+    return of_sip(request.call_id, request.get("CSeq") or "", request.get("From") or "")
 
 
 def stanza_key(stanza: Element) -> str:

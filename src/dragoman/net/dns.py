@@ -37,6 +37,9 @@ class Resolver(Protocol):
     async def ask(self, question: Question) -> Answer:
         """Return the records asked for, empty when there are none; raise `DnsFailure`."""
 
+    def remembered(self, question: Question) -> Answer | DnsFailure | None:
+        """Return what `ask` would at once; None when it would have to ask first."""
+
 
 class MemoryResolver:
     """Answers from a table, for demonstrations and tests: what is not in it does not exist."""
@@ -53,6 +56,10 @@ class MemoryResolver:
         if isinstance(found, DnsFailure):
             raise DnsFailure(found.reason)
         return found
+
+    def remembered(self, question: Question) -> Answer | DnsFailure | None:
+        """Return the records of the table, or the failure it holds for the question."""
+        return self.records.get(question, ())
 
     def describe(self) -> dict[str, int]:
         """Return how many names the table has."""
@@ -76,6 +83,21 @@ async def find(search: Generator[Question, Answer, T], resolver: Resolver) -> T:
     except StopIteration as end:
         found: T = end.value
         return found
+
+
+def find_now(search: Generator[Question, Answer, T], resolver: Resolver) -> T | None:
+    """Do as `find` does, with what `resolver` remembers; None when that is not enough."""
+    try:
+        question = next(search)
+        while True:
+            found = resolver.remembered(question)
+            if found is None:
+                search.close()
+                return None
+            question = search.throw(found) if isinstance(found, DnsFailure) else search.send(found)
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 class DnsResolver:
@@ -108,8 +130,8 @@ class DnsResolver:
 
     async def ask(self, question: Question) -> Answer:
         """Return the records asked for, empty when there are none; raise `DnsFailure`."""
-        question = Question(question.kind, question.name.lower().rstrip("."))
-        found = self._remembered(question)
+        question = _normal(question)
+        found = self.remembered(question)
         if found is None:
             found = await asyncio.shield(self._flight(question))
         if isinstance(found, DnsFailure):
@@ -125,7 +147,9 @@ class DnsResolver:
             "failed": self._failed,
         }
 
-    def _remembered(self, question: Question) -> Answer | DnsFailure | None:
+    def remembered(self, question: Question) -> Answer | DnsFailure | None:
+        """Return what `ask` would at once; None when it would have to ask first."""
+        question = _normal(question)
         entry = self._cache.get(question)
         if entry is None:
             return None
@@ -213,6 +237,11 @@ class DnsResolver:
         if answer.rrset is None:
             return (), _bounded(ttl, LONGEST_NEGATIVE)
         return list(answer.rrset)[:MOST_RECORDS], _bounded(ttl, LONGEST)
+
+
+def _normal(question: Question) -> Question:
+    name = question.name.lower().rstrip(".")
+    return question if name == question.name else Question(question.kind, name)
 
 
 def _bounded(ttl: float, most: float) -> float:

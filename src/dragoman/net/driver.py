@@ -159,6 +159,11 @@ class StreamDriver(asyncio.Protocol):
         """How many bytes are written and not yet taken by the kernel."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone."""
+        return self._lost
+
     def describe(self) -> dict[str, str | int | bool]:
         """Return addresses, counts of bytes, and whether it is encrypted, congested, closing."""
         return {

@@ -1,0 +1,277 @@
+"""A gateway put together from a configuration: sockets, cores, services; and run until a stop."""
+
+import asyncio
+import ipaddress
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from functools import lru_cache
+from logging import getLogger
+from typing import Any, Final, TypeVar
+
+from dragoman import __version__
+from dragoman.app.config import Configuration
+from dragoman.bridge.directory import Override, Place, Side
+from dragoman.bridge.federation import Link, OurStream
+from dragoman.bridge.hub import Attached, Hub, Settings
+from dragoman.bridge.message import ALLOW, Rules
+from dragoman.bridge.naming import Attachment
+from dragoman.errors import LocalError
+from dragoman.log import about
+from dragoman.net.addresses import Addresses
+from dragoman.net.certificates import CertificateStore
+from dragoman.net.dns import DnsResolver, Resolver, find, find_now
+from dragoman.net.listen import Place as Listen
+from dragoman.net.sip import SipSockets
+from dragoman.net.tls import Tls
+from dragoman.net.trust import Trust
+from dragoman.net.xmpp import SCHEMES, XmppSockets
+from dragoman.records import Answer, Question
+from dragoman.sip.endpoint import Endpoint
+from dragoman.sip.locate import Target, Transport
+from dragoman.trace import Tap
+from dragoman.xmpp.component import ComponentStream
+from dragoman.xmpp.s2s_in import IncomingStream
+from dragoman.xmpp.s2s_out import OutgoingStream
+from dragoman.xmpp.stream import Policy
+
+log = getLogger(__name__)
+
+T = TypeVar("T")
+
+DRAIN: Final = 5.0
+"""Seconds that what is under way may take to come to its end on a stop."""
+TOKEN: Final = 12
+"""Random bytes in a branch, tag, stanza id or stream id."""
+
+
+class Names:
+    """Asks the DNS for the hub."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        """Ask `resolver`."""
+        self._resolver = resolver
+
+    def now(self, search: Generator[Question, Answer, T]) -> T | None:
+        """Return what is found among remembered answers; None when one is missing."""
+        return find_now(search, self._resolver)
+
+    async def find(self, search: Generator[Question, Answer, T]) -> T:
+        """Return what a search finds."""
+        return await find(search, self._resolver)
+
+
+class Gateway:
+    """One gateway; `start` it, and `stop` it."""
+
+    def __init__(self, configuration: Configuration, resolver: Resolver, tap: Tap) -> None:
+        """Put it together; needs a running loop. Raises OSError when state cannot be written."""
+        loop = asyncio.get_running_loop()
+        self._configuration = configuration
+        self._secret = secrets.token_bytes(32)
+        self._addresses = Addresses()
+        self._ports: dict[Side, set[int]] = {Side.SIP: set(), Side.XMPP: set()}
+        self._first: dict[Side, tuple[str, int]] = {}
+        self._sip_ports: dict[Transport, int] = {}
+        self._components = {each.domain: each.secret for each in configuration.xmpp.component}
+        self._policy = _policy(configuration)
+        self._certificates = CertificateStore(configuration.tls.certificates, configuration.state)
+        tls = Tls(self._certificates.pick, Trust(configuration.tls.trust))
+        self.hub = Hub(self._settings(), Names(resolver), tap)
+        self.endpoint = Endpoint(
+            sent_by=self._sent_by, allow=ALLOW, token=token, screen=self.hub.screen
+        )
+        self.sip = SipSockets(self.endpoint, self.hub.on_sip, tls, clock=loop.time, tap=tap)
+        self.xmpp = XmppSockets(self.hub, tls, loop.time)
+
+    async def start(self) -> None:
+        """Listen everywhere; raises LocalError naming address, port and reason."""
+        configuration = self._configuration
+        for each in configuration.sip.listen:
+            place = Listen.parse(each, ("udp", "tcp", "tls"))
+            listener = await self.sip.listen(place)
+            self._note(Side.SIP, listener.addresses)
+            self._sip_ports.setdefault(Transport[place.scheme.upper()], listener.addresses[0][1])
+        places = [Listen.parse(each, SCHEMES) for each in configuration.xmpp.listen]
+        for listener in await self.xmpp.listen(places, self._accept, self.hub.federation.accepted):
+            self._note(Side.XMPP, listener.addresses)
+        self.hub.join(self.sip, self.xmpp)
+        log.info(
+            "listening",
+            extra=about(
+                sip=_printed(self._ports[Side.SIP]),
+                xmpp=_printed(self._ports[Side.XMPP]),
+                version=__version__,
+            ),
+        )
+
+    async def stop(self, patience: float = DRAIN) -> None:
+        """Take nothing new, let what is under way end, then close everything."""
+        self.sip.stop_listening()
+        self.xmpp.stop_listening()
+        await self.hub.drain(patience)
+        self.xmpp.abort()
+        await self.sip.close()
+
+    @property
+    def sip_address(self) -> tuple[str, int]:
+        """The first address and port that SIP is listened for at; after `start`."""
+        return self._first[Side.SIP]
+
+    @property
+    def xmpp_address(self) -> tuple[str, int]:
+        """The first address and port that XMPP is listened for at; after `start`."""
+        return self._first[Side.XMPP]
+
+    def describe(self) -> dict[str, object]:
+        """Return what there is to know: counts, listeners, certificates."""
+        return {
+            "hub": self.hub.describe(),
+            "sip": self.endpoint.describe(),
+            "xmpp": self.xmpp.describe(),
+            "certificates": self._certificates.describe(),
+        }
+
+    def _note(self, side: Side, addresses: Sequence[tuple[str, int]]) -> None:
+        self._ports[side].update(port for _, port in addresses)
+        self._first.setdefault(side, addresses[0])
+
+    def _ours(self, side: Side, place: Place) -> bool:
+        return place[1] in self._ports[side] and place[0] in self._addresses
+
+    def _sent_by(self, target: Target) -> str:
+        """Return the "host:port" to name in Via: where answers to that target reach us."""
+        port = self._sip_ports.get(target.transport, target.transport.port)
+        host = self._configuration.sip.advertise or self._addresses.local_toward(target.address)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _accept(self, direct_tls: bool) -> IncomingStream:
+        return IncomingStream(
+            policy=self._policy, secret=self._secret, token=token, direct_tls=direct_tls
+        )
+
+    def _outgoing(self, link: Link, direct_tls: bool) -> OurStream:
+        local, remote = link.pair
+        if link.component:
+            secret = self._components[local].encode()
+            return ComponentStream(local, secret, policy=self._policy)
+        return OutgoingStream(
+            local,
+            remote,
+            policy=self._policy,
+            secret=self._secret,
+            direct_tls=direct_tls,
+            have_certificate=self._certificates.covers(local),
+            verify_only=link.verify_only,
+        )
+
+    def _settings(self) -> Settings:
+        configuration = self._configuration
+        return Settings(
+            rules=self._rules(),
+            ours=self._ours,
+            trusted=_trusted(configuration.sip.trusted),
+            outgoing=self._outgoing,
+            token=token,
+            wall=time.time,
+            version=__version__,
+            override=Override(configuration.serve.xmpp, configuration.serve.sip),
+            components=[
+                _attached(each.domain, each.sip_domain, each.server)
+                for each in configuration.xmpp.component
+            ],
+            tel_domain=configuration.sip.tel_domain,
+        )
+
+    def _rules(self) -> Rules:
+        configuration = self._configuration
+        host = configuration.sip.advertise or self._addresses.local_toward("192.0.2.1")
+        via = f"Via: SIP/2.0/UDP {host}:5060;rport;branch=z9hG4bK{token()}\r\n"
+        return Rules(
+            host=host,
+            chat=configuration.message.type == "chat",
+            strict_7247=configuration.strict_7247,
+            limit=configuration.sip.max_message,
+            via=len(via),
+        )
+
+
+def token() -> str:
+    """Return an identifier that nobody can guess, of letters and digits."""
+    return secrets.token_hex(TOKEN)
+
+
+def serve(configuration: Configuration) -> int:
+    """Run a gateway until SIGTERM or SIGINT; return the exit code of the process."""
+    try:
+        return run_loop(_serve(configuration))
+    except LocalError as error:
+        print(f"dragoman: {error.reason}", file=sys.stderr)
+    except OSError as error:
+        print(f"dragoman: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+    return 1
+
+
+async def _serve(configuration: Configuration) -> int:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    tap = Tap(time.time, f"{os.getpid():x}-")
+    gateway = Gateway(configuration, DnsResolver(configuration.dns.servers), tap)
+    try:
+        await gateway.start()
+        await stopping.wait()
+        log.info("stopping")
+    finally:
+        await gateway.stop()
+    return 0
+
+
+def run_loop(main: Coroutine[Any, Any, int]) -> int:
+    """Run on uvloop, or on the standard loop where there is none."""
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    try:
+        import uvloop
+    except ImportError:
+        log.info("uvloop is not installed: messages will cost more")
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+def _policy(configuration: Configuration) -> Policy:
+    wanted = configuration.xmpp.require_certificate
+    domains = frozenset(wanted) if isinstance(wanted, list) else frozenset[str]()
+    return Policy(
+        require_encryption=configuration.xmpp.require_encryption,
+        require_certificate=lambda domain: wanted is True or domain in domains,
+        max_stanza=configuration.xmpp.max_stanza,
+    )
+
+
+def _trusted(networks: Sequence[str]) -> Callable[[str], bool]:
+    """Return whether an address lies in one of the networks."""
+    if not networks:
+        return lambda _: False
+    known = [ipaddress.ip_network(each, strict=False) for each in networks]
+
+    @lru_cache(4096)
+    def trusted(address: str) -> bool:
+        value = ipaddress.ip_address(address)
+        return any(value in each for each in known)
+
+    return trusted
+
+
+def _attached(domain: str, sip_domain: str, server: str) -> Attached:
+    host, _, port = server.rpartition(":")
+    return Attached(Attachment(domain, sip_domain), host.strip("[]"), int(port))
+
+
+def _printed(ports: set[int]) -> str:
+    return ",".join(str(port) for port in sorted(ports))

@@ -1,0 +1,164 @@
+"""XMPP over TCP (RFC 6120 §3-5, XEP-0368): stream cores on connections, accepted and dialled."""
+
+from collections.abc import Callable, Sequence
+from logging import getLogger
+from typing import Final, Protocol, TypeVar, cast
+
+from dragoman.log import about
+from dragoman.net.dial import connect
+from dragoman.net.driver import Bounds, Core, StreamDriver
+from dragoman.net.listen import Gate, Listener, Place, listen
+from dragoman.net.tls import Tls, TlsEngine
+from dragoman.xmpp.component import ComponentStream
+from dragoman.xmpp.locate import Target
+from dragoman.xmpp.s2s_in import IncomingStream
+from dragoman.xmpp.s2s_out import OutgoingStream
+
+log = getLogger(__name__)
+
+ALPN: Final = ("xmpp-server",)
+SCHEMES: Final = ("starttls", "tls")
+
+AnyStream = IncomingStream | OutgoingStream | ComponentStream
+
+Made = TypeVar("Made", bound=AnyStream)
+
+
+class Listening(Protocol):
+    """Who decides what streams mean."""
+
+    def on_stream(self, stream: AnyStream) -> None:
+        """Drain the stream's events: called once after each turn in which it ran."""
+
+
+class XmppLine:
+    """One connection with its stream, as the federation sees it."""
+
+    __slots__ = ("_driver", "_stream", "_tls")
+
+    def __init__(self, driver: StreamDriver, stream: AnyStream, tls: Tls) -> None:
+        """Join a driver and the core that it drives."""
+        self._driver = driver
+        self._stream = stream
+        self._tls = tls
+
+    @property
+    def peer(self) -> str:
+        """Address and port of the other end."""
+        host, port = self._driver.remote
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def wake(self) -> None:
+        """Have what the stream has to send and to tell looked at soon."""
+        self._driver.wake()
+
+    def start_tls(self, domain: str) -> None:
+        """Begin TLS: as a client toward `domain`, or as a server with our certificate for it."""
+        self._driver.start_tls(self._engine(domain))
+
+    def close(self, reason: str) -> None:
+        """Send what waits, and close."""
+        self._driver.close(reason)
+
+    def _engine(self, domain: str) -> TlsEngine:
+        if isinstance(self._stream, OutgoingStream):
+            return self._tls.client(domain, local=self._stream.local, alpn=ALPN)
+        return self._tls.server(local=domain, alpn=ALPN)
+
+
+class XmppSockets:
+    """All connections of XMPP streams; `listening` hears what happens on them."""
+
+    def __init__(
+        self,
+        listening: Listening,
+        tls: Tls,
+        clock: Callable[[], float],
+        *,
+        gate: Gate | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
+        """Start with no connection."""
+        self._listening = listening
+        self._tls = tls
+        self._clock = clock
+        self._gate = gate or Gate()
+        self._bounds = bounds
+        self._listeners: list[Listener] = []
+        self._drivers: set[StreamDriver] = set()
+
+    async def listen(
+        self,
+        places: Sequence[Place],
+        make: Callable[[bool], IncomingStream],
+        accepted: Callable[[IncomingStream, XmppLine], None],
+    ) -> list[Listener]:
+        """Accept streams at `places`; `make(direct_tls)` makes the core of each.
+
+        Raises LocalError naming address, port and reason.
+        """
+        for place in places:
+            direct = place.scheme == "tls"
+
+            def accept(direct: bool = direct) -> StreamDriver:
+                stream = make(direct)
+                stream.connected(self._clock())
+                driver = self._driver(stream)
+                accepted(stream, XmppLine(driver, stream, self._tls))
+                return driver
+
+            self._listeners.append(await listen(place, accept, self._gate))
+        return self._listeners
+
+    async def connect(
+        self, targets: Sequence[Target], make: Callable[[Target], Made]
+    ) -> tuple[Target, Made, XmppLine]:
+        """Connect to the first target that answers; `make` makes the core for one.
+
+        Raises `net.dial.Unreachable`, which says why for each.
+        """
+        target, driver = await connect(targets, lambda chosen: self._driver(make(chosen)))
+        stream = cast("Made", driver.core)
+        stream.connected(self._clock())
+        driver.wake()
+        return target, stream, XmppLine(driver, stream, self._tls)
+
+    def stop_listening(self) -> None:
+        """Accept no more connections."""
+        for listener in self._listeners:
+            listener.close()
+
+    def abort(self) -> None:
+        """Close every connection at once."""
+        for driver in list(self._drivers):
+            driver.abort("the gateway stops")
+
+    def describe(self) -> dict[str, object]:
+        """Return the listeners, the connections and what the gate counted."""
+        return {
+            "listeners": [each.describe() for each in self._listeners],
+            "connections": [each.describe() for each in self._drivers],
+            "gate": self._gate.describe(),
+        }
+
+    # -- what drivers say ---------------------------------------------------------------
+
+    def on_events(self, driver: StreamDriver) -> None:
+        """Pass it on."""
+        self._listening.on_stream(cast("AnyStream", driver.core))
+
+    def on_congestion(self, driver: StreamDriver, congested: bool) -> None:
+        """Note it: the hard bound of the write buffer ends a peer that never catches up."""
+        if congested:
+            log.debug("the peer reads slowly", extra=about(peer=str(driver.remote)))
+
+    def on_lost(self, driver: StreamDriver, reason: str) -> None:
+        """Forget the driver; its core has told the rest."""
+        self._drivers.discard(driver)
+        log.debug("connection closed", extra=about(peer=str(driver.remote), reason=reason))
+
+    def _driver(self, stream: AnyStream) -> StreamDriver:
+        core = cast("Core", stream)
+        driver = StreamDriver(core, self, clock=self._clock, bounds=self._bounds)
+        self._drivers.add(driver)
+        return driver
