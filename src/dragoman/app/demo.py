@@ -11,6 +11,7 @@ from typing import Final
 
 from rich.console import Console
 
+from dragoman.app import logs
 from dragoman.app.config import Configuration, Dns, Log, Message, Serve, Sip, Tls, Xmpp
 from dragoman.app.ladder import Ladder
 from dragoman.app.services import Gateway, run_loop
@@ -35,6 +36,7 @@ TALK: Final = (
 
 def show() -> int:
     """Hold the conversation and draw it; return the exit code of the process."""
+    logs.start("error", "text")
     console = Console()
     ladder = Ladder()
     start = time.monotonic()

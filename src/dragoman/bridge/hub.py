@@ -42,7 +42,7 @@ from dragoman.xmpp import locate as servers
 from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.s2s_in import IncomingStream
-from dragoman.xmpp.stanza import CLIENT, IQ, MESSAGE
+from dragoman.xmpp.stanza import IQ, MESSAGE
 
 log = getLogger(__name__)
 
@@ -459,7 +459,7 @@ class Hub:
             log.error("a task failed: a bug", exc_info=error)
 
     def _show(self, direction: Direction, stanza: Element, peer: str) -> None:
-        self._tap.saw(Seen.XMPP, direction, peer, stanza_key(stanza), to_xml(stanza, CLIENT))
+        self._tap.saw(Seen.XMPP, direction, peer, stanza_key(stanza), to_xml(stanza))
 
 
 def _hosts(component: Attached) -> Generator[Question, Answer, list[servers.Target]]:
