@@ -12,7 +12,7 @@ import dns.rrset
 import pytest
 
 from dragoman.errors import LocalError
-from dragoman.net.dns import MOST_RECORDS, DnsResolver, MemoryResolver, find
+from dragoman.net.dns import MOST_RECORDS, DnsResolver, MemoryResolver, find, find_now
 from dragoman.records import Answer, DnsFailure, Kind, Naptr, Question, Srv
 
 SRV = Question(Kind.SRV, "_sip._udp.sip.example")
@@ -249,3 +249,22 @@ async def test_find_drives_a_search() -> None:
     assert await find(search(patient=True), resolver) == ("192.0.2.1",)
     with pytest.raises(DnsFailure):
         await find(search(patient=False), resolver)
+
+
+def test_find_now_in_memory() -> None:
+    resolver = MemoryResolver({ADDRESS: ("192.0.2.1",), SRV: DnsFailure("SERVFAIL")})
+    assert find_now(search(patient=True), resolver) == ("192.0.2.1",)
+    with pytest.raises(DnsFailure):
+        find_now(search(patient=False), resolver)
+
+
+async def test_find_now_is_content_with_what_is_remembered(house: House) -> None:
+    house.zone.records[("sip.example", "A")] = ["192.0.2.1"]
+    resolver = house.resolver()
+    assert find_now(search(patient=True), resolver) is None
+    await resolver.ask(SRV)
+    assert find_now(search(patient=True), resolver) is None
+    await resolver.ask(ADDRESS)
+    assert find_now(search(patient=True), resolver) == ("192.0.2.1",)
+    house.now += 61
+    assert find_now(search(patient=True), resolver) is None

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from logging import getLogger
 from typing import Final, Protocol, cast
 
@@ -17,7 +17,7 @@ from dragoman.net.trust import Use
 from dragoman.net.udp import DatagramSocket
 from dragoman.sip.endpoint import Endpoint, Flow, Outgoing, Target, Transport
 from dragoman.sip.header import canonical
-from dragoman.sip.message import Request, Response, encode
+from dragoman.sip.message import encode
 from dragoman.trace import Direction, Tap, of_sip
 from dragoman.trace import Protocol as Side
 
@@ -25,6 +25,8 @@ log = getLogger(__name__)
 
 SCHEMES: Final = ("udp", "tcp", "tls")
 SWEEP: Final = 10.0
+ROUNDS: Final = 3
+"""How often in one turn the owner is asked again, because what it did may have had events."""
 
 Stream = tuple[Transport, str, int, str]
 
@@ -41,7 +43,7 @@ class Limits:
     """Bytes that may wait for one connection to be made."""
     patience: float = 10.0
     """Seconds that connecting to one target may take."""
-    bounds: Bounds = Bounds(hard=1 << 20)
+    bounds: Bounds = field(default_factory=lambda: Bounds(hard=1 << 20))
 
 
 class Listening(Protocol):
@@ -92,7 +94,7 @@ class SipSockets:
         self._flows: dict[int, StreamDriver] = {}
         self._opened: dict[Stream, StreamDriver | _Dialling] = {}
         self._failed: list[Flow | Target] = []
-        self._turning = False
+        self._turning = self._again = False
         self._waking: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
@@ -113,7 +115,9 @@ class SipSockets:
 
     def wake(self) -> None:
         """Have the endpoint's output and events looked at soon: call it after using it."""
-        if self._waking is None and not self._turning:
+        if self._turning:
+            self._again = True
+        elif self._waking is None:
             self._waking = self._loop.call_soon(self._turn)
 
     def vouches(self, flow: Flow, domain: str) -> bool:
@@ -224,11 +228,17 @@ class SipSockets:
             self._waking = None
         self._turning = True
         try:
-            self._on_events(self.endpoint)
+            for _ in range(ROUNDS):
+                self._again = False
+                self._on_events(self.endpoint)
+                if not self._again:
+                    break
             for outgoing in self.endpoint.to_send():
                 self._send(outgoing)
         finally:
             self._turning = False
+        if self._again:
+            self.wake()
         if self._failed:
             failed, self._failed = self._failed, []
             now = self._clock()
@@ -241,10 +251,7 @@ class SipSockets:
         """Send over an open flow, or to a target by the way of its transport."""
         data, to = outgoing.data, outgoing.to
         tap = self._tap
-        if isinstance(to, Flow):
-            remote = to.remote
-        else:
-            remote = (to.address, to.port)
+        remote = to.remote if isinstance(to, Flow) else (to.address, to.port)
         if tap is not None and tap.readers:
             self._show(tap, Direction.OUT, remote, data)
         if to.transport is Transport.UDP:
@@ -302,9 +309,13 @@ class SipSockets:
             self.endpoint.unreachable(target, self._clock())
             self.wake()
             return
-        dialling = self._opened[key]
+        dialling = cast("_Dialling", self._opened.pop(key))
+        if driver.lost:
+            self.endpoint.unreachable(target, self._clock())
+            self.wake()
+            return
         self._opened[key] = driver
-        for data in cast("_Dialling", dialling).waiting:
+        for data in dialling.waiting:
             core.send(data)
         driver.wake()
 

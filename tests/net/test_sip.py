@@ -1,0 +1,437 @@
+"""Two endpoints on loopback: every transport, refusals heard at once, and every bound."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from dragoman.net.certificates import Credentials
+from dragoman.net.driver import Bounds
+from dragoman.net.listen import Gate, Place
+from dragoman.net.sip import Limits, SipSockets
+from dragoman.net.tls import Tls
+from dragoman.net.trust import Trust
+from dragoman.sip.endpoint import (
+    Cause,
+    Endpoint,
+    Event,
+    Flow,
+    Outgoing,
+    RequestArrived,
+    RequestFailed,
+    ResponseArrived,
+    Target,
+    Transport,
+)
+from dragoman.sip.message import Request, build_request, response_to
+from dragoman.trace import Direction, Seen, Tap
+from tests.net.authority import BOTH, NOW, issue
+from tests.net.test_dial import silent as silent_port
+from tests.net.test_dial import stack
+
+__all__ = ["stack"]
+
+ROOT = issue("Lab CA", ca=True)
+
+
+def credentials(name: str) -> Credentials:
+    leaf = issue(name, ROOT, names=[name], purposes=BOTH)
+    certificate = leaf.certificate
+    return Credentials((name,), (certificate,), leaf.key, "test", certificate.not_valid_after_utc)
+
+
+OURS = {name: credentials(name) for name in ("gw.example", "sip.example")}
+
+
+class End:
+    """An endpoint on its sockets: answers 200 to what it is told to, remembers the rest."""
+
+    def __init__(self, tls: Tls, tap: Tap | None, limits: Limits | None, gate: Gate | None):
+        self.flows: list[Flow] = []
+        self.seen: list[Event] = []
+        self.turns = 0
+        self.answers = True
+        self.react: Callable[[Event], None] = lambda _: None
+        self._news = asyncio.Event()
+        tokens = count(1)
+        endpoint = Endpoint(
+            sent_by=lambda target: f"192.0.2.99:{target.port}",
+            allow=("MESSAGE", "OPTIONS"),
+            token=lambda: f"t{next(tokens)}",
+            screen=lambda _request, _flow: None,
+        )
+        self.sockets = SipSockets(endpoint, self.on_events, tls, tap=tap, limits=limits, gate=gate)
+
+    def on_events(self, endpoint: Endpoint) -> None:
+        self.turns += 1
+        for event in endpoint.events():
+            self.seen.append(event)
+            if isinstance(event, RequestArrived):
+                self.flows.append(event.flow)
+                if self.answers:
+                    response = response_to(event.request, 200)
+                    endpoint.respond(event.transaction, response, self.now())
+                    self.sockets.wake()
+            self.react(event)
+        self._news.set()
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def send(self, *targets: Target, handle: int = 1, body: bytes = b"hello") -> None:
+        request = build_request(
+            "MESSAGE",
+            "sip:romeo@sip.example",
+            [
+                ("From", "<sip:juliet@example.com>;tag=1"),
+                ("To", "<sip:romeo@sip.example>"),
+                ("Call-ID", f"call-{handle}"),
+                ("CSeq", "1 MESSAGE"),
+                ("Max-Forwards", "70"),
+                ("Content-Type", "text/plain"),
+            ],
+            body,
+        )
+        self.sockets.endpoint.send(request, targets, handle, self.now())
+        self.sockets.wake()
+
+    def outcomes(self) -> dict[int, int | Cause]:
+        """Return what became of each request sent."""
+        found: dict[int, int | Cause] = {}
+        for event in self.seen:
+            if isinstance(event, ResponseArrived):
+                assert isinstance(event.handle, int)
+                found[event.handle] = event.response.status
+            elif isinstance(event, RequestFailed):
+                assert isinstance(event.handle, int)
+                found[event.handle] = event.cause
+        return found
+
+    def requests(self) -> list[Request]:
+        return [event.request for event in self.seen if isinstance(event, RequestArrived)]
+
+    async def until(self, true: Callable[[], object], within: float = 5.0) -> None:
+        async with asyncio.timeout(within):
+            while not true():
+                self._news.clear()
+                await self._news.wait()
+
+    async def at(self, scheme: str, host: str = "127.0.0.1") -> Target:
+        """Listen, and return the target that leads there."""
+        bound = await self.sockets.listen(Place(scheme, host, 0))
+        address, port = bound.addresses[0]
+        return Target(Transport(scheme.upper()), address, port, "sip.example")
+
+
+Make = Callable[..., End]
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Make]:
+    (tmp_path / "ca.pem").write_bytes(ROOT.pem())
+    trust = Trust(tmp_path / "ca.pem")
+    ends: list[End] = []
+
+    def made(
+        *, tap: Tap | None = None, limits: Limits | None = None, gate: Gate | None = None
+    ) -> End:
+        tls = Tls(lambda name: OURS.get(name, OURS["gw.example"]), trust, wall=lambda: NOW)
+        ends.append(End(tls, tap, limits, gate))
+        return ends[-1]
+
+    yield made
+    for end in ends:
+        async with asyncio.timeout(5):
+            await end.sockets.close()
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp", "tls"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.spec("NET-34")
+async def test_a_request_and_its_answer(make: Make, scheme: str, host: str) -> None:
+    near, far = make(), make()
+    await near.at("udp", host)
+    target = await far.at(scheme, host)
+    near.send(target)
+    await near.until(near.outcomes)
+    assert near.outcomes() == {1: 200}
+    (request,) = far.requests()
+    assert request.body == b"hello"
+    assert request.via.received == host
+    assert far.flows[0].transport is Transport(scheme.upper())
+    assert far.flows[0].local == (target.address, target.port)
+
+
+@pytest.mark.spec("NET-35")
+async def test_one_connection_serves_many_requests(make: Make) -> None:
+    near, far = make(), make()
+    target = await far.at("tcp")
+    for handle in range(50):
+        near.send(target, handle=handle)
+    await near.until(lambda: len(near.outcomes()) == 50)
+    assert set(near.outcomes().values()) == {200}
+    assert len({flow.connection for flow in far.flows}) == 1
+    assert near.sockets.describe()["dialling"] == 0
+
+
+async def test_a_burst_of_datagrams_is_one_turn(make: Make) -> None:
+    far = make()
+    far.answers = False
+    target = await far.at("udp")
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as other:
+        for number in range(20):
+            text = (
+                "OPTIONS sip:gw.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;"
+                f"branch=z9hG4bK{number}\r\nFrom: <sip:a@a.example>;tag=1\r\n"
+                f"To: <sip:gw.example>\r\nCall-ID: {number}\r\nCSeq: 1 OPTIONS\r\n"
+                "Max-Forwards: 70\r\n\r\n"
+            )
+            other.sendto(text.encode(), (target.address, target.port))
+        await far.until(lambda: len(far.requests()) == 20)
+    assert far.turns == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("scheme", ["udp", "tcp", "tls"])
+@pytest.mark.spec("NET-24")
+async def test_a_refused_port_is_known_at_once_and_the_next_is_tried(
+    make: Make, scheme: str, host: str
+) -> None:
+    near, far = make(), make()
+    await near.at("udp", host)
+    target = await far.at("udp", host)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    kind = socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM
+    with closing(socket.socket(family, kind)) as taken:
+        taken.bind((host, 0))
+        gone = Target(Transport(scheme.upper()), host, taken.getsockname()[1], "sip.example")
+        if scheme == "udp":
+            taken.close()
+        near.send(gone, target, handle=1)
+        near.send(gone, handle=2)
+        await near.until(lambda: len(near.outcomes()) == 2, within=2)
+    assert near.outcomes() == {1: 200, 2: Cause.UNREACHABLE}
+
+
+async def test_no_socket_of_the_family_is_unreachable(make: Make) -> None:
+    near = make()
+    near.send(Target(Transport.UDP, "::1", 5060))
+    await near.until(near.outcomes)
+    assert near.outcomes() == {1: Cause.UNREACHABLE}
+
+
+@pytest.mark.spec("NET-25")
+async def test_a_large_request_goes_by_tcp_and_back_to_udp_if_refused(make: Make) -> None:
+    near, far = make(), make()
+    await near.at("udp")
+    target = await far.at("udp")
+    near.send(target, body=b"x" * 2000)
+    await near.until(near.outcomes)
+    assert far.flows[0].transport is Transport.UDP
+    await far.sockets.listen(Place("tcp", target.address, target.port))
+    near.send(target, handle=2, body=b"x" * 2000)
+    await near.until(lambda: len(near.outcomes()) == 2)
+    assert far.flows[1].transport is Transport.TCP
+
+
+async def test_the_loopback_socket_serves_loopback(make: Make) -> None:
+    near, far = make(), make()
+    target = await far.at("udp")
+    everywhere = await near.at("udp", "*")
+    near.send(target)
+    await near.until(near.outcomes)
+    assert far.flows[0].remote == ("127.0.0.1", everywhere.port)
+
+
+@pytest.mark.parametrize(("domain", "outcome"), [("sip.example", 200), ("other.example", None)])
+@pytest.mark.spec("NET-31")
+async def test_tls_must_show_the_domain_looked_up(
+    make: Make, domain: str, outcome: int | None
+) -> None:
+    near, far = make(), make()
+    found = await far.at("tls")
+    near.send(Target(found.transport, found.address, found.port, domain))
+    await near.until(near.outcomes)
+    assert near.outcomes() == {1: outcome or Cause.UNREACHABLE}
+    assert len(far.requests()) == (1 if outcome else 0)
+    if outcome:
+        assert far.sockets.vouches(far.flows[0], "gw.example")
+        assert not far.sockets.vouches(far.flows[0], "sip.example")
+        assert not far.sockets.vouches(Flow(Transport.UDP, ("", 0), ("", 0)), "gw.example")
+
+
+async def test_a_connection_proved_for_one_domain_is_not_used_for_another(make: Make) -> None:
+    near, far = make(), make()
+    found = await far.at("tls")
+    near.send(Target(found.transport, found.address, found.port, "sip.example"))
+    await near.until(near.outcomes)
+    near.send(Target(found.transport, found.address, found.port, "gw.example"), handle=2)
+    await near.until(lambda: len(near.outcomes()) == 2)
+    assert len({flow.connection for flow in far.flows}) == 2
+
+
+async def test_a_connection_that_breaks_fails_what_waits_on_it(make: Make) -> None:
+    near, far = make(), make()
+    far.answers = False
+    target = await far.at("tcp")
+    near.send(target)
+    await far.until(far.requests)
+    await far.sockets.close()
+    await near.until(near.outcomes)
+    assert near.outcomes() == {1: Cause.UNREACHABLE}
+    assert near.sockets.describe()["connections"] == []
+
+
+async def test_what_waits_for_a_connection_is_bounded(make: Make) -> None:
+    near, far = make(limits=Limits(waiting=1000)), make()
+    target = await far.at("tcp")
+    near.send(target, handle=1, body=b"x" * 500)
+    near.send(target, handle=2, body=b"x" * 500)
+    await near.until(lambda: len(near.outcomes()) == 2)
+    assert Cause.UNREACHABLE in near.outcomes().values()
+
+
+async def test_one_connection_makes_room_for_another(make: Make) -> None:
+    near, far = make(limits=Limits(opened=1)), make()
+    first, second = await far.at("tcp"), await far.at("tcp")
+    near.send(first)
+    await near.until(near.outcomes)
+    near.send(second, handle=2)
+    await near.until(lambda: len(near.outcomes()) == 2)
+    assert near.outcomes() == {1: 200, 2: 200}
+    assert len(near.sockets._opened) == 1
+
+
+async def test_no_room_while_all_are_being_made(make: Make, stack: object) -> None:
+    near = make(limits=Limits(opened=1, patience=0.1))
+    mute = silent_port(stack, "127.0.0.1")  # type: ignore[arg-type]
+    near.send(Target(Transport.TCP, mute.address, mute.port), handle=1)
+    near.send(Target(Transport.TCP, mute.address, mute.port + 1), handle=2)
+    await near.until(lambda: len(near.outcomes()) == 2)
+    assert near.outcomes() == {1: Cause.UNREACHABLE, 2: Cause.UNREACHABLE}
+    assert list(near.outcomes()) == [2, 1]
+
+
+async def test_idle_and_silent_connections_are_closed(make: Make) -> None:
+    near, far = make(), make(limits=Limits(idle=1000, silent=0))
+    target = await far.at("tcp")
+    loop = asyncio.get_running_loop()
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as mute:
+        mute.setblocking(False)
+        await loop.sock_connect(mute, (target.address, target.port))
+        near.send(target)
+        await near.until(near.outcomes)
+        far.sockets._sweep()
+        assert await asyncio.wait_for(loop.sock_recv(mute, 10), 5) == b""
+    assert len(far.sockets._flows) == 1
+    far.sockets._limits = Limits(idle=0)
+    far.sockets._sweep()
+    await near.until(lambda: not near.sockets._flows)
+
+
+async def test_too_many_connections_from_one_address(make: Make) -> None:
+    near, far = make(), make(gate=Gate(most_per_address=1))
+    first, second = await far.at("tcp"), await far.at("tcp")
+    near.send(first, handle=1)
+    await near.until(near.outcomes)
+    near.send(second, handle=2)
+    await near.until(lambda: len(near.outcomes()) == 2)
+    assert near.outcomes() == {1: 200, 2: Cause.UNREACHABLE}
+
+
+@pytest.mark.spec("NET-27")
+async def test_pings_and_violations_on_a_real_stream(make: Make) -> None:
+    far = make()
+    target = await far.at("tcp")
+    loop = asyncio.get_running_loop()
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as peer:
+        peer.setblocking(False)
+        await loop.sock_connect(peer, (target.address, target.port))
+        await loop.sock_sendall(peer, b"\r\n\r\n")
+        assert await asyncio.wait_for(loop.sock_recv(peer, 100), 5) == b"\r\n"
+        await loop.sock_sendall(peer, b"nonsense\r\n\r\n")
+        assert await asyncio.wait_for(loop.sock_recv(peer, 100), 5) == b""
+
+
+async def test_a_peer_that_does_not_read_is_dropped(make: Make) -> None:
+    near = make(limits=Limits(bounds=Bounds(hard=1 << 16)))
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        target = Target(Transport.TCP, *server.getsockname())
+        for handle in range(200):
+            near.send(target, handle=handle, body=b"x" * 50000)
+            near.sockets._turn()
+            await asyncio.wait([asyncio.ensure_future(near._news.wait())], timeout=0.001)
+            if near.outcomes():
+                break
+        await near.until(near.outcomes)
+    assert Cause.UNREACHABLE in near.outcomes().values()
+
+
+async def test_retransmission_by_the_one_alarm(make: Make) -> None:
+    near = make()
+    await near.at("udp")
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.setblocking(False)
+        near.send(Target(Transport.UDP, *deaf.getsockname()))
+        loop = asyncio.get_running_loop()
+        first = await asyncio.wait_for(loop.sock_recv(deaf, 65535), 5)
+        again = await asyncio.wait_for(loop.sock_recv(deaf, 65535), 5)
+    assert first == again
+
+
+async def test_what_the_owner_does_may_have_events_of_its_own(make: Make) -> None:
+    near = make()
+    near.react = lambda _: near.send(handle=2) if 2 not in near.outcomes() else None
+    near.send(handle=1)
+    await near.until(lambda: len(near.outcomes()) == 2)
+    assert near.outcomes() == {1: Cause.UNREACHABLE, 2: Cause.UNREACHABLE}
+
+
+async def test_the_tap_sees_both_directions(make: Make) -> None:
+    seen: list[Seen] = []
+    tap = Tap(lambda: 0.0)
+    tap.readers.append(seen.append)
+    near, far = make(tap=tap), make()
+    await near.at("udp")
+    target = await far.at("udp")
+    near.send(target)
+    await near.until(near.outcomes)
+    out, back = seen
+    assert (out.direction, back.direction) == (Direction.OUT, Direction.IN)
+    assert out.exchange == back.exchange
+    assert out.peer == f"127.0.0.1:{target.port}"
+    assert out.text.startswith("MESSAGE sip:romeo@sip.example SIP/2.0\r\n")
+
+
+async def test_listening_stops_and_udp_goes_on(make: Make) -> None:
+    near, far = make(), make()
+    await near.at("udp")
+    gone, there = await far.at("tcp"), await far.at("udp")
+    far.sockets.stop_listening()
+    near.send(gone, there)
+    await near.until(near.outcomes)
+    assert near.outcomes() == {1: 200}
+    assert far.flows[0].transport is Transport.UDP
+
+
+async def test_closing_ends_a_dial(make: Make, stack: object) -> None:
+    near = make()
+    mute = silent_port(stack, "127.0.0.1")  # type: ignore[arg-type]
+    near.send(Target(Transport.TCP, mute.address, mute.port))
+    near.sockets._turn()
+    assert near.sockets.describe()["dialling"] == 1
+    await asyncio.wait_for(near.sockets.close(), 5)
+
+
+async def test_a_flow_that_is_gone_is_counted(make: Make) -> None:
+    near = make()
+    near.sockets._send(Outgoing(b"x", Flow(Transport.TCP, ("", 0), ("192.0.2.1", 1), 7)))
+    near.sockets._turn()
+    assert near.sockets.endpoint.describe()["undeliverable"] == 1
