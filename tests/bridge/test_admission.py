@@ -2,7 +2,14 @@
 
 import pytest
 
-from dragoman.bridge.admission import Admission, Admitted, Refused, Verdict, Wait
+from dragoman.bridge.admission import (
+    Admission,
+    Admitted,
+    Complaints,
+    Refused,
+    Verdict,
+    Wait,
+)
 from dragoman.bridge.directory import Directory, Look, Side
 from dragoman.mapping.failure import Refused as MappingRefused
 from dragoman.sip.message import Request, SipError, parse
@@ -68,7 +75,7 @@ def test_everything_else_is_refused(sender: str, target: str, address: str, stat
     verdict = judged(sender, target, address)
     assert isinstance(verdict, Refused)
     assert verdict.status == status
-    assert admission().screen(request(sender, target), address, 1.0) == status
+    assert admission().screen(request(sender, target), address, 1.0) == verdict
 
 
 def test_a_trusted_address_speaks_for_any_domain_that_we_stand_for() -> None:
@@ -135,7 +142,9 @@ def test_an_identity_of_a_foreign_domain_is_not_believed() -> None:
 def test_options_to_the_gateway_itself_needs_only_a_believed_sender() -> None:
     asked = request("sip:sip.example", "sip:192.0.2.10", method="OPTIONS")
     assert isinstance(admission().judge(asked, PROXY, 1.0), Admitted)
-    assert admission().screen(asked, STRANGER, 1.0) == 403
+    refused = admission().screen(asked, STRANGER, 1.0)
+    assert refused is not None
+    assert refused.status == 403
 
 
 def test_an_unreadable_sender_is_a_bad_request() -> None:
@@ -143,4 +152,16 @@ def test_an_unreadable_sender_is_a_bad_request() -> None:
     broken = Request(broken.method, broken.target, [("From", "<<"), *broken.headers[2:]])
     with pytest.raises((SipError, MappingRefused)):
         admission().judge(broken, PROXY, 1.0)
-    assert admission().screen(broken, PROXY, 1.0) == 400
+    refused = admission().screen(broken, PROXY, 1.0)
+    assert refused is not None
+    assert refused.status == 400
+
+
+def test_the_same_complaint_is_made_once_a_minute_and_few_are_remembered() -> None:
+    found = Complaints(seconds=60, most=2)
+    assert found.is_new("a", 0.0)
+    assert not found.is_new("a", 59.0)
+    assert found.is_new("a", 60.0)
+    assert found.is_new("b", 60.0)
+    assert found.is_new("c", 60.0)
+    assert found.is_new("a", 61.0), "the oldest was forgotten"

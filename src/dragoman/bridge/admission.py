@@ -5,6 +5,7 @@ request passes only between two domains whose DNS asks us to carry for them, and
 comes from where its sender's domain sends from.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -57,23 +58,29 @@ class Admission:
         """Judge by what `directory` knows."""
         self._directory = directory
         self._attached = attached
+        self._last: tuple[Request, Verdict] | None = None
 
-    def screen(self, request: Request, address: str, now: float) -> int | None:
-        """Return the status that refuses a request for certain, as cheaply as can be told.
+    def screen(self, request: Request, address: str, now: float) -> Refused | None:
+        """Return what refuses a request for certain, as cheaply as can be told.
 
         A request that may have to wait for the DNS gets None here, and its answer from `judge`.
         """
         try:
             verdict = self.judge(request, address, now)
         except (SipError, MappingRefused) as error:
-            return error.status
-        return verdict.status if isinstance(verdict, Refused) else None
+            return Refused(error.status, error.reason)
+        self._last = (request, verdict)
+        return verdict if isinstance(verdict, Refused) else None
 
     def judge(self, request: Request, address: str, now: float) -> Verdict:
         """Return what is to become of a request that came from the IP address `address`.
 
         Raises SipError or mapping.failure.Refused when the addresses in it cannot be read.
         """
+        if self._last is not None and self._last[0] is request:
+            verdict, self._last = self._last[1], None
+            if isinstance(verdict, Admitted):
+                return verdict
         trusted = self._directory.trusted(address)
         sender = sender_of(request, trusted=True) if trusted else None
         if sender is None:
@@ -117,3 +124,23 @@ class Admission:
         stands = directory.stands_for(Side.XMPP, origin, now)
         if not (stands is Standing.NO and self._attached(origin)):
             yield stands, Standing.YES, 403, "has no XMPP records that lead here", origin
+
+
+class Complaints:
+    """What was logged lately, so that a flood of the same is one line a minute."""
+
+    def __init__(self, seconds: float = 60.0, most: int = 1024) -> None:
+        """Let the same complaint be new again after `seconds`; remember `most` of them."""
+        self._seconds = seconds
+        self._most = most
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def is_new(self, text: str, now: float) -> bool:
+        """Tell whether `text` is worth a line now."""
+        if self._until.get(text, now) > now:
+            return False
+        self._until.pop(text, None)
+        self._until[text] = now + self._seconds
+        if len(self._until) > self._most:
+            self._until.popitem(last=False)
+        return True

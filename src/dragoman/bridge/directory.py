@@ -58,8 +58,9 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    places: frozenset[Place]
     addresses: frozenset[str]
+    here: bool
+    """Whether one of the places is ours."""
     answered: bool
     """Whether the DNS did answer."""
     ask_at: float
@@ -115,8 +116,7 @@ class Directory:
         fact = self._fact(Look(side, domain), now)
         if isinstance(fact, Standing):
             return fact
-        ours = self._ours
-        return _standing(any(ours(side, place) for place in fact.places))
+        return _standing(fact.here)
 
     def believes(self, domain: str, address: str, now: float) -> Standing:
         """Tell whether a SIP request from `address` may speak for `domain`."""
@@ -136,11 +136,12 @@ class Directory:
         old = self._facts.pop(look, None)
         if places is not None:
             addresses = frozenset(address for address, _ in places)
-            fact = _Fact(places, addresses, True, now + FRESH, now + STALE)
+            here = any(self._ours(look.side, place) for place in places)
+            fact = _Fact(addresses, here, True, now + FRESH, now + STALE)
         elif old is not None and old.answered and now < old.end:
             fact = replace(old, ask_at=now + FAILED)
         else:
-            fact = _Fact(frozenset(), frozenset(), False, now + FAILED, now + FAILED)
+            fact = _Fact(frozenset(), False, False, now + FAILED, now + FAILED)
         self._facts[look] = fact
         if len(self._facts) > KNOWN:
             self._facts.popitem(last=False)

@@ -12,7 +12,7 @@ from logging import getLogger
 from random import SystemRandom
 from typing import Final, Protocol, TypeVar, cast
 
-from dragoman.bridge.admission import Admission, Admitted, Refused, Wait
+from dragoman.bridge.admission import Admission, Admitted, Complaints, Refused, Wait
 from dragoman.bridge.directory import Directory, Look, Override, Place, Side, Standing
 from dragoman.bridge.discovery import Discovery
 from dragoman.bridge.federation import Federation, Line, Link, OurStream
@@ -52,6 +52,9 @@ PARKED: Final = 1000
 """Requests that wait for the DNS to say who is believed; one more is answered 503."""
 PATIENCE: Final = 10.0
 """Seconds that such a request waits at most."""
+ROUTE: Final = 1.0
+"""Seconds that a next hop is used before chance, by the weights of its records, picks again."""
+ROUTES: Final = 1024
 ACCEPT: Final = ("text/plain", "message/cpim", "multipart/mixed", "multipart/alternative")
 
 
@@ -129,7 +132,9 @@ class Hub:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._turn = asyncio.Event()
+        self._routes: dict[Hashable, tuple[float, Sequence[SipTarget]]] = {}
         self._parked: deque[tuple[float, RequestArrived]] = deque()
+        self._complaints = Complaints()
         self._sip: SipWire | None = None
         self._xmpp: XmppWire | None = None
         self._servers = {each.name.domain: each for each in settings.components}
@@ -189,7 +194,16 @@ class Hub:
 
     def screen(self, request: Request, flow: Flow) -> int | None:
         """Return the status that refuses a request before any state is made of it."""
-        return self.admission.screen(request, flow.remote[0], self._loop.time())
+        now = self._loop.time()
+        refused = self.admission.screen(request, flow.remote[0], now)
+        if refused is None:
+            return None
+        if self._complaints.is_new(f"{flow.remote[0]} {refused.reason}", now):
+            log.warning(
+                "requests refused",
+                extra=about(peer=flow.remote[0], status=refused.status, reason=refused.reason),
+            )
+        return refused.status
 
     def on_sip(self, endpoint: Endpoint) -> None:
         """Handle what the endpoint has to tell."""
@@ -250,6 +264,12 @@ class Hub:
 
     def request(self, request: Request, handle: Hashable) -> None:
         """Find the request's next hop (RFC 3263) and send it."""
+        uri, now = request.uri, self._loop.time()
+        way = (uri.scheme, uri.host, uri.port, uri.params)
+        known = self._routes.get(way)
+        if known is not None and known[0] > now:
+            self._send(request, known[1], handle)
+            return
         try:
             targets = self._lookup.now(self._search(request))
         except DnsFailure as failure:
@@ -257,8 +277,11 @@ class Hub:
             return
         if targets is None:
             self._spawn(self._locate(request, handle))
-        else:
-            self._send(request, targets, handle)
+            return
+        if len(self._routes) >= ROUTES:
+            self._routes.clear()
+        self._routes[way] = (now + ROUTE, targets)
+        self._send(request, targets, handle)
 
     def _search(self, request: Request) -> Generator[Question, Answer, list[SipTarget]]:
         return locate(request.uri, supported=self._settings.transports, random=self._random)
