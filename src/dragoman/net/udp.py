@@ -45,6 +45,8 @@ class DatagramSocket:
         self._socket = bound
         self._reader = reader
         self._batch = batch
+        # as many as came last time: to find that there are no more costs as much as to read one
+        self._eager = 1
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
         host, port = bound.getsockname()[:2]
@@ -99,11 +101,12 @@ class DatagramSocket:
         receive = self._socket.recvfrom
         failed = False
         try:
-            for _ in range(self._batch):
+            for _ in range(self._eager):
                 data, source = receive(LARGEST)
                 found.append((data, source[:2]))
+            self._eager = min(2 * self._eager, self._batch)
         except BlockingIOError:
-            pass
+            self._eager = max(1, len(found))
         except OSError:
             failed = True
         if failed or not found:
