@@ -23,6 +23,8 @@ from dragoman.trace import Tap
 
 XMPP_DOMAIN, SIP_DOMAIN = "xmpp.test", "sip.test"
 ALICE: Final = f"alice@{XMPP_DOMAIN}/balcony"
+WIDTH: Final = 120
+"""Columns where the output is no terminal, whose own width would count."""
 CAROL: Final = f"carol@{SIP_DOMAIN}"
 TALK: Final = (
     (ALICE, CAROL, "Good morrow, cousin."),
@@ -37,7 +39,7 @@ TALK: Final = (
 def show() -> int:
     """Hold the conversation and draw it; return the exit code of the process."""
     logs.start("error", "text")
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     ladder = Ladder()
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="dragoman-demo-") as folder:
