@@ -4,6 +4,7 @@ Everything passes over real loopback sockets; only the DNS is held in memory.  W
 is then drawn as a ladder.
 """
 
+import sys
 import tempfile
 import time
 from pathlib import Path
