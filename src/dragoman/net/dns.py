@@ -177,10 +177,15 @@ class DnsResolver:
         return flight
 
     async def _fly(self, question: Question) -> Answer | DnsFailure:
+        end = asyncio.get_running_loop().time() + self._timeout
         try:
-            async with asyncio.timeout(self._timeout), self._room:
+            async with asyncio.timeout_at(end):
+                await self._room.acquire()
+            try:
                 self._asked += 1
-                found, seconds = await self._fetch(question)
+                found, seconds = await self._fetch(question, end)
+            finally:
+                self._room.release()
         except TimeoutError:
             failure = DnsFailure(f"{question.kind} of {question.name}: no answer in time")
         except DnsFailure as error:
@@ -192,18 +197,18 @@ class DnsResolver:
         self._remember(question, failure, FAILURE)
         return failure
 
-    async def _fetch(self, question: Question) -> tuple[Answer, float]:
+    async def _fetch(self, question: Question, end: float) -> tuple[Answer, float]:
         if question.kind is Kind.ADDRESS:
-            return await self._fetch_addresses(question.name)
-        records, seconds = await self._query(question.name, question.kind)
+            return await self._fetch_addresses(question.name, end)
+        records, seconds = await self._query(question.name, question.kind, end)
         if question.kind is Kind.SRV:
             return tuple(_srv(record) for record in records), seconds
         return tuple(_naptr(record) for record in records), seconds
 
-    async def _fetch_addresses(self, name: str) -> tuple[Answer, float]:
+    async def _fetch_addresses(self, name: str, end: float) -> tuple[Answer, float]:
         """Ask for AAAA and A at once; either's records are enough, a lone "none" is not."""
         results = await asyncio.gather(
-            self._query(name, "AAAA"), self._query(name, "A"), return_exceptions=True
+            self._query(name, "AAAA", end), self._query(name, "A", end), return_exceptions=True
         )
         addresses: list[str] = []
         seconds = LONGEST
@@ -218,15 +223,17 @@ class DnsResolver:
             raise failure
         return tuple(addresses), seconds
 
-    async def _query(self, name: str, kind: str) -> tuple[Sequence[Rdata], float]:
+    async def _query(self, name: str, kind: str, end: float) -> tuple[Sequence[Rdata], float]:
         """Return the records and for how many seconds they may be remembered."""
         try:
             asked = dns.name.from_text(name)
         except (dns.exception.DNSException, ValueError):
             return (), LONGEST_NEGATIVE  # such a name cannot exist
+        # its own limit, not a cancellation from outside: uvloop may lose a socket that way
+        left = max(0.001, end - asyncio.get_running_loop().time())
         try:
             answer = await self._resolver.resolve(
-                asked, kind, raise_on_no_answer=False, search=False
+                asked, kind, raise_on_no_answer=False, search=False, lifetime=left
             )
         except dns.resolver.NXDOMAIN as error:
             response: dns.message.QueryMessage = error.response(asked)  # type: ignore[no-untyped-call]
