@@ -53,8 +53,12 @@ class XmppLine:
         self._driver.wake()
 
     def start_tls(self, domain: str) -> None:
-        """Begin TLS: as a client toward `domain`, or as a server with our certificate for it."""
-        self._driver.start_tls(self._engine(domain))
+        """Begin TLS: as a client toward `domain`, or as a server with our certificate for it.
+
+        Harmless where TLS came first of all.
+        """
+        if self._driver.tls is None:
+            self._driver.start_tls(self._engine(domain))
 
     def close(self, reason: str) -> None:
         """Send what waits, and close."""
@@ -103,7 +107,8 @@ class XmppSockets:
             def accept(direct: bool = direct) -> StreamDriver:
                 stream = make(direct)
                 stream.connected(self._clock())
-                driver = self._driver(stream)
+                # A client speaks TLS at once, maybe before the stream's first turn.
+                driver = self._driver(stream, self._tls.server(alpn=ALPN) if direct else None)
                 accepted(stream, XmppLine(driver, stream, self._tls))
                 return driver
 
@@ -157,8 +162,8 @@ class XmppSockets:
         self._drivers.discard(driver)
         log.debug("connection closed", extra=about(peer=str(driver.remote), reason=reason))
 
-    def _driver(self, stream: AnyStream) -> StreamDriver:
+    def _driver(self, stream: AnyStream, tls: TlsEngine | None = None) -> StreamDriver:
         core = cast("Core", stream)
-        driver = StreamDriver(core, self, clock=self._clock, bounds=self._bounds)
+        driver = StreamDriver(core, self, tls=tls, clock=self._clock, bounds=self._bounds)
         self._drivers.add(driver)
         return driver
