@@ -327,7 +327,8 @@ def test_sources_are_the_addresses_of_every_record() -> None:
     )
     places, _ = resolve(sources("example.com"), zone)
     assert ("192.0.2.3", 5061) in places
-    assert {address for address, _ in places} == {"192.0.2.1", "2001:db8::1", "192.0.2.2", "192.0.2.3", "192.0.2.4"}
+    addresses = {address for address, _ in places}
+    assert addresses == {"192.0.2.1", "2001:db8::1", "192.0.2.2", "192.0.2.3", "192.0.2.4"}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from dragoman.xmpp.router import ANY, Routed, Router
 from dragoman.xmpp.stanza import PRESENCE
 
 NAME: Final = "Dragoman"
+ESCAPING: Final = r"jid\20escaping"
+"""The feature of a component whose users have escaped addresses (XEP-0106 §6)."""
 AWAITED: Final = ("subscribe", "probe")
 """Presence whose sender waits for an answer."""
 
@@ -34,7 +36,8 @@ class Discovery:
         self._is_component = is_component
         server, gateway = Identity("server", "im", NAME), Identity("gateway", "sip", NAME)
         self._server = _table(Who.SERVICE, About(NAME, version, utc, (server,)))
-        self._gateway = _table(Who.SERVICE, About(NAME, version, utc, (gateway,)))
+        component = About(NAME, version, utc, (gateway,), features=(ESCAPING,))
+        self._gateway = _table(Who.SERVICE, component)
         self._user = _table(Who.USER, About(NAME, version, utc))
 
     def route(self, stanza: Element) -> Routed:

@@ -33,6 +33,8 @@ class About:
     utc: Callable[[], float]
     identities: Sequence[Identity] = ()
     items: Sequence[Item] = ()
+    features: Sequence[str] = ()
+    """Features beyond those of the table."""
 
 
 Answer: TypeAlias = Callable[[Element, About, Sequence[str]], Element]
@@ -74,7 +76,7 @@ def features(who: Who) -> tuple[str, ...]:
 
 def install(router: Router, who: Who, about: About) -> None:
     """Have `router` answer the requests that come to such an address."""
-    listed = features(who)
+    listed = (*features(who), *about.features)
 
     def handle(row: Extension) -> Callable[[Element], Element]:
         return lambda iq: row.answer(iq, about, listed)
