@@ -84,7 +84,7 @@ def test_bad_request_by_udp_is_answered_400(gateway: Gateway, rest: bytes) -> No
 @pytest.mark.parametrize(
     "data",
     [
-        NOISE,
+        NOISE + b"\r\n\r\n",
         HEAD % (b"TCP", 1) + REST + b"Content-Length: -1\r\n\r\n",
         HEAD % (b"TCP", 2) + REST + b"Content-Length: 99999999999\r\n\r\n",
         HEAD % (b"TCP", 3) + b"X: y\r\n" * 50_000,

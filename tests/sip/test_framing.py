@@ -177,15 +177,3 @@ def test_the_outcome_does_not_depend_on_how_the_bytes_are_cut(
     whole = outcome(stream, max(1, len(stream)), limit)
     assert outcome(stream, 1, limit) == whole
     assert outcome(stream, size, limit) == whole
-
-
-@pytest.mark.parametrize("data", [b"\0", b"GET / HTTP/1.1\r\nHost: x\r\n", b"noise\n", b"x" * 8193])
-def test_what_cannot_become_sip_is_refused_before_it_has_all_come(data: bytes) -> None:
-    whole, bytewise = Framer(), Framer()
-    assert whole.receive(data) == []
-    for byte in data:
-        if bytewise.error is None:
-            assert bytewise.receive(bytes([byte])) == []
-    assert whole.error is not None
-    assert bytewise.error is not None
-    assert whole.error.status == bytewise.error.status

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, final
 
 from dragoman.sip.failure import SipError
-from dragoman.sip.head import MAX_LINE, head_end
+from dragoman.sip.head import head_end
 from dragoman.sip.message import MAX_MESSAGE, Request, Response, parse_head, salvage
 
 _PING = b"\r\n\r\n"
@@ -32,7 +32,6 @@ class Framer:
         self._max = max_message
         self._buffer = bytearray()
         self._scanned = 0
-        self._is_sip = False
         self._message: Request | Response | None = None
         self._missing = 0
 
@@ -89,7 +88,6 @@ class Framer:
             raise self._refusal(f"head longer than {self._max} bytes", 513)
         self._scanned = 0 if found else begin
         if found is None:
-            self._check_start()
             return None
         try:
             message = parse_head(bytes(self._buffer[:end]))
@@ -97,19 +95,7 @@ class Framer:
         except SipError as error:
             raise self._refusal(error.reason, error.status) from None
         del self._buffer[:begin]
-        self._is_sip = False
         return message
-
-    def _check_start(self) -> None:
-        """Refuse what cannot become a message before it has all come: its first line is none."""
-        if self._is_sip or self._buffer[:1] in b"\r\n":  # nothing, or what may be a ping
-            return
-        end = self._buffer.find(b"\n", 0, MAX_LINE + 1)
-        if end < 0 and len(self._buffer) > MAX_LINE:
-            raise self._refusal(f"line longer than {MAX_LINE} bytes", 414)
-        self._is_sip = end >= 0 and b"SIP/" in self._buffer[:end].upper()
-        if self._buffer[0] == 0 or (end >= 0 and not self._is_sip):
-            raise SipError("this is not SIP")
 
     def _body_length(self, message: Request | Response, begin: int) -> int:
         length = message.content_length
