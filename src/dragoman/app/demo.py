@@ -63,7 +63,7 @@ async def _converse(folder: Path, ladder: Ladder) -> int:
     await gateway.start()
     phone = await Phone.start(gateway=gateway.sip_address)
     domain = await Domain.start(XMPP_DOMAIN, gateway=gateway.xmpp_address)
-    resolver.records.update(_zone(gateway, phone, domain))
+    resolver.records.update(zone(gateway, phone, domain))
     try:
         for sender, to, text in TALK:
             await _say(sender, to, text, phone, domain)
@@ -101,7 +101,7 @@ def _configuration(folder: Path) -> Configuration:
     )
 
 
-def _zone(gateway: Gateway, phone: Phone, domain: Domain) -> dict[Question, Answer]:
+def zone(gateway: Gateway, phone: Phone, domain: Domain) -> dict[Question, Answer]:
     """Return the DNS of the two domains: each one's other protocol leads to the gateway."""
     records: dict[Question, Answer] = {}
     for name, service, (address, port) in (

@@ -1,0 +1,245 @@
+"""A whole gateway on loopback between scripted far ends: what crosses, and what comes back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dragoman.app.config import Configuration, Dns, Log, Message, Serve, Sip, Tls, Xmpp
+from dragoman.app.demo import CAROL, SIP_DOMAIN, XMPP_DOMAIN, zone
+from dragoman.app.services import Gateway
+from dragoman.net.dns import MemoryResolver
+from dragoman.records import DnsFailure, Kind, Question, Srv
+from dragoman.testing.domain import Domain
+from dragoman.testing.phone import Phone
+from dragoman.testing.stream import body_of, condition_of
+from dragoman.trace import Seen, Tap
+
+ALICE = f"alice@{XMPP_DOMAIN}/balcony"
+
+
+@dataclass
+class House:
+    """A gateway, and one far end on each side."""
+
+    gateway: Gateway
+    phone: Phone
+    domain: Domain
+    resolver: MemoryResolver
+    seen: list[Seen]
+
+    async def says(self, to: str, text: str, *, transport: str = "UDP") -> int | None:
+        """Have carol's phone send; return the final status."""
+        sent = await self.phone.send(f"sip:{CAROL}", f"sip:{to}", text, transport=transport)
+        return sent.status
+
+    async def condition(self, to: str, text: str, within: float = 10) -> str | None:
+        """Have alice write; return the condition of the error that she gets."""
+        name = self.domain.message(ALICE, to, text)
+        async with asyncio.timeout(within):
+            while True:
+                stanza = await self.domain.next_stanza(within)
+                if stanza.get("id") == name:
+                    return condition_of(stanza)
+
+    def stanzas(self) -> list[str | None]:
+        """Return the bodies of the messages that reached alice's domain."""
+        bodies = [body_of(each) for each in self.domain.received if each.get("type") != "error"]
+        return [each for each in bodies if each is not None]
+
+
+def configuration(
+    folder: Path, *, trusted: Sequence[str] = (), require_certificate: bool = False
+) -> Configuration:
+    return Configuration(
+        sip=Sip(listen=["udp:127.0.0.1:0", "tcp:127.0.0.1:0"], trusted=list(trusted)),
+        xmpp=Xmpp(listen=["starttls:127.0.0.1:0"], require_certificate=require_certificate),
+        serve=Serve(),
+        dns=Dns(),
+        tls=Tls(certificates=folder / "certs"),
+        message=Message(),
+        log=Log(),
+        state=folder,
+    )
+
+
+async def build(
+    folder: Path, *, trusted: Sequence[str] = (), require_certificate: bool = False
+) -> House:
+    seen: list[Seen] = []
+    tap = Tap(lambda: 0.0)
+    tap.readers.append(seen.append)
+    resolver = MemoryResolver()
+    settings = configuration(folder, trusted=trusted, require_certificate=require_certificate)
+    gateway = Gateway(settings, resolver, tap)
+    await gateway.start()
+    phone = await Phone.start(gateway=gateway.sip_address)
+    domain = await Domain.start(XMPP_DOMAIN, gateway=gateway.xmpp_address)
+    resolver.records.update(zone(gateway, phone, domain))
+    return House(gateway, phone, domain, resolver, seen)
+
+
+async def tear_down(house: House) -> None:
+    await house.gateway.stop(1.0)
+    await house.phone.aclose()
+    await house.domain.aclose()
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    built = await build(tmp_path)
+    yield built
+    await tear_down(built)
+
+
+@pytest.mark.spec("IM-17")
+async def test_a_message_crosses_each_way_and_is_answered(house: House) -> None:
+    assert await house.says(f"alice@{XMPP_DOMAIN}", "wherefore") == 202
+    assert house.stanzas() == ["wherefore"]
+    house.domain.message(ALICE, CAROL, "by yonder moon")
+    request = await house.phone.next_request()
+    assert (request.method, request.text) == ("MESSAGE", "by yonder moon")
+    assert ";gr=balcony" in (request.get("From") or "")
+
+
+async def test_the_two_halves_of_an_exchange_share_its_name(house: House) -> None:
+    await house.says(f"alice@{XMPP_DOMAIN}", "wherefore")
+    [inside] = [each for each in house.seen if each.text.startswith("MESSAGE")]
+    [outside] = [each for each in house.seen if "<body>" in each.text]
+    assert inside.exchange == outside.exchange
+
+
+async def test_order_is_kept(house: House) -> None:
+    texts = [f"line {number}" for number in range(30)]
+    for text in texts:
+        house.domain.message(ALICE, CAROL, text)
+    got = [(await house.phone.next_request()).text for _ in texts]
+    assert got == texts
+
+
+async def test_an_unknown_xmpp_user_is_told_as_such(house: House) -> None:
+    assert await house.says(f"nobody@{XMPP_DOMAIN}", "anyone?") == 403
+    assert house.stanzas()[-1] == "anyone?"
+
+
+@pytest.mark.spec("IM-16")
+@pytest.mark.parametrize(
+    ("user", "condition"), [("nobody", "item-not-found"), ("busy", "recipient-unavailable")]
+)
+async def test_what_a_phone_says_comes_back_as_an_error(
+    house: House, user: str, condition: str
+) -> None:
+    assert await house.condition(f"{user}@{SIP_DOMAIN}", "hello?") == condition
+
+
+async def test_an_oversize_message_comes_back_and_does_not_cross(house: House) -> None:
+    assert await house.condition(CAROL, "x" * 1400) == "policy-violation"
+    assert house.phone.received == []
+
+
+async def test_a_refused_sip_port_is_a_time_out_at_once(house: House) -> None:
+    free = Question(Kind.SRV, f"_sip._udp.{SIP_DOMAIN}")
+    house.resolver.records[free] = (Srv(0, 0, 9, f"{house.phone.address[0]}.host.test"),)
+    assert await house.condition(CAROL, "hello?") == "remote-server-timeout"
+
+
+async def test_a_refused_xmpp_port_is_504(house: House) -> None:
+    record = Question(Kind.SRV, f"_xmpp-server._tcp.{XMPP_DOMAIN}")
+    house.resolver.records[record] = (Srv(0, 0, 9, f"{house.domain.address[0]}.host.test"),)
+    assert await house.says(f"alice@{XMPP_DOMAIN}", "hello?") == 504
+
+
+async def test_a_domain_without_xmpp_is_404(house: House) -> None:
+    del house.resolver.records[Question(Kind.SRV, f"_xmpp-server._tcp.{XMPP_DOMAIN}")]
+    assert await house.says(f"alice@{XMPP_DOMAIN}", "hello?") == 404
+
+
+async def test_a_dns_that_does_not_answer_is_504(house: House) -> None:
+    record = Question(Kind.SRV, f"_xmpp-server._tcp.{XMPP_DOMAIN}")
+    house.resolver.records[record] = DnsFailure("no answer")
+    house.resolver.records[Question(Kind.SRV, f"_xmpps-server._tcp.{XMPP_DOMAIN}")] = DnsFailure("")
+    assert await house.says(f"alice@{XMPP_DOMAIN}", "hello?") == 504
+
+
+async def test_a_domain_without_sip_is_not_found(house: House) -> None:
+    for name in (f"_sip._udp.{SIP_DOMAIN}", SIP_DOMAIN):
+        for kind in (Kind.SRV, Kind.NAPTR):
+            house.resolver.records.pop(Question(kind, name), None)
+    assert await house.condition(CAROL, "hello?") == "remote-server-not-found"
+
+
+async def test_who_does_not_send_from_his_domain_is_refused_and_nothing_crosses(
+    house: House,
+) -> None:
+    stranger = await Phone.start(host="127.0.0.9", gateway=house.gateway.sip_address)
+    try:
+        sent = await stranger.send(f"sip:{CAROL}", f"sip:alice@{XMPP_DOMAIN}", "it is I, carol")
+        assert sent.status == 403
+    finally:
+        await stranger.aclose()
+    assert house.stanzas() == []
+
+
+async def test_a_foreign_target_is_refused(house: House) -> None:
+    assert await house.says("someone@elsewhere.test", "relay me") == 403
+
+
+@pytest.mark.spec("ERR-13")
+async def test_a_sips_address_does_not_cross(house: House) -> None:
+    sent = await house.phone.send(f"sip:{CAROL}", f"sips:alice@{XMPP_DOMAIN}", "secret")
+    assert sent.status == 480
+    assert (sent.responses[-1].get("Warning") or "").startswith("380 ")
+    assert house.stanzas() == []
+
+
+async def test_a_domain_whose_records_both_lead_here_is_a_loop(house: House) -> None:
+    host, port = house.gateway.xmpp_address
+    record = Question(Kind.SRV, f"_xmpp-server._tcp.{XMPP_DOMAIN}")
+    house.resolver.records[record] = (Srv(0, 0, port, f"{host}.host.test"),)
+    assert await house.says(f"alice@{XMPP_DOMAIN}", "mirror") == 482
+
+
+async def test_sip_by_tcp_crosses_too_from_an_address_that_is_trusted(tmp_path: Path) -> None:
+    house = await build(tmp_path, trusted=["127.0.0.1"])
+    try:
+        places = house.gateway.sip.describe()["listeners"]
+        assert isinstance(places, list)
+        port = int(places[0]["bound"][0].rpartition(":")[2])
+        house.phone.gateway = ("127.0.0.1", port)
+        assert await house.says(f"alice@{XMPP_DOMAIN}", "by stream", transport="TCP") == 202
+    finally:
+        await tear_down(house)
+
+
+async def test_a_gateway_that_comes_back_is_found_without_touching_anybody(
+    house: House, tmp_path: Path
+) -> None:
+    assert await house.says(f"alice@{XMPP_DOMAIN}", "one") == 202
+    ports = (house.gateway.sip_address[1], house.gateway.xmpp_address[1])
+    house.gateway.xmpp.abort()
+    await house.gateway.stop(0.1)
+    again = configuration(tmp_path)
+    again = again.model_copy(
+        update={
+            "sip": Sip(listen=[f"udp:127.0.0.1:{ports[0]}"]),
+            "xmpp": Xmpp(listen=[f"starttls:127.0.0.1:{ports[1]}"]),
+        }
+    )
+    house.gateway = Gateway(again, house.resolver, Tap(lambda: 0.0))
+    await house.gateway.start()
+    assert await house.says(f"alice@{XMPP_DOMAIN}", "two") == 202
+    house.domain.message(ALICE, CAROL, "three")
+    assert (await house.phone.next_request()).text == "three"
+
+
+async def test_dialback_alone_does_not_do_where_certificates_are_required(tmp_path: Path) -> None:
+    house = await build(tmp_path, require_certificate=True)
+    try:
+        assert await house.says(f"alice@{XMPP_DOMAIN}", "hello?") == 504
+        house.domain.message(ALICE, CAROL, "hello?")
+        assert "not-authorized" in await house.domain.next_end()
+        assert house.phone.received == []
+    finally:
+        await tear_down(house)
