@@ -100,9 +100,7 @@ class Talk:
         self.house.domain.message(ALICE, said.to, said.what)
 
     async def _carol_to(self, said: Statement) -> None:
-        self.status = (
-            await self.house.phone.send(f"sip:{CAROL}", f"sip:{said.to}", said.what)
-        ).status
+        self.status = await self.house.says(said.to, said.what)
 
     async def _alice_receives(self, said: Statement) -> None:
         self._expect(said, body_of(await self.house.domain.next_stanza()))
