@@ -60,9 +60,7 @@ def service(rules: Rules | None = None) -> tuple[Messages, Ports]:
     return found, ports
 
 
-def arrives(
-    found: Messages, ports: Ports, name: str = "1", to: str = ALICE, now: float = 0.0
-) -> str:
+def arrives(found: Messages, name: str = "1", to: str = ALICE) -> str:
     """Have a MESSAGE arrive; return the handle of its transaction."""
     request = parse(
         f"MESSAGE sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.30;branch=z9hG4bK{name}\r\n"
@@ -72,7 +70,7 @@ def arrives(
     assert isinstance(request, Request)
     transaction = f"transaction {name}"
     found.on_request(
-        request, cast("ServerTransaction", transaction), Uri.parse(f"sip:{CAROL}"), now
+        request, cast("ServerTransaction", transaction), Uri.parse(f"sip:{CAROL}"), 0.0
     )
     return transaction
 
