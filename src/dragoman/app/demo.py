@@ -24,7 +24,7 @@ from dragoman.trace import Tap
 
 XMPP_DOMAIN, SIP_DOMAIN = "xmpp.test", "sip.test"
 ALICE: Final = f"alice@{XMPP_DOMAIN}/balcony"
-WIDTH: Final = 120
+WIDTH: Final = 150
 """Columns where the output is no terminal, whose own width would count."""
 CAROL: Final = f"carol@{SIP_DOMAIN}"
 TALK: Final = (

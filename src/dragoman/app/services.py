@@ -79,7 +79,8 @@ class Gateway:
         self._components = {each.domain: each.secret for each in configuration.xmpp.component}
         self._policy = _policy(configuration)
         self._certificates = CertificateStore(configuration.tls.certificates, configuration.state)
-        tls = Tls(self._certificates.pick, Trust(configuration.tls.trust))
+        self._trust = Trust(configuration.tls.trust)
+        tls = Tls(self._certificates.pick, self._trust)
         self.hub = Hub(self._settings(), Names(resolver), tap)
         self.endpoint = Endpoint(
             sent_by=self._sent_by, allow=ALLOW, token=token, screen=self.hub.screen
@@ -88,8 +89,14 @@ class Gateway:
         self.xmpp = XmppSockets(self.hub, tls, loop.time)
 
     async def start(self) -> None:
-        """Listen everywhere; raises LocalError naming address, port and reason."""
+        """Listen everywhere; raises LocalError naming address, port and reason.
+
+        Authorities that cannot be read are a LocalError too, and a self-signed certificate that is
+        needed and cannot be kept is an OSError: better now than when the first peer comes.
+        """
         configuration = self._configuration
+        self._trust.load()
+        self._certificates.pick()
         for each in configuration.sip.listen:
             place = Listen.parse(each, ("udp", "tcp", "tls"))
             listener = await self.sip.listen(place)
