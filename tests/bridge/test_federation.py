@@ -1,0 +1,296 @@
+"""Federation: which stream carries what, and what waits, with real stream cores and no network."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from dragoman.bridge.directory import Standing
+from dragoman.bridge.federation import MOST_LINKS, Federation, Link, OurStream
+from dragoman.bridge.fence import Pair
+from dragoman.bridge.outbox import CAPACITY, PATIENCE
+from dragoman.xmpp.component import ComponentStream
+from dragoman.xmpp.dialback import VerifyQuery
+from dragoman.xmpp.element import Element
+from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.locate import Target
+from dragoman.xmpp.s2s_in import IncomingStream, VerifyWanted
+from dragoman.xmpp.s2s_out import OutgoingStream
+from dragoman.xmpp.stanza import message
+from dragoman.xmpp.stream import Event, Policy
+
+US, THEM = "sip.example", "xmpp.example"
+FIRST = Target("192.0.2.20", 5269, False, THEM)
+SECOND = Target("192.0.2.21", 5269, False, THEM)
+POLICY = Policy(require_encryption=False)
+FEATURES = (
+    b"<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams'"
+    b" xmlns:db='jabber:server:dialback' id='1' version='1.0'>"
+    b"<stream:features><dialback xmlns='urn:xmpp:features:dialback'/></stream:features>"
+)
+VALID = f"<db:result from='{THEM}' to='{US}' type='valid'/>".encode()
+GONE = StanzaError(Condition.REMOTE_SERVER_TIMEOUT)
+
+
+class Line:
+    """A connection that notes whether it was closed."""
+
+    peer = "192.0.2.20:5269"
+
+    def __init__(self) -> None:
+        self.closed = ""
+
+    def wake(self) -> None:
+        pass
+
+    def start_tls(self, domain: str) -> None:
+        raise AssertionError(domain)
+
+    def close(self, reason: str) -> None:
+        self.closed = reason
+
+
+class Around:
+    """The network and the receiver: what was asked of the one and told to the other."""
+
+    def __init__(self) -> None:
+        self.looked_up: list[Link] = []
+        self.dialled: list[Sequence[Target]] = []
+        self.arrived: list[Element] = []
+        self.handed: list[str | None] = []
+        self.back: list[tuple[str | None, Condition]] = []
+        self.gone: list[Pair] = []
+
+    def look_up(self, link: Link) -> None:
+        self.looked_up.append(link)
+
+    def connect(self, link: Link, targets: Sequence[Target]) -> None:
+        self.dialled.append(list(targets))
+
+    def on_stanza(self, stanza: Element, local: str, remote: str, peer: str) -> None:
+        self.arrived.append(stanza)
+
+    def undelivered(self, stanza: Element, error: StanzaError) -> None:
+        self.back.append((stanza.get("id"), error.condition))
+
+    def sent(self, stanza: Element, peer: str) -> None:
+        self.handed.append(stanza.get("id"))
+
+    def lost(self, pair: Pair) -> None:
+        self.gone.append(pair)
+
+
+def outgoing(link: Link, direct_tls: bool) -> OurStream:
+    if link.component:
+        return ComponentStream(link.pair[0], b"secret", policy=POLICY)
+    return OutgoingStream(
+        *link.pair, policy=POLICY, secret=b"s", direct_tls=direct_tls, verify_only=link.verify_only
+    )
+
+
+def federation() -> tuple[Federation, Around]:
+    around = Around()
+    return Federation(around, around, outgoing, lambda _: Standing.YES, lambda: 1.0), around
+
+
+def stanza(name: str, remote: str = THEM) -> Element:
+    return message(f"alice@{remote}", f"carol@{US}", id=name)
+
+
+def send(found: Federation, *names: str, now: float = 0.0) -> None:
+    for name in names:
+        found.send(stanza(name), US, THEM, now)
+
+
+def connect(found: Federation, around: Around, target: Target = FIRST) -> tuple[OurStream, Line]:
+    """Give the link that is being dialled its connection."""
+    link = around.looked_up[-1]
+    stream, line = found.stream_for(link, target), Line()
+    stream.connected(0.0)
+    found.connected(link, stream, line, target, 0.0)
+    return stream, line
+
+
+def make_ready(found: Federation, around: Around) -> tuple[OurStream, Line]:
+    stream, line = connect(found, around)
+    stream.receive(FEATURES + VALID, 0.0)
+    found.on_outgoing(around.looked_up[-1], 0.0)
+    return stream, line
+
+
+def test_the_first_stanza_makes_a_stream_and_all_pass_in_order() -> None:
+    found, around = federation()
+    send(found, "1", "2")
+    assert len(around.looked_up) == 1
+    found.found(around.looked_up[0], [FIRST], 0.0)
+    assert around.dialled == [[FIRST]]
+    assert around.handed == []
+    make_ready(found, around)
+    send(found, "3")
+    assert around.handed == ["1", "2", "3"]
+    assert around.back == []
+
+
+def test_no_servers_give_everything_back() -> None:
+    found, around = federation()
+    send(found, "1", "2")
+    found.found(around.looked_up[0], [], 0.0)
+    missing = Condition.REMOTE_SERVER_NOT_FOUND
+    assert around.back == [("1", missing), ("2", missing)]
+
+
+def test_a_server_that_ends_before_the_stream_is_up_is_followed_by_the_next() -> None:
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST, SECOND], 0.0)
+    stream, line = connect(found, around)
+    stream.closed(1.0)
+    found.on_outgoing(around.looked_up[0], 1.0)
+    assert line.closed
+    assert around.dialled[-1] == [SECOND]
+    assert around.back == []
+
+
+def test_when_the_last_server_refuses_what_waits_comes_back() -> None:
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST], 0.0)
+    stream, _ = connect(found, around)
+    stream.receive(FEATURES + VALID.replace(b"'valid'", b"'invalid'"), 0.0)
+    found.on_outgoing(around.looked_up[0], 0.0)
+    stream.closed(0.1)
+    found.on_outgoing(around.looked_up[0], 0.1)
+    assert [name for name, _ in around.back] == ["1"]
+
+
+def test_a_stream_that_ends_is_told_and_made_again_when_needed() -> None:
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST], 0.0)
+    stream, _ = make_ready(found, around)
+    stream.closed(1.0)
+    found.on_outgoing(around.looked_up[0], 1.0)
+    assert around.gone == [(US, THEM)]
+    assert len(around.looked_up) == 1
+    send(found, "2", now=2.0)
+    assert len(around.looked_up) == 2
+
+
+def test_waiting_has_an_end_and_a_bound() -> None:
+    found, around = federation()
+    for number in range(CAPACITY + 1):
+        send(found, str(number))
+    assert around.back == [(str(CAPACITY), Condition.RESOURCE_CONSTRAINT)]
+    assert found.next_timer() == PATIENCE
+    found.on_timer(PATIENCE)
+    assert len(around.back) == CAPACITY + 1
+    assert found.describe()["waiting"] == 0
+
+
+def test_a_domain_that_fails_is_left_alone_for_a_while() -> None:
+    found, around = federation()
+    for attempt in range(2):
+        send(found, str(attempt))
+        found.unreachable(around.looked_up[-1], GONE, 0.0)
+    send(found, "resting", now=1.0)
+    assert len(around.looked_up) == 2
+    assert around.back[-1] == ("resting", GONE.condition)
+    send(found, "later", now=3.0)
+    assert len(around.looked_up) == 3
+
+
+def test_links_are_bounded_and_those_with_nothing_to_tell_make_room() -> None:
+    found, around = federation()
+    for number in range(MOST_LINKS + 1):
+        found.send(stanza(str(number), f"d{number}.example"), US, f"d{number}.example", 0.0)
+    assert around.back == [(str(MOST_LINKS), Condition.RESOURCE_CONSTRAINT)]
+    found.unreachable(around.looked_up[0], GONE, 0.0)
+    found.send(stanza("again", "new.example"), US, "new.example", 1.0)
+    assert around.looked_up[-1].pair == (US, "new.example")
+
+
+def asking(found: Federation, query: VerifyQuery) -> "Asker":
+    stream = Asker(query)
+    found.accepted(stream, Line())
+    found.on_incoming(stream, 0.0)
+    return stream
+
+
+class Asker(IncomingStream):
+    """An accepted stream that wants one key verified, and notes the answer."""
+
+    def __init__(self, query: VerifyQuery) -> None:
+        super().__init__(policy=POLICY, secret=b"s", token=lambda: "id")
+        self.waiting: list[Event] = [VerifyWanted(query)]
+        self.answers: list[tuple[bool, bool]] = []
+
+    def events(self) -> list[Event]:
+        found, self.waiting = self.waiting, []
+        return found
+
+    def verified(
+        self, query: VerifyQuery, valid: bool, now: float, error: StanzaError | None = None
+    ) -> None:
+        self.answers.append((valid, error is not None))
+
+
+QUERY = VerifyQuery(US, THEM, "stream-1", "key")
+
+
+def test_one_question_is_asked_for_all_who_want_to_know_and_its_failure_told_to_each() -> None:
+    found, around = federation()
+    askers = [asking(found, QUERY), asking(found, QUERY)]
+    assert [link.verify_only for link in around.looked_up] == [True]
+    found.unreachable(around.looked_up[0], GONE, 0.0)
+    assert [each.answers for each in askers] == [[(False, True)], [(False, True)]]
+
+
+@pytest.mark.parametrize(("type_", "valid"), [("valid", True), ("invalid", False)])
+def test_a_key_is_asked_about_on_a_stream_of_its_own(type_: str, valid: bool) -> None:
+    found, around = federation()
+    asker = asking(found, QUERY)
+    link = around.looked_up[0]
+    found.found(link, [FIRST], 0.0)
+    stream, _ = connect(found, around)
+    stream.receive(FEATURES, 0.0)
+    assert b"<db:verify" in b"".join(stream.to_send())
+    answer = f"<db:verify from='{THEM}' to='{US}' id='stream-1' type='{type_}'/>"
+    stream.receive(answer.encode(), 0.0)
+    found.on_outgoing(link, 0.0)
+    assert asker.answers == [(valid, False)]
+
+
+def test_a_stream_that_is_up_takes_the_question_too() -> None:
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST], 0.0)
+    stream, _ = make_ready(found, around)
+    stream.to_send()
+    asking(found, QUERY)
+    assert b"<db:verify" in b"".join(stream.to_send())
+    assert len(around.looked_up) == 1
+
+
+def test_a_component_is_connected_at_once_and_again_after_a_rest() -> None:
+    found, around = federation()
+    found.attach("gateway.example")
+    link = around.looked_up[0]
+    found.unreachable(link, GONE, 0.0)
+    found.unreachable(link, GONE, 0.0)
+    when = found.next_timer()
+    assert when is not None
+    found.on_timer(when)
+    assert len(around.looked_up) == 2
+    made = message("alice@far.example", "x@gateway.example", id="1")
+    found.send(made, "gateway.example", "far.example", when)
+    assert len(around.looked_up) == 2, "its stanzas wait for the component's own stream"
+
+
+def test_when_the_gateway_stops_nothing_more_is_taken() -> None:
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST], 0.0)
+    stream, _ = make_ready(found, around)
+    found.shut(1.0)
+    assert b"</stream:stream>" in b"".join(stream.to_send())
+    send(found, "2", now=1.0)
+    assert around.back == [("2", Condition.RESOURCE_CONSTRAINT)]
