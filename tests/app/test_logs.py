@@ -9,6 +9,7 @@ import pytest
 
 from dragoman.app import logs
 from dragoman.log import about
+from dragoman.trace import Direction, Protocol, Seen
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,17 @@ def test_json_is_one_object_a_line() -> None:
         "bridge.hub",
         "info",
     )
+
+
+def test_the_log_reads_the_tap_at_debug_and_shows_whole_messages_there_only() -> None:
+    seen = Seen(0.0, "x1", Protocol.SIP, Direction.IN, "192.0.2.1:5060", "MESSAGE\r\n\r\nhello")
+    for level, lines in (("debug", 1), ("info", 0)):
+        stream = io.StringIO()
+        logs.start(level, "json", stream)
+        logs.traffic(seen)
+        found = [json.loads(line) for line in stream.getvalue().splitlines()]
+        assert len(found) == lines
+        assert all(each["exchange"] == "x1" and "hello" in each["text"] for each in found)
 
 
 @pytest.mark.parametrize("style", ["text", "json"])

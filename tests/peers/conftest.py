@@ -1,11 +1,13 @@
 """The lab as fixtures: brought up once where it is down, and then taken down again."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -16,6 +18,7 @@ NEEDED: Final = (
     *("ip", "openssl", "unbound", "prosody", "ejabberdctl", "kamailio", "rtpengine"),
     *("baresip", "linphone-daemon", "sipp"),
 )
+LOCK: Final = Path("/run/lock/dragoman-lab")
 LAB_SECONDS: Final = 60
 TEST_SECONDS: Final = 150
 
@@ -53,21 +56,33 @@ def _lab(command: str) -> None:
     assert done.returncode == 0, f"tests/lab/{command}: {done.stderr or done.stdout}"
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other runs out of the lab, for it has one host for one gateway."""
+    with LOCK.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.fail(f"another run uses the lab ({LOCK} is locked)")
+        yield
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[None]:
     """The lab, up: one that was up before is used as it is, and left."""
     why_not = obstacle()
     if why_not:
         pytest.skip(f"real peers {why_not}")
-    if _succeeds(str(LAB / "status")):
-        yield
-        return
-    _lab("down")
-    _lab("up")
-    try:
-        yield
-    finally:
+    with _alone():
+        if _succeeds(str(LAB / "status")):
+            yield
+            return
         _lab("down")
+        _lab("up")
+        try:
+            yield
+        finally:
+            _lab("down")
 
 
 @pytest.fixture(scope="module")

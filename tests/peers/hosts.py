@@ -156,8 +156,9 @@ class Gateway(Program):
     def _listens(self) -> bool | None:
         assert self.alive, f"the gateway ended:\n{self.said()[-3000:]}"
         for protocol, ports in LISTENS.items():
-            sockets = run("gw", "ss", "-Hln", f"--{protocol}").decode()
-            if not all(re.search(rf":{port}\s", sockets) for port in ports):
+            sockets = run("gw", "ss", "-Hlnp", f"--{protocol}").decode()
+            ours = [line for line in sockets.splitlines() if f"pid={self.pid}," in line]
+            if not all(re.search(rf":{port}\s", "\n".join(ours)) for port in ports):
                 return None
         return True
 

@@ -6,7 +6,10 @@ import sys
 from datetime import UTC, datetime
 from typing import Final, Literal, TextIO
 
-from dragoman.log import fields_of
+from dragoman.log import about, fields_of
+from dragoman.trace import Seen
+
+_traffic = logging.getLogger("dragoman.traffic")
 
 QUIET: Final = ("asyncio", "dns", "OpenSSL")
 
@@ -51,6 +54,16 @@ def start(level: str, style: Literal["auto", "text", "json"], stream: TextIO = s
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def traffic(seen: Seen) -> None:
+    """Log a message that the tap saw, whole: a reader of the tap, for the level debug."""
+    _traffic.debug(
+        "%s %s",
+        seen.protocol,
+        seen.direction,
+        extra=about(exchange=seen.exchange, peer=seen.peer, text=seen.text),
+    )
 
 
 def _when(record: logging.LogRecord) -> str:

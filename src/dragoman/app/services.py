@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from dragoman import __version__
 from dragoman.app.config import Configuration
+from dragoman.app.logs import traffic
 from dragoman.bridge.directory import Override, Place, Side
 from dragoman.bridge.federation import Link, OurStream
 from dragoman.bridge.hub import Attached, Hub, Settings
@@ -228,6 +229,8 @@ async def _serve(configuration: Configuration) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     tap = Tap(time.time, f"{os.getpid():x}-")
+    if configuration.log.level == "debug":
+        tap.readers.append(traffic)
     gateway = Gateway(configuration, DnsResolver(configuration.dns.servers), tap)
     try:
         await gateway.start()
