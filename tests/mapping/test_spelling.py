@@ -25,7 +25,7 @@ def answered(book: SpellingBook, jid: Jid) -> str:
 def test_answer_is_spelled_like_the_question(uri: str, answer: str) -> None:
     book = SpellingBook()
     jid = sip_to_jid(Uri.parse(uri))
-    book.remember(jid, Uri.parse(uri))
+    book.remember(jid, Uri.parse(uri), jid_to_sip(jid))
     assert answered(book, jid.bare) == answer
     assert answered(book, Jid.parse("romeo@example.net/x")) == f"{answer};gr=x"
 
@@ -33,17 +33,17 @@ def test_answer_is_spelled_like_the_question(uri: str, answer: str) -> None:
 def test_last_spelling_counts() -> None:
     book, jid = SpellingBook(), Jid.parse("romeo@example.net")
     for spelling in ("ROMEO", "Romeo"):
-        book.remember(jid, Uri.parse(f"sip:{spelling}@example.net"))
+        book.remember(jid, Uri.parse(f"sip:{spelling}@example.net"), jid_to_sip(jid))
     assert answered(book, jid) == "sip:Romeo@example.net"
-    book.remember(jid, Uri.parse("sip:romeo@example.net"))
+    book.remember(jid, Uri.parse("sip:romeo@example.net"), jid_to_sip(jid))
     assert answered(book, jid) == "sip:romeo@example.net"
     assert len(book) == 0
 
 
 @pytest.mark.parametrize("uri", ["sip:example.net", "im:Romeo@example.net", "tel:+1-212"])
 def test_nothing_to_remember(uri: str) -> None:
-    book = SpellingBook()
-    book.remember(Jid.parse("romeo@example.net"), Uri.parse(uri))
+    book, jid = SpellingBook(), Jid.parse("romeo@example.net")
+    book.remember(jid, Uri.parse(uri), jid_to_sip(jid))
     assert len(book) == 0
 
 
@@ -51,8 +51,8 @@ def test_longest_unused_is_forgotten() -> None:
     book = SpellingBook(bound=2)
     jids = [Jid.parse(f"user{number}@h") for number in range(3)]
     for jid in jids[:2]:
-        book.remember(jid, Uri.parse(f"sip:{jid.local.upper()}@h"))
+        book.remember(jid, Uri.parse(f"sip:{jid.local.upper()}@h"), jid_to_sip(jid))
     assert answered(book, jids[0]) == "sip:USER0@h"
-    book.remember(jids[2], Uri.parse("sip:USER2@h"))
+    book.remember(jids[2], Uri.parse("sip:USER2@h"), jid_to_sip(jids[2]))
     assert [answered(book, jid) for jid in jids] == ["sip:USER0@h", "sip:user1@h", "sip:USER2@h"]
     assert len(book) == 2

@@ -157,6 +157,7 @@ class Messages:
             raise refusal(error, sender=True) from error
         if not recipient.local:
             raise Refused("a domain takes no messages", 404)
+        self._naming.heard(user, sender)
         return to_stanza(
             request,
             user,

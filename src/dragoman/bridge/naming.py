@@ -10,6 +10,7 @@ from dragoman.mapping.address import (
     out_of_component,
     sip_to_jid,
 )
+from dragoman.mapping.spelling import SpellingBook
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.jid import Jid
 
@@ -30,6 +31,7 @@ class Naming:
     """The names of users on the other side.
 
     `federated(host)` tells whether we stand for the SIP domain `host` on XMPP under its own name.
+    SIP users who wrote are named as they spell themselves, which a JID does not tell.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Naming:
         self._federated = federated
         self._attachments = {each.domain: each for each in attachments}
         self._tel_domain = tel_domain
+        self._spellings = SpellingBook()
 
     def attached(self, host: str) -> bool:
         """Tell whether users of the SIP domain `host` can have names at a component."""
@@ -65,12 +68,26 @@ class Naming:
         return sip_to_jid(uri, tel_domain=self._tel_domain)
 
     def sip_recipient(self, jid: Jid) -> Uri:
-        """Return the SIP URI of the SIP user that an XMPP user writes to; raises Unmappable."""
-        attachment = self._attachments.get(jid.domain)
-        if attachment is not None:
-            return out_of_component(jid, sip_domain=attachment.sip_domain)
-        return jid_to_sip(jid, tel_domain=self._tel_domain)
+        """Return the SIP URI of the SIP user that an XMPP user writes to; raises Unmappable.
+
+        A user whom `heard` told of is spelled in the same way.
+        """
+        return self._spellings.spelled(jid, self._usual(jid))
+
+    def heard(self, jid: Jid, uri: Uri) -> None:
+        """Remember that the SIP user whose JID is `jid` calls itself `uri` (RFC 3261 §19.1.4)."""
+        try:
+            usual = self._usual(jid)
+        except Unmappable:
+            return  # nobody writes to who has no address to write to
+        self._spellings.remember(jid, uri, usual)
 
     def sip_sender(self, jid: Jid) -> Uri:
         """Return the SIP URI that an XMPP user writes from; raises Unmappable."""
         return jid_to_sip(jid)
+
+    def _usual(self, jid: Jid) -> Uri:
+        attachment = self._attachments.get(jid.domain)
+        if attachment is not None:
+            return out_of_component(jid, sip_domain=attachment.sip_domain)
+        return jid_to_sip(jid, tel_domain=self._tel_domain)

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from typing import Final
 
-from dragoman.mapping.address import jid_to_sip
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.jid import Jid
 
@@ -29,10 +28,13 @@ class SpellingBook:
         """Return how many users are remembered."""
         return len(self._users)
 
-    def remember(self, jid: Jid, uri: Uri) -> None:
-        """Keep how the SIP user `uri` is spelled, whose JID is `jid`; the last spelling counts."""
+    def remember(self, jid: Jid, uri: Uri, usual: Uri) -> None:
+        """Keep how the SIP user `uri` is spelled, whose JID is `jid`; the last spelling counts.
+
+        `usual` is what the JID leads to by itself: that spelling needs no memory.
+        """
         key = (jid.local, jid.domain)
-        if uri.user is None or uri.scheme not in _SCHEMES or uri.user == jid_to_sip(jid).user:
+        if uri.user is None or uri.scheme not in _SCHEMES or uri.user == usual.user:
             self._users.pop(key, None)
             return
         self._users[key] = uri.user
