@@ -116,12 +116,13 @@ def test_an_asserted_identity_counts_when_its_domain_sends_from_there() -> None:
     assert (verdict.sender.user, verdict.trusted) == ("carol", False)
 
 
-def test_who_wants_privacy_is_not_named() -> None:
+@pytest.mark.parametrize("wish", ["id", "header;id", "critical; ID", "header\r\nPrivacy: id"])
+def test_who_wants_privacy_is_not_named(wish: str) -> None:
     private = request(
         "sip:anonymous@sip.example",
         "sip:alice@xmpp.example",
         "P-Asserted-Identity: <sip:carol@sip.example>",
-        "Privacy: id",
+        f"Privacy: {wish}",
     )
     verdict = admission().judge(private, PROXY, 1.0)
     assert isinstance(verdict, Admitted)

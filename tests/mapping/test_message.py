@@ -19,7 +19,6 @@ from dragoman.mapping.message import (
     DELAY,
     NICK,
     Dropped,
-    branch,
     check_size,
     recipient_of,
     refusal,
@@ -441,13 +440,6 @@ def test_recipient_at_a_component() -> None:
     with pytest.raises(StanzaError) as caught:
         to_request(element, threads=book(), token=lambda: "t", target=out_of_component)
     assert caught.value.condition is Condition.ITEM_NOT_FOUND
-
-
-def test_branch() -> None:
-    assert branch("m1", "tag").startswith("z9hG4bK")
-    assert branch("m1", "tag") == branch("m1", "tag")
-    assert len({branch("m1", "a"), branch("m2", "a"), branch("m1", "b")}) == 3
-    assert branch("\r\n", "x").isalnum()
 
 
 # SIP to XMPP

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from dragoman.bridge.directory import Directory, Side, Standing
 from dragoman.mapping.failure import Refused as MappingRefused
-from dragoman.mapping.message import sender_of
-from dragoman.sip.header import NameAddress
+from dragoman.mapping.message import asserted, sender_of
 from dragoman.sip.message import Request, SipError
 from dragoman.sip.uri import Uri
 
@@ -99,11 +98,7 @@ class Admission:
 
     def _asserted(self, request: Request, address: str, now: float) -> Uri | None:
         """Return P-Asserted-Identity where its own domain sends from `address` (RFC 3325 §9)."""
-        text = request.get("P-Asserted-Identity")
-        if text is None or "id" in (request.get("Privacy") or "").lower().split(";"):
-            return None
-        for identity in NameAddress.parse_list(text):
-            uri = identity.uri
+        for uri in asserted(request):
             if uri.host and self._directory.believes(uri.host, address, now) is Standing.YES:
                 return uri
         return None

@@ -79,6 +79,21 @@ def sender_of(request: Request, *, trusted: bool = False) -> Uri:
         raise Refused(error.reason, error.status) from error
 
 
+def asserted(request: Request) -> list[Uri]:
+    """Return who P-Asserted-Identity says the sender is, in its order (RFC 3325 §9.1).
+
+    Nobody, where the sender asked that XMPP, which is outside of the trust domain, not learn it
+    (Privacy: id, §9.3). Raises SipError.
+    """
+    lines = request.get_all("P-Asserted-Identity")
+    if not lines:
+        return []
+    wishes = ";".join(request.get_all("Privacy")).lower().split(";")
+    if "id" in map(str.strip, wishes):
+        return []
+    return [one.uri for line in lines for one in NameAddress.parse_list(line)]
+
+
 def recipient_of(request: Request, *, host: str, trusted: bool = False) -> Uri:
     """Return whom a MESSAGE is for: its Request-URI, where that names no user To.
 
@@ -167,15 +182,6 @@ def check_size(size: int, limit: int = MAX_REQUEST) -> None:
     if size > limit:
         text = f"The message is too long for SIP: {size} of at most {limit} bytes"
         raise StanzaError(Condition.POLICY_VIOLATION, text=text)
-
-
-def branch(id_: str, tag: str) -> str:
-    """Return the Via branch for the stanza `id_`; the From `tag` makes it unique (RFC 7572 §4).
-
-    Ids are unique on their stream at best, branches have to be in space and time (RFC 3261
-    §8.1.1.7).
-    """
-    return _COOKIE + _digest(id_, tag)
 
 
 def stanza_id(request: Request) -> str:
@@ -279,13 +285,7 @@ def _enclosed(request: Request, name: str) -> Uri | None:
 
 
 def _asserted(request: Request) -> Uri | None:
-    lines = request.get_all("P-Asserted-Identity")
-    wishes = {
-        wish.strip().lower() for line in request.get_all("Privacy") for wish in line.split(";")
-    }
-    if not lines or "id" in wishes:
-        return None
-    found = [one.uri for line in lines for one in NameAddress.parse_list(line)]
+    found = asserted(request)
     return next((uri for uri in found if uri.scheme != "tel"), found[0] if found else None)
 
 
