@@ -41,8 +41,9 @@ from dragoman.trace import Protocol as Seen
 from dragoman.xmpp import locate as servers
 from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.s2s_in import IncomingStream
-from dragoman.xmpp.stanza import IQ, MESSAGE
+from dragoman.xmpp.stanza import IQ, MESSAGE, error_reply
 
 log = getLogger(__name__)
 
@@ -326,6 +327,12 @@ class Hub:
         """Take a stanza from a proven domain to one of ours."""
         if self._tap.readers:
             self._show(Direction.IN, stanza, peer)
+        try:
+            Jid.parse(stanza.get("from", ""))
+            Jid.parse(stanza.get("to", ""))
+        except StanzaError as error:
+            self._bad_address(stanza, error, local, remote)
+            return
         now = self._loop.time()
         if stanza.name == MESSAGE:
             self.messages.on_stanza(stanza, now)
@@ -337,6 +344,22 @@ class Hub:
         routed = self.discovery.route(stanza)
         if routed.reply is not None:
             self.send(routed.reply, local, remote)
+
+    def _bad_address(self, stanza: Element, error: StanzaError, local: str, remote: str) -> None:
+        """Answer a stanza whose address is none, in the name of our domain (RFC 6120 §8.3.3.8)."""
+        log.warning(
+            "stanza refused",
+            extra=about(jid=stanza.get("from"), sip=stanza.get("to"), reason=error.reason),
+        )
+        reply = error_reply(stanza, error)
+        if reply is None:
+            return
+        try:
+            Jid.parse(reply.get("to", ""))
+        except StanzaError:
+            return  # nobody to tell
+        reply.attributes["from"] = local
+        self.send(reply, local, remote)
 
     def undelivered(self, stanza: Element, error: StanzaError) -> None:
         """Take back a stanza of ours that was never handed over."""
