@@ -237,6 +237,7 @@ def test_retry_after(code: int) -> None:
     assert plain.text == "Retry after 5 s"
 
 
+@pytest.mark.spec("ERR-15")
 @pytest.mark.parametrize(
     ("cause", "condition", "kind"),
     [

@@ -135,6 +135,7 @@ def test_a_status_that_is_none_is_dropped(line: bytes) -> None:
 
 
 @pytest.mark.spec("NET-24")
+@pytest.mark.spec("ERR-07")
 @pytest.mark.spec("ERR-15")
 @pytest.mark.parametrize("failure", ["503", "transport error", "timeout"])
 def test_a_failure_goes_on_to_the_next_target_with_a_new_branch(failure: str) -> None:

@@ -37,6 +37,7 @@ def test_refusals_leave_no_state_and_repeat_themselves(given: Request, status: i
 
 
 @pytest.mark.spec("NET-30")
+@pytest.mark.spec("ERR-09")
 def test_405_and_420_say_what_would_do() -> None:
     desk = Desk(supported=("gruu",))
     (refused,) = desk.hears(request("PUBLISH"))

@@ -16,7 +16,7 @@ from dragoman.xmpp.stanza import IQ
 
 
 class Who(Flag):
-    """Whose address an extension is answered at (spec/transports.md §3, §9)."""
+    """Whose address an extension is answered at (docs/interworking/transports.md §3, §9)."""
 
     SERVICE = auto()
     """The gateway's own domain."""
