@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from dragoman.bridge.directory import Standing
-from dragoman.bridge.federation import MOST_LINKS, Federation, Link, OurStream
+from dragoman.bridge.federation import MOST_LINKS, PAUSE, Federation, Link, OurStream
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.outbox import CAPACITY, PATIENCE
 from dragoman.xmpp.component import ComponentStream
@@ -16,7 +16,7 @@ from dragoman.xmpp.locate import Target
 from dragoman.xmpp.s2s_in import IncomingStream, VerifyWanted
 from dragoman.xmpp.s2s_out import OutgoingStream
 from dragoman.xmpp.stanza import message
-from dragoman.xmpp.stream import Event, Policy
+from dragoman.xmpp.stream import Ended, Event, Policy
 
 US, THEM = "sip.example", "xmpp.example"
 FIRST = Target("192.0.2.20", 5269, False, THEM)
@@ -28,6 +28,9 @@ FEATURES = (
     b"<stream:features><dialback xmlns='urn:xmpp:features:dialback'/></stream:features>"
 )
 VALID = f"<db:result from='{THEM}' to='{US}' type='valid'/>".encode()
+UNKNOWN = (
+    b"<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+)
 GONE = StanzaError(Condition.REMOTE_SERVER_TIMEOUT)
 
 
@@ -150,16 +153,93 @@ def test_a_server_that_ends_before_the_stream_is_up_is_followed_by_the_next() ->
     assert around.back == []
 
 
-def test_when_the_last_server_refuses_what_waits_comes_back() -> None:
+@pytest.mark.parametrize(
+    ("answer", "condition"),
+    [
+        (FEATURES + VALID.replace(b"'valid'", b"'invalid'"), Condition.INTERNAL_SERVER_ERROR),
+        (FEATURES + VALID.replace(b"'valid'", b"'error'"), Condition.REMOTE_SERVER_TIMEOUT),
+        (FEATURES.replace(b"dialback", b"other"), Condition.REMOTE_SERVER_TIMEOUT),
+        (FEATURES + UNKNOWN, Condition.REMOTE_SERVER_NOT_FOUND),
+        (b"no stream at all", Condition.REMOTE_SERVER_TIMEOUT),
+    ],
+)
+def test_when_the_last_server_refuses_what_waits_comes_back_at_once(
+    answer: bytes, condition: Condition
+) -> None:
+    found, around = federation()
+    send(found, "1", "2")
+    found.found(around.looked_up[0], [FIRST], 0.0)
+    stream, line = connect(found, around)
+    stream.receive(answer, 0.0)
+    found.on_outgoing(around.looked_up[0], 0.0)
+    assert around.back == [("1", condition), ("2", condition)]
+    assert line.closed, "there is nothing to wait for"
+
+
+def test_a_server_that_refuses_is_followed_by_the_next() -> None:
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST, SECOND], 0.0)
+    stream, line = connect(found, around)
+    stream.receive(FEATURES + UNKNOWN, 0.0)
+    found.on_outgoing(around.looked_up[0], 0.0)
+    assert (around.dialled[-1], around.back) == ([SECOND], [])
+    second, _ = connect(found, around, SECOND)
+    second.receive(FEATURES + VALID, 0.0)
+    found.on_outgoing(around.looked_up[0], 0.0)
+    assert around.handed == ["1"]
+    assert line.closed
+
+
+def test_a_stream_that_is_ready_and_over_in_one_breath_loses_nothing() -> None:
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST, SECOND], 0.0)
+    stream, _ = connect(found, around)
+    stream.receive(FEATURES + VALID + b"</stream:stream>", 0.0)
+    found.on_outgoing(around.looked_up[0], 0.0)
+    assert (around.handed, around.back) == ([], [])
+    assert around.dialled[-1] == [SECOND]
+
+
+def test_what_comes_while_a_stream_is_being_closed_takes_a_new_one() -> None:
     found, around = federation()
     send(found, "1")
     found.found(around.looked_up[0], [FIRST], 0.0)
-    stream, _ = connect(found, around)
-    stream.receive(FEATURES + VALID.replace(b"'valid'", b"'invalid'"), 0.0)
+    stream, line = make_ready(found, around)
+    stream.receive(b"<strange xmlns='urn:x'/>", 1.0)
+    assert stream.closing
+    send(found, "2", now=1.0)
+    assert around.gone == [(US, THEM)], "what was sent before may not have been taken"
+    assert line.closed
+    assert len(around.looked_up) == 2
+    found.found(around.looked_up[1], [FIRST], 1.0)
+    make_ready(found, around)
+    assert (around.handed, around.back) == (["1", "2"], [])
+
+
+def test_a_stanza_on_our_own_stream_is_not_taken(caplog: pytest.LogCaptureFixture) -> None:
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST], 0.0)
+    stream, _ = make_ready(found, around)
+    stream.receive(f"<message from='alice@{THEM}' to='carol@{US}'/>".encode(), 0.0)
     found.on_outgoing(around.looked_up[0], 0.0)
-    stream.closed(0.1)
-    found.on_outgoing(around.looked_up[0], 0.1)
-    assert [name for name, _ in around.back] == ["1"]
+    assert around.arrived == []
+    assert "takes none" in caplog.text
+
+
+def test_a_stanza_larger_than_the_peer_takes_comes_back_and_the_rest_pass() -> None:
+    found, around = federation()
+    limits = b"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>10000</max-bytes></limits>"
+    found.send(message(f"a@{THEM}", f"b@{US}", id="big", children=["x" * 10000]), US, THEM, 0.0)
+    send(found, "small")
+    found.found(around.looked_up[0], [FIRST], 0.0)
+    stream, _ = connect(found, around)
+    features = FEATURES.replace(b"</stream:features>", limits + b"</stream:features>")
+    stream.receive(features + VALID, 0.0)
+    found.on_outgoing(around.looked_up[0], 0.0)
+    assert (around.handed, around.back) == (["small"], [("big", Condition.POLICY_VIOLATION)])
 
 
 def test_a_stream_that_ends_is_told_and_made_again_when_needed() -> None:
@@ -270,19 +350,208 @@ def test_a_stream_that_is_up_takes_the_question_too() -> None:
     assert len(around.looked_up) == 1
 
 
-def test_a_component_is_connected_at_once_and_again_after_a_rest() -> None:
+COMPONENT = "gateway.example"
+SERVER = Target("192.0.2.20", 5347, False, "")
+WELCOME = (
+    b"<stream:stream xmlns='jabber:component:accept' id='1'"
+    b" xmlns:stream='http://etherx.jabber.org/streams'><handshake/>"
+)
+
+
+def attached() -> tuple[Federation, Around, Link]:
     found, around = federation()
-    found.attach("gateway.example")
-    link = around.looked_up[0]
-    found.unreachable(link, GONE, 0.0)
-    found.unreachable(link, GONE, 0.0)
-    when = found.next_timer()
-    assert when is not None
-    found.on_timer(when)
+    found.attach(COMPONENT)
+    return found, around, around.looked_up[0]
+
+
+def to_user(name: str) -> Element:
+    return message("alice@far.example", f"x@{COMPONENT}", id=name)
+
+
+def attach_ready(found: Federation, around: Around) -> tuple[OurStream, Line]:
+    found.found(around.looked_up[-1], [SERVER], 0.0)
+    stream, line = connect(found, around, SERVER)
+    stream.receive(WELCOME, 0.0)
+    found.on_outgoing(around.looked_up[-1], 0.0)
+    return stream, line
+
+
+def test_a_component_is_connected_at_once_and_again_after_each_rest() -> None:
+    found, around, link = attached()
+    rests = []
+    now = 0.0
+    for attempt in range(1, 7):
+        assert len(around.looked_up) == attempt
+        found.unreachable(link, GONE, now)
+        when = found.next_timer()
+        assert when is not None
+        rests.append(when - now)
+        now = when
+        found.on_timer(now)
+    assert rests == [0.0, 2.0, 10.0, 60.0, 300.0, 300.0]
+
+
+def test_the_stanzas_of_a_component_wait_for_its_own_stream_whoever_they_are_for() -> None:
+    found, around, _ = attached()
+    found.send(to_user("1"), COMPONENT, "far.example", 0.0)
+    assert len(around.looked_up) == 1
+    attach_ready(found, around)
+    assert around.handed == ["1"]
+    found.send(to_user("2"), COMPONENT, "other.example", 0.0)
+    assert around.handed == ["1", "2"]
+
+
+def test_a_component_whose_stream_ends_as_soon_as_it_is_up_does_not_spin() -> None:
+    found, around, link = attached()
+    stream, line = attach_ready(found, around)
+    stream.receive(b"</stream:stream>", 1.0)
+    found.on_outgoing(link, 1.0)
+    assert line.closed
+    assert around.gone == [(COMPONENT, "")]
+    assert len(around.looked_up) == 1
+    assert found.next_timer() == 1.0 + PAUSE
+    found.on_timer(1.0 + PAUSE)
     assert len(around.looked_up) == 2
-    made = message("alice@far.example", "x@gateway.example", id="1")
-    found.send(made, "gateway.example", "far.example", when)
-    assert len(around.looked_up) == 2, "its stanzas wait for the component's own stream"
+    found.on_timer(9.0)
+    assert len(around.looked_up) == 2, "one connection at a time"
+
+
+def test_a_stanza_connects_a_component_without_waiting_for_the_alarm() -> None:
+    found, around, link = attached()
+    stream, _ = attach_ready(found, around)
+    stream.closed(1.0)
+    found.on_outgoing(link, 1.0)
+    found.send(to_user("1"), COMPONENT, "far.example", 1.5)
+    assert len(around.looked_up) == 2
+    found.on_timer(1.0 + PAUSE)
+    assert len(around.looked_up) == 2
+
+
+def test_what_a_component_is_given_is_passed_on_with_the_domain_of_its_sender() -> None:
+    found, around, link = attached()
+    stream, _ = attach_ready(found, around)
+    stream.receive(f"<message from='alice@far.example/x' to='x@{COMPONENT}'/>".encode(), 0.0)
+    found.on_outgoing(link, 0.0)
+    assert [each.get("from") for each in around.arrived] == ["alice@far.example/x"]
+
+
+def asked(
+    found: Federation, around: Around, *queries: VerifyQuery
+) -> tuple[OurStream, list["Asker"]]:
+    """Have questions asked on a stream of their own; return it, and who asked."""
+    askers = [asking(found, query) for query in queries]
+    found.found(around.looked_up[0], [FIRST, SECOND], 0.0)
+    stream, _ = connect(found, around)
+    stream.receive(FEATURES, 0.0)
+    return stream, askers
+
+
+def verdict(query: VerifyQuery, type_: str = "valid") -> bytes:
+    return f"<db:verify from='{THEM}' to='{US}' id='{query.id}' type='{type_}'/>".encode()
+
+
+LATER = VerifyQuery(US, THEM, "stream-2", "key")
+
+
+def test_two_questions_for_one_domain_share_one_connection() -> None:
+    found, around = federation()
+    stream, askers = asked(found, around, QUERY, LATER)
+    assert len(around.looked_up) == 1
+    stream.receive(verdict(QUERY) + verdict(LATER, "invalid"), 0.0)
+    found.on_outgoing(around.looked_up[0], 0.0)
+    assert [each.answers for each in askers] == [[(True, False)], [(False, False)]]
+
+
+def test_a_question_that_finds_the_stream_ending_is_asked_on_one_new_stream() -> None:
+    found, around = federation()
+    stream, _ = asked(found, around, QUERY)
+    stream.receive(verdict(QUERY), 0.0)
+    assert stream.closing
+    asker = asking(found, LATER)
+    assert len(around.looked_up) == 1, "not before the old one is over"
+    found.on_outgoing(around.looked_up[0], 0.0)
+    assert (len(around.looked_up), len(around.dialled)) == (2, 1)
+    found.found(around.looked_up[1], [FIRST], 0.0)
+    second, _ = connect(found, around)
+    second.receive(FEATURES + verdict(LATER), 0.0)
+    found.on_outgoing(around.looked_up[1], 0.0)
+    assert asker.answers == [(True, False)]
+
+
+def test_a_stream_that_ends_with_an_open_question_tells_the_asker() -> None:
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST], 0.0)
+    stream, _ = connect(found, around)
+    stream.receive(FEATURES, 0.0)
+    asker = asking(found, QUERY)
+    stream.receive(VALID.replace(b"'valid'", b"'error'"), 0.0)
+    found.on_outgoing(around.looked_up[0], 0.0)
+    assert asker.answers == [(False, True)]
+
+
+def test_who_asked_and_is_gone_is_forgotten() -> None:
+    found, around = federation()
+    stream, (gone, stays) = asked(found, around, QUERY, QUERY)
+    gone.waiting.append(Ended("gone"))
+    found.on_incoming(gone, 0.0)
+    stream.receive(verdict(QUERY), 0.0)
+    found.on_outgoing(around.looked_up[0], 0.0)
+    assert (gone.answers, stays.answers) == ([], [(True, False)])
+
+
+def test_too_many_links_are_told_to_who_wants_a_key_verified() -> None:
+    found, around = federation()
+    for number in range(MOST_LINKS):
+        found.send(stanza(str(number), f"d{number}.example"), US, f"d{number}.example", 0.0)
+    assert asking(found, QUERY).answers == [(False, True)]
+    assert around.back == []
+
+
+def test_streams_that_wait_to_hear_whether_a_domain_is_ours_are_answered_when_it_is_known() -> None:
+    around, known = Around(), {"sip.example": Standing.UNKNOWN}
+    found = Federation(
+        around, around, outgoing, lambda name: known.get(name, Standing.NO), lambda: 1.0
+    )
+    streams = [IncomingStream(policy=POLICY, secret=b"s", token=lambda: "id") for _ in range(3)]
+    for stream, to in zip(streams, (US, US, "other.example"), strict=True):
+        found.accepted(stream, Line())
+        stream.connected(0.0)
+        stream.receive(FEATURES[: FEATURES.index(b" id=")] + f" to='{to}'>".encode(), 0.0)
+        found.on_incoming(stream, 0.0)
+    streams[1].closed(0.5)
+    found.on_incoming(streams[1], 0.5)
+    known[US] = Standing.YES
+    found.learned(1.0)
+    said = [b"".join(stream.to_send()) for stream in streams]
+    assert b"<stream:features" not in said[1]
+    assert b"from='sip.example'" in said[0]
+    assert b"host-unknown" in said[2]
+    assert found.describe()["streams_in"] == 2
+
+
+def test_a_gateway_that_stops_connects_nothing_more() -> None:
+    found, around, link = attached()
+    stream, line = attach_ready(found, around)
+    found.shut(1.0)
+    stream.closed(1.1)
+    found.on_outgoing(link, 1.1)
+    found.on_timer(1000.0)
+    assert len(around.looked_up) == 1
+    assert line.closed
+    assert found.quiet
+
+
+def test_what_waits_for_a_stream_comes_back_when_the_gateway_stops() -> None:
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST, SECOND], 0.0)
+    stream, _ = connect(found, around)
+    found.shut(1.0)
+    stream.closed(1.1)
+    found.on_outgoing(around.looked_up[0], 1.1)
+    assert around.back == [("1", Condition.REMOTE_SERVER_TIMEOUT)]
+    assert len(around.dialled) == 1
 
 
 def test_when_the_gateway_stops_nothing_more_is_taken() -> None:

@@ -7,7 +7,7 @@ up; everything else is decided here.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from logging import getLogger
 from typing import Final, Protocol, cast
@@ -31,6 +31,8 @@ log = getLogger(__name__)
 OurStream = OutgoingStream | ComponentStream
 """A stream that we opened."""
 
+PAUSE: Final = 2.0
+"""Seconds until a component connects again when its stream, which was up, has ended."""
 MOST_LINKS: Final = 4096
 """Pairs of domains that something is remembered of; those with nothing to tell make room."""
 
@@ -102,6 +104,9 @@ class Link:
     line: Line | None = None
     targets: Sequence[Target] = ()
     queries: list[VerifyQuery] = field(default_factory=list)
+    """Those that wait for a stream."""
+    asked: set[VerifyQuery] = field(default_factory=set)
+    """Those that the stream was told of and has not answered."""
     failure: StanzaError | None = None
 
 
@@ -146,10 +151,13 @@ class Federation:
         if link is None or self.closing:
             self._receiver.undelivered(stanza, _overload(closing=self.closing))
             return
-        if link.stream is not None and link.line is not None and link.stream.ready:
-            self._hand_over(link.stream, link.line, stanza)
-            link.line.wake()
-            return
+        if link.stream is not None and link.line is not None:
+            if link.stream.ready:
+                self._hand_over(link.stream, link.line, stanza)
+                link.line.wake()
+                return
+            if link.stream.closing:
+                self._leave(link, link.line, "the stream is being closed", now)
         if link.outbox.push(stanza, now):
             self._network.look_up(link)
         self._give_back(link)
@@ -185,6 +193,7 @@ class Federation:
         if isinstance(stream, OutgoingStream):
             for query in link.queries:
                 stream.verify(query, now)
+            link.asked.update(link.queries)
             link.queries.clear()
         line.wake()
 
@@ -196,11 +205,7 @@ class Federation:
         )
         link.stream = link.line = None
         link.targets = ()
-        link.outbox.failed(cause, now)
-        self._give_back(link)
-        queries, link.queries = link.queries, []
-        for query in queries:
-            self._tell_verified(Verified(query, valid=False, error=cause), now)
+        self._give_up(link, cause, now)
         if link.verify_only:
             self._links.pop((link.pair, True), None)
         elif link.component:
@@ -217,21 +222,21 @@ class Federation:
             match event:
                 case StartTls(domain):
                     line.start_tls(domain)
-                case Ready():
+                case Ready() if stream.ready:
                     self._up(link, stream, line)
                 case Verified():
+                    link.asked.discard(event.query)
                     self._tell_verified(event, now)
-                case Refused(_, cause):
+                case Refused(error, cause):
                     link.failure = cause
                     stream.shut(None, now)
-                    line.wake()
+                    self._leave(link, line, error.reason, now)
                 case StanzaArrived(stanza, local, remote) if link.component:
                     self._receiver.on_stanza(stanza, local, remote, line.peer)
                 case StanzaArrived():
                     self._not_here(link, line)
-                case Ended(reason):
-                    line.close(reason)
-                    self._down(link, reason, now)
+                case Ended(reason) if link.stream is stream:
+                    self._leave(link, line, reason, now)
 
     def accepted(self, stream: IncomingStream, line: Line) -> None:
         """Take a connection that somebody opened to us."""
@@ -275,7 +280,7 @@ class Federation:
             link = self._links.get((pair, False)) or self._components.get(pair[0])
             if link is None:
                 continue
-            if link.component and link.outbox.rested(now):
+            if link.component and not self.closing and link.outbox.may_begin(now):
                 link.outbox.begin()
                 self._network.look_up(link)
             link.outbox.on_timer(now)
@@ -358,9 +363,13 @@ class Federation:
         else:
             self._receiver.sent(stanza, line.peer)
 
-    def _down(self, link: Link, reason: str, now: float) -> None:
+    def _leave(self, link: Link, line: Line, reason: str, now: float) -> None:
+        """Have done with a link's stream: it carries nothing more, though it may still close."""
+        line.close(reason)
+        cause = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=reason)
+        asked, link.asked = link.asked, set()
+        self._deny(asked, cause, now)
         was_up = link.outbox.state is State.UP
-        failure = link.failure
         link.stream = link.line = None
         if was_up:
             log.info(
@@ -368,16 +377,25 @@ class Federation:
                 extra=about(local=link.pair[0], remote=link.pair[1], reason=reason),
             )
             self._receiver.lost(link.pair)
-            if link.outbox.down() or link.component:
-                link.outbox.begin()
-                self._network.look_up(link)
+        if self.closing:
+            self._give_up(link, cause, now)
+        elif was_up:
+            self._renew(link, now)
         elif link.verify_only and not link.queries:
             self._links.pop((link.pair, True), None)
+        elif link.verify_only:
+            self._network.look_up(link)
         elif link.targets:
             self._network.connect(link, link.targets)
         else:
-            late = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=reason)
-            self.unreachable(link, failure or late, now)
+            self.unreachable(link, link.failure or cause, now)
+
+    def _renew(self, link: Link, now: float) -> None:
+        """Make another stream after one that was up: for what waits now, a component's soon."""
+        if link.outbox.down():
+            self._network.look_up(link)
+        elif link.component:
+            self._alarms.set(link.pair, now + PAUSE * self._vary())
 
     def _await(self, link: Link) -> None:
         when = link.outbox.next_timer()
@@ -406,6 +424,7 @@ class Federation:
         for known in (self._links.get((pair, False)), self._links.get((pair, True))):
             if known is not None and _can_verify(known) and known.line is not None:
                 cast("OutgoingStream", known.stream).verify(query, now)
+                known.asked.add(query)
                 known.line.wake()
                 return
         link = self._link(pair, now, verify_only=True)
@@ -413,7 +432,8 @@ class Federation:
             self._tell_verified(Verified(query, valid=False, error=_overload()), now)
         else:
             link.queries.append(query)
-            if len(link.queries) == 1:
+            # One whose last stream is just ending is dialled again when it has ended.
+            if len(link.queries) == 1 and link.stream is None:
                 self._network.look_up(link)
 
     def _tell_verified(self, verified: Verified, now: float) -> None:
@@ -422,9 +442,24 @@ class Federation:
                 stream.verified(verified.query, verified.valid, now, verified.error)
                 self._incoming[stream].wake()
 
+    def _give_up(self, link: Link, cause: StanzaError, now: float) -> None:
+        """Give back what waits for a stream of the link, questions too."""
+        link.outbox.failed(cause, now)
+        self._give_back(link)
+        queries, link.queries = link.queries, []
+        self._deny(queries, cause, now)
+
+    def _deny(self, queries: Iterable[VerifyQuery], cause: StanzaError, now: float) -> None:
+        for query in queries:
+            self._tell_verified(Verified(query, valid=False, error=cause), now)
+
     def _ended(self, stream: IncomingStream, line: Line, reason: str) -> None:
         log.info("stream in ended", extra=about(peer=line.peer, reason=reason))
         del self._incoming[stream]
+        for query in [each for each, askers in self._verifying.items() if stream in askers]:
+            self._verifying[query].remove(stream)
+            if not self._verifying[query]:
+                del self._verifying[query]
         line.close(reason)
 
 

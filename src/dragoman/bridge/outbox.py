@@ -88,6 +88,10 @@ class Outbox:
         """Tell whether a rest is over, and the next attempt may be made."""
         return self.state is State.RESTING and now >= self.rest_until
 
+    def may_begin(self, now: float) -> bool:
+        """Tell whether a stream that nobody waits for may be made: none is, and no rest is due."""
+        return self.state is State.IDLE or self.rested(now)
+
     def up(self) -> None:
         """Note that the stream is ready."""
         self.state = State.UP
