@@ -25,19 +25,19 @@ def test_an_answered_ping_confirms_what_went_before_it_and_nothing_behind() -> N
     found.sent(PAIR, "b", 0.0)
     found.sent(PAIR, "c", 0.0)
     assert pings == [(PAIR, "f1")]
-    assert found.answered(PAIR, "f1", 0.1) == ["a"]
+    assert found.answered(PAIR, "f1") == ["a"]
     assert pings == [(PAIR, "f1"), (PAIR, "f2")]
-    assert found.answered(PAIR, "f2", 0.2) == ["b", "c"]
+    assert found.answered(PAIR, "f2") == ["b", "c"]
     assert (len(found), found.next_timer()) == (0, None)
 
 
 def test_an_answer_to_another_ping_or_from_another_domain_confirms_nothing() -> None:
     found, _ = fences()
     found.sent(PAIR, "a", 0.0)
-    assert found.answered(PAIR, "f2", 0.1) is None
-    assert found.answered(OTHER, "f1", 0.1) is None
-    assert found.answered(PAIR, "f1", 0.1) == ["a"]
-    assert found.answered(PAIR, "f1", 0.1) is None
+    assert found.answered(PAIR, "f2") is None
+    assert found.answered(OTHER, "f1") is None
+    assert found.answered(PAIR, "f1") == ["a"]
+    assert found.answered(PAIR, "f1") is None
 
 
 def test_pairs_do_not_wait_for_each_other() -> None:
@@ -45,7 +45,7 @@ def test_pairs_do_not_wait_for_each_other() -> None:
     found.sent(PAIR, "a", 0.0)
     found.sent(OTHER, "b", 0.0)
     assert pings == [(PAIR, "f1"), (OTHER, "f2")]
-    assert found.answered(OTHER, "f2", 0.1) == ["b"]
+    assert found.answered(OTHER, "f2") == ["b"]
 
 
 def test_a_lost_stream_gives_back_everything_unconfirmed() -> None:
@@ -54,8 +54,20 @@ def test_a_lost_stream_gives_back_everything_unconfirmed() -> None:
     found.sent(PAIR, "b", 0.0)
     assert found.lost(PAIR) == ["a", "b"]
     assert found.lost(PAIR) == []
-    assert found.answered(PAIR, "f1", 0.1) is None
+    assert found.answered(PAIR, "f1") is None
     assert found.next_timer() is None
+
+
+def test_what_is_behind_a_slow_answer_is_given_up_in_its_own_time_too() -> None:
+    found, _ = fences()
+    found.sent(PAIR, "a", 0.0)
+    found.sent(PAIR, "b", 5.0)
+    found.sent(PAIR, "c", 20.0)
+    assert found.answered(PAIR, "f1") == ["a"]
+    assert found.next_timer() == 5.0 + PATIENCE
+    found.sent(PAIR, "d", 30.0)
+    assert found.answered(PAIR, "f2") == ["b", "c"]
+    assert found.next_timer() == 30.0 + PATIENCE
 
 
 def test_a_server_that_does_not_answer_in_time_fails_what_waits() -> None:

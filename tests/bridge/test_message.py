@@ -75,8 +75,8 @@ def arrives(found: Messages, name: str = "1", to: str = ALICE) -> str:
     return transaction
 
 
-def answer_ping(found: Messages, ports: Ports, now: float = 1.0) -> bool:
-    return found.on_answer(reply(ports.of(IQ)[-1]), *PAIR, now)
+def answer_ping(found: Messages, ports: Ports) -> bool:
+    return found.on_answer(reply(ports.of(IQ)[-1]), *PAIR)
 
 
 def stanza(text: str = "hello", **attributes: str) -> Element:
@@ -111,7 +111,7 @@ def test_a_bounce_before_the_answer_is_the_status() -> None:
     assert ports.answers() == [(transaction, 404)]
 
 
-def test_a_late_bounce_is_not_answered_twice() -> None:
+def test_a_late_bounce_is_logged_and_not_answered_twice(caplog: pytest.LogCaptureFixture) -> None:
     found, ports = service()
     transaction = arrives(found)
     answer_ping(found, ports)
@@ -119,7 +119,8 @@ def test_a_late_bounce_is_not_answered_twice() -> None:
     assert bounce is not None
     found.on_stanza(bounce, 2.0)
     assert ports.answers() == [(transaction, 202)]
-    assert ports.of(MESSAGE) == ports.of(MESSAGE)[:1], "an error is never answered"
+    assert len(ports.of(MESSAGE)) == 1, "an error is never answered"
+    assert "too late" in caplog.text
 
 
 @pytest.mark.parametrize("sender", ["bob@xmpp.example", "alice@evil.example", "xmpp.example"])
@@ -144,6 +145,78 @@ def test_the_same_branch_from_two_senders_does_not_mix() -> None:
     found.on_stanza(bounce, 0.5)
     assert ports.answers() == [(second, 404)]
     assert first == second
+
+
+def test_the_same_id_for_two_users_does_not_mix() -> None:
+    found, ports = service()
+    transactions = [arrives(found, "same"), arrives(found, "same", to="bob@xmpp.example")]
+    ids = [each.get("id") for each in ports.of(MESSAGE)]
+    assert ids[0] == ids[1]
+    bounce = error_reply(ports.of(MESSAGE)[1], StanzaError(Condition.ITEM_NOT_FOUND))
+    assert bounce is not None
+    found.on_stanza(bounce, 0.5)
+    assert ports.answers() == [(transactions[1], 404)]
+    answer_ping(found, ports)  # of the first alone: one ping a domain is under way
+    assert ports.answers()[1:] == [(transactions[0], 202)]
+
+
+def test_a_message_behind_a_ping_waits_for_the_next() -> None:
+    found, ports = service()
+    first, second = arrives(found, "1"), arrives(found, "2")
+    assert [each.name for each in ports.stanzas] == [MESSAGE, IQ, MESSAGE]
+    answer_ping(found, ports)
+    assert ports.answers() == [(first, 202)]
+    assert len(ports.of(IQ)) == 2
+    answer_ping(found, ports)
+    assert ports.answers() == [(first, 202), (second, 202)]
+
+
+def test_a_ping_that_is_answered_by_an_error_is_answered() -> None:
+    found, ports = service()
+    transaction = arrives(found)
+    answer = error_reply(ports.of(IQ)[0], StanzaError(Condition.SERVICE_UNAVAILABLE))
+    assert answer is not None
+    assert found.on_answer(answer, *PAIR)
+    assert ports.answers() == [(transaction, 202)]
+
+
+def test_the_end_of_a_components_stream_fails_what_went_to_every_domain() -> None:
+    found, ports = service()
+    transactions = [arrives(found, "1"), arrives(found, "2", to="bob@jabber.example")]
+    found.lost(("other.example", ""))
+    assert ports.responses == []
+    found.lost(("sip.example", ""))
+    assert ports.answers() == [(each, 504) for each in transactions]
+
+
+def test_an_answer_of_ours_that_does_not_arrive_settles_nothing_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found, ports = service()
+    arrives(found)
+    [sent] = ports.of(MESSAGE)
+    found.on_stanza(stanza(id=sent.attributes["id"], type="groupchat"), 0.0)
+    refusal = ports.of(MESSAGE)[1]
+    assert (refusal.get("id"), refusal.get("type")) == (sent.get("id"), "error")
+    found.undelivered(refusal, StanzaError(Condition.REMOTE_SERVER_TIMEOUT))
+    assert ports.responses == []
+    assert "an answer was not delivered" in caplog.text
+
+
+def test_when_the_gateway_stops_everybody_who_waits_is_told_once() -> None:
+    found, ports = service()
+    transaction = arrives(found)
+    for name in ("sent", "queued"):
+        found.on_stanza(stanza(id=name), 0.0)
+    found.give_up()
+    assert ports.answers() == [(transaction, 504)]
+    errors = [each for each in ports.of(MESSAGE) if each.get("type") == "error"]
+    assert [each.get("id") for each in errors] == ["sent", "queued"]
+    assert found.idle
+    request, handle = ports.requests[0]
+    found.on_response(handle, final(request, 200), 1.0)
+    found.on_timer(1000.0)
+    assert (len(ports.requests), len(ports.responses), len(errors)) == (1, 1, 2)
 
 
 def test_a_server_that_never_answers_is_504_within_the_time_of_timer_f() -> None:
@@ -211,6 +284,36 @@ def test_one_message_at_a_time_to_one_user_and_in_order() -> None:
     assert [request.body for request, _ in ports.requests] == [b"one", b"two", b"three"]
 
 
+def test_a_stanza_that_waited_too_long_for_those_before_it_comes_back() -> None:
+    found, ports = service()
+    for name in ("1", "2"):
+        found.on_stanza(stanza(id=name), 0.0)
+    when = found.next_timer()
+    assert when is not None
+    found.on_timer(when + 1.0)
+    [error] = ports.stanzas
+    assert (error.get("id"), error.get("type")) == ("2", "error")
+    assert len(ports.requests) == 1
+
+
+def test_more_stanzas_than_may_be_under_way_come_back() -> None:
+    found, ports = service(Rules(pending=2))
+    for number in range(3):
+        found.on_stanza(stanza(id=str(number), to=f"u{number}@sip.example"), 0.0)
+    [error] = ports.stanzas
+    assert error.get("id") == "2"
+    assert StanzaError.parse(error).condition is Condition.RESOURCE_CONSTRAINT
+    assert found.describe() == {"from_sip": 0, "from_xmpp": 2}
+
+
+def test_a_headline_that_fails_is_not_told() -> None:
+    found, ports = service()
+    found.on_stanza(stanza(type="headline"), 0.0)
+    _, handle = ports.requests[0]
+    found.on_failure(handle, Cause.TIMEOUT, 1.0)
+    assert (ports.stanzas, found.idle) == ([], True)
+
+
 def test_a_provisional_response_settles_nothing() -> None:
     found, ports = service()
     found.on_stanza(stanza(), 0.0)
@@ -273,5 +376,5 @@ def test_an_answer_to_no_ping_of_ours_is_not_taken() -> None:
     found, ports = service()
     arrives(found)
     forged = reply(ports.of(IQ)[0])
-    assert not found.on_answer(forged, "sip.example", "evil.example", 1.0)
+    assert not found.on_answer(forged, "sip.example", "evil.example")
     assert ports.responses == []

@@ -17,7 +17,7 @@ Pair = tuple[str, str]
 """One of our domains, and a far one."""
 
 PATIENCE: Final = 30.0
-"""Seconds from sending to answer, the making of a stream included; then what waits has failed.
+"""Seconds from the sending of the first that waits; then all that waits for that domain failed.
 
 Below the 32 s of Timer F (RFC 3261 §17.1.2.2), so that a SIP sender still hears of it.
 """
@@ -30,6 +30,8 @@ class _Line(Generic[Key]):
     ping: str = ""
     before: list[Key] = field(default_factory=list)
     behind: list[Key] = field(default_factory=list)
+    since: float = 0.0
+    """When the first of those behind was sent."""
 
 
 class Fences(Generic[Key]):
@@ -55,18 +57,20 @@ class Fences(Generic[Key]):
         line = self._lines.get(pair)
         if line is None:
             line = self._lines[pair] = _Line()
+        if not line.behind:
+            line.since = now
         line.behind.append(key)
         if not line.ping:
-            self._raise(pair, line, now)
+            self._raise(pair, line)
 
-    def answered(self, pair: Pair, identifier: str, now: float) -> list[Key] | None:
+    def answered(self, pair: Pair, identifier: str) -> list[Key] | None:
         """Return what the answer with this id confirms; None when no ping of ours had it."""
         line = self._lines.get(pair)
         if line is None or line.ping != identifier:
             return None
         taken, line.before, line.ping = line.before, [], ""
         if line.behind:
-            self._raise(pair, line, now)
+            self._raise(pair, line)
         else:
             del self._lines[pair]
             self._alarms.cancel(pair)
@@ -97,8 +101,8 @@ class Fences(Generic[Key]):
         """Return when `on_timer` is wanted next."""
         return self._alarms.next()
 
-    def _raise(self, pair: Pair, line: _Line[Key], now: float) -> None:
+    def _raise(self, pair: Pair, line: _Line[Key]) -> None:
         line.before, line.behind = line.behind, []
         line.ping = self._token()
-        self._alarms.set(pair, now + PATIENCE)
+        self._alarms.set(pair, line.since + PATIENCE)
         self._ping(pair, line.ping)

@@ -333,12 +333,11 @@ class Hub:
         except StanzaError as error:
             self._bad_address(stanza, error, local, remote)
             return
-        now = self._loop.time()
         if stanza.name == MESSAGE:
-            self.messages.on_stanza(stanza, now)
+            self.messages.on_stanza(stanza, self._loop.time())
             return
         if stanza.name == IQ and stanza.get("type") in {"result", "error"}:
-            if not self.messages.on_answer(stanza, local, remote, now):
+            if not self.messages.on_answer(stanza, local, remote):
                 log.debug("an answer to nothing", extra=about(remote=remote, peer=peer))
             return
         routed = self.discovery.route(stanza)

@@ -246,9 +246,9 @@ class Messages:
         self._pager.submit(request.target, handle, now)
         self._take_turns(now)
 
-    def on_answer(self, stanza: Element, local: str, remote: str, now: float) -> bool:
+    def on_answer(self, stanza: Element, local: str, remote: str) -> bool:
         """Take an iq of type result or error; False: it answers nothing of ours."""
-        taken = self._fences.answered((local, remote), stanza.get("id", ""), now)
+        taken = self._fences.answered((local, remote), stanza.get("id", ""))
         if taken is None:
             return False
         for key in taken:
@@ -343,8 +343,17 @@ class Messages:
             self._xmpp.send(reply, Jid.parse(target).domain, Jid.parse(sender).domain)
 
     def undelivered(self, stanza: Element, error: StanzaError) -> None:
-        """Take back a stanza of ours that could not be handed over."""
+        """Take back a stanza of ours that could not be handed over.
+
+        One that answers another has nobody to be told.
+        """
         failed = Jid.parse(stanza.attributes["to"])
+        if stanza.get("type") in {"error", "result"}:
+            log.warning(
+                "an answer was not delivered",
+                extra=about(jid=failed, stanza_id=stanza.get("id"), reason=error.reason),
+            )
+            return
         answer = self._status(error, full=False)
         key = _key(stanza, failed)
         if stanza.name == MESSAGE and answer is not None:
@@ -378,6 +387,15 @@ class Messages:
         """Return when `on_timer` is wanted next."""
         times = (self._fences.next_timer(), self._pager.next_timer())
         return min((when for when in times if when is not None), default=None)
+
+    def give_up(self) -> None:
+        """Tell everybody who waits that nothing more will come: the gateway stops."""
+        self._fail_all(list(self._waiting), "the gateway stops")
+        crossings, self._crossings = self._crossings, {}
+        self._pager = Pager(total=self._rules.pending)
+        late = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text="The gateway stops")
+        for found in crossings.values():
+            self._return(found.stanza, late, found.exchange)
 
     @property
     def idle(self) -> bool:
