@@ -53,6 +53,8 @@ PARKED: Final = 1000
 """Requests that wait for the DNS to say who is believed; one more is answered 503."""
 PATIENCE: Final = 10.0
 """Seconds that such a request waits at most."""
+LAST_WORDS: Final = 0.2
+"""Part of the time for stopping that is kept for telling who waits, and closing streams."""
 ROUTE: Final = 1.0
 """Seconds that a next hop is used before chance, by the weights of its records, picks again."""
 ROUTES: Final = 1024
@@ -136,6 +138,7 @@ class Hub:
         self._routes: dict[Hashable, tuple[float, Sequence[SipTarget]]] = {}
         self._parked: deque[tuple[float, RequestArrived]] = deque()
         self._complaints = Complaints()
+        self._draining = False
         self._sip: SipWire | None = None
         self._xmpp: XmppWire | None = None
         self._servers = {each.name.domain: each for each in settings.components}
@@ -160,9 +163,15 @@ class Hub:
             self.federation.attach(domain)
 
     async def drain(self, patience: float) -> None:
-        """Let what is under way come to its end, for at most `patience` seconds; then close."""
+        """Let what is under way come to its end, for at most `patience` seconds; then close.
+
+        Nothing new is let in meanwhile.  Who waits still after most of that time is told.
+        """
+        self._draining = True
         end = self._loop.time() + patience
-        await self._until(lambda: self.messages.idle, end)
+        self._learned()
+        await self._until(lambda: self.messages.idle, end - patience * LAST_WORDS)
+        self.messages.give_up()
         self.federation.shut(self._loop.time())
         await self._until(lambda: self.federation.quiet, end)
         if self._timer is not None:
@@ -220,10 +229,13 @@ class Hub:
                     pass  # of an INVITE, which is not served: answered 405 already
         self._settle()
 
-    def _judge(self, arrived: RequestArrived) -> None:
-        """Let a request in, refuse it, or have it wait for the DNS."""
+    def _judge(self, arrived: RequestArrived, deadline: float | None = None) -> None:
+        """Let a request in, refuse it, or have it wait for the DNS until `deadline` at most."""
         now = self._loop.time()
         request, flow = arrived.request, arrived.flow
+        if self._draining:
+            self._refuse(arrived, 503, "the gateway stops")
+            return
         try:
             verdict = self.admission.judge(request, flow.remote[0], now)
         except (SipError, MappingRefused) as error:
@@ -237,7 +249,7 @@ class Hub:
             case Refused(status, reason):
                 self._refuse(arrived, status, reason)
             case Wait() if len(self._parked) < PARKED:
-                self._parked.append((now + PATIENCE, arrived))
+                self._parked.append((deadline or now + PATIENCE, arrived))
             case Wait():
                 self._refuse(arrived, 503, "too many requests wait for the DNS")
 
@@ -439,19 +451,23 @@ class Hub:
         return self.directory.stands_for(Side.XMPP, host, self._loop.time()) is Standing.YES
 
     async def _look(self, look: Look) -> None:
-        """Ask the DNS what the directory wants to know."""
-        places: frozenset[Place] | None
+        """Ask the DNS what the directory wants to know, for no longer than anybody waits."""
+        places: frozenset[Place] | None = None
         try:
-            if look.side is Side.SIP:
-                places = await self._lookup.find(sources(look.domain))
-            else:
-                found = await self._lookup.find(servers.locate(look.domain, chance=self._random))
-                places = frozenset((each.address, each.port) for each in found)
+            async with asyncio.timeout(PATIENCE):
+                places = await self._places(look)
         except (DnsFailure, RemoteError) as error:
             log.warning("the DNS does not answer", extra=about(reason=error.reason))
-            places = None
+        except TimeoutError:
+            log.warning("the DNS takes too long", extra=about(remote=look.domain))
         self.directory.learn(look, places, self._loop.time())
         self._learned()
+
+    async def _places(self, look: Look) -> frozenset[Place]:
+        if look.side is Side.SIP:
+            return await self._lookup.find(sources(look.domain))
+        found = await self._lookup.find(servers.locate(look.domain, chance=self._random))
+        return frozenset((each.address, each.port) for each in found)
 
     def _learned(self) -> None:
         """Judge again what waited for the DNS, in order."""
@@ -460,7 +476,7 @@ class Hub:
             if deadline <= self._loop.time():
                 self._refuse(arrived, 504, "the DNS took too long")
             else:
-                self._judge(arrived)
+                self._judge(arrived, deadline)
         self.federation.learned(self._loop.time())
         self._settle()
 
