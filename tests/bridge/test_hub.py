@@ -413,7 +413,7 @@ def test_one_more_than_may_wait_for_the_dns_is_503_with_a_time_to_come_back() ->
         (datagram("a", "P-Asserted-Identity: <sip:"), PROXY, 400),
         (datagram("a", 'P-Asserted-Identity: "<sip:carol@sip.example>'), PROXY, 400),
         (datagram("a", "P-Asserted-Identity: <sip:%ff@sip.example>"), PROXY, 400),
-        (datagram("a", "P-Asserted-Identity: <tel:+123>, ,"), PROXY, 400),
+        (datagram("a", "P-Asserted-Identity: <tel:+123>, ,"), PROXY, 202),
         (datagram("a", sender="sip:%00@sip.example"), PROXY, 400),
         (datagram("a", sender="sip:carol@[::1"), PROXY, 400),
         (datagram("a", sender=f"sip:{'a' * 300}@{'b' * 300}.example"), PROXY, 400),
@@ -444,13 +444,7 @@ def test_a_flood_that_is_refused_is_one_line(caplog: pytest.LogCaptureFixture) -
         assert [status for _, status in world.sip.answers[1:]] == [403] * 20
 
     run(scenario())
-    assert (
-        [record.message for record in caplog.records]
-        == [
-            "request refused",  # the DNS had to be asked about the stranger's address once more
-            "requests refused",
-        ][-len(caplog.records) :]
-    )
+    assert [record.message for record in caplog.records] == ["requests refused"]
 
 
 def test_a_server_that_cannot_be_reached_is_told() -> None:
