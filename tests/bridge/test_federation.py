@@ -90,9 +90,9 @@ def outgoing(link: Link, direct_tls: bool) -> OurStream:
     )
 
 
-def federation() -> tuple[Federation, Around]:
+def federation(vary: float = 1.0) -> tuple[Federation, Around]:
     around = Around()
-    return Federation(around, around, outgoing, lambda _: Standing.YES, lambda: 1.0), around
+    return Federation(around, around, outgoing, lambda _: Standing.YES, lambda: vary), around
 
 
 def stanza(name: str, remote: str = THEM) -> Element:
@@ -358,8 +358,8 @@ WELCOME = (
 )
 
 
-def attached() -> tuple[Federation, Around, Link]:
-    found, around = federation()
+def attached(vary: float = 1.0) -> tuple[Federation, Around, Link]:
+    found, around = federation(vary)
     found.attach(COMPONENT)
     return found, around, around.looked_up[0]
 
@@ -402,15 +402,15 @@ def test_the_stanzas_of_a_component_wait_for_its_own_stream_whoever_they_are_for
 
 
 def test_a_component_whose_stream_ends_as_soon_as_it_is_up_does_not_spin() -> None:
-    found, around, link = attached()
+    found, around, link = attached(vary=1.5)
     stream, line = attach_ready(found, around)
     stream.receive(b"</stream:stream>", 1.0)
     found.on_outgoing(link, 1.0)
     assert line.closed
     assert around.gone == [(COMPONENT, "")]
     assert len(around.looked_up) == 1
-    assert found.next_timer() == 1.0 + PAUSE
-    found.on_timer(1.0 + PAUSE)
+    assert found.next_timer() == 1.0 + 1.5 * PAUSE
+    found.on_timer(1.0 + 1.5 * PAUSE)
     assert len(around.looked_up) == 2
     found.on_timer(9.0)
     assert len(around.looked_up) == 2, "one connection at a time"
