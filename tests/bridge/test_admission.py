@@ -129,6 +129,28 @@ def test_who_wants_privacy_is_not_named(wish: str) -> None:
     assert verdict.sender.user == "anonymous"
 
 
+def test_an_asserted_identity_is_waited_for_and_not_passed_over() -> None:
+    unknown = request(
+        "sip:carol@sip.example",
+        "sip:alice@xmpp.example",
+        "P-Asserted-Identity: <sip:ceo@new.example>, <sip:ceo@newer.example>",
+    )
+    assert admission().judge(unknown, PROXY, 1.0) == Wait("new.example")
+
+
+def test_of_many_identities_two_are_looked_at() -> None:
+    directory = Directory(lambda *_: False, lambda _: False)
+    directory.learn(Look(Side.SIP, "a0.example"), frozenset(), 0.0)
+    directory.learn(Look(Side.SIP, "a1.example"), frozenset(), 0.0)
+    many = ", ".join(f"<sip:x@a{number}.example>" for number in range(100))
+    arrived = request(
+        "sip:carol@sip.example", "sip:alice@xmpp.example", f"P-Asserted-Identity: {many}"
+    )
+    verdict = Admission(directory, lambda _: False).judge(arrived, PROXY, 1.0)
+    assert verdict == Wait("sip.example")
+    assert directory.wanted() == [Look(Side.SIP, "sip.example")]
+
+
 def test_an_identity_of_a_foreign_domain_is_not_believed() -> None:
     forged = request(
         "sip:carol@sip.example",

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 
+from dragoman.bridge.admission import Verdict
 from dragoman.bridge.directory import Place, Side
 from dragoman.bridge.federation import Line, Link, OurStream
 from dragoman.bridge.fence import PATIENCE as FENCE
@@ -397,6 +398,30 @@ def test_one_more_than_may_wait_for_the_dns_is_503_with_a_time_to_come_back() ->
         assert (refused.call_id, refused.status) == (f"c{PARKED}", 503)
         assert refused.get("Retry-After") == "5"
         assert world.hub.describe()["parked"] == PARKED
+
+    run(scenario())
+
+
+def test_who_waits_for_another_domain_is_not_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        world = World()
+        world.names.delays = {f"{SIP}.slow.example": 5.0}
+        for number in range(10):
+            world.sip.arrives(datagram(f"slow{number}", sender="sip:x@slow.example"))
+        judged: list[str] = []
+        judge = world.hub.admission.judge
+
+        def noted(request: Request, address: str, now: float) -> Verdict:
+            judged.append(request.call_id)
+            return judge(request, address, now)
+
+        monkeypatch.setattr(world.hub.admission, "judge", noted)
+        world.sip.arrives(datagram("a"))
+        await pass_time()
+        assert world.sip.answers == [("a", 202)]
+        assert set(judged) == {"a"}
+        await pass_time(5.0)
+        assert [status for _, status in world.sip.answers[1:]] == [403] * 10
 
     run(scenario())
 

@@ -8,12 +8,16 @@ comes from where its sender's domain sends from.
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from dragoman.bridge.directory import Directory, Side, Standing
 from dragoman.mapping.failure import Refused as MappingRefused
 from dragoman.mapping.message import asserted, sender_of
 from dragoman.sip.message import Request, SipError
 from dragoman.sip.uri import Uri
+
+MOST_IDENTITIES: Final = 2
+"""Asserted identities that are looked at: there are no more (RFC 3325 §9.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The DNS is being asked: judge again when it has answered."""
+    """The DNS is being asked about `domain`: judge again when it has answered."""
+
+    domain: str
 
 
 Verdict = Admitted | Refused | Wait
@@ -83,24 +89,32 @@ class Admission:
         trusted = self._directory.trusted(address)
         sender = sender_of(request, trusted=True) if trusted else None
         if sender is None:
-            sender = self._asserted(request, address, now) or sender_of(request)
+            found = self._asserted(request, address, now)
+            if isinstance(found, Wait):
+                return found
+            sender = found or sender_of(request)
         for known, needed, status, reason, domain in self._checks(
             request.uri, request.method, sender.host, address, now
         ):
             if known is needed:
                 continue
             if known is Standing.UNKNOWN:
-                return Wait()
+                return Wait(domain)
             if known is Standing.UNANSWERED:
                 return Refused(504, f"the DNS does not answer for {domain}")
             return Refused(status, f"{domain} {reason}")
         return Admitted(sender, trusted)
 
-    def _asserted(self, request: Request, address: str, now: float) -> Uri | None:
+    def _asserted(self, request: Request, address: str, now: float) -> Uri | Wait | None:
         """Return P-Asserted-Identity where its own domain sends from `address` (RFC 3325 §9)."""
-        for uri in asserted(request):
-            if uri.host and self._directory.believes(uri.host, address, now) is Standing.YES:
+        for uri in asserted(request)[:MOST_IDENTITIES]:
+            if not uri.host:
+                continue
+            believed = self._directory.believes(uri.host, address, now)
+            if believed is Standing.YES:
                 return uri
+            if believed is Standing.UNKNOWN:
+                return Wait(uri.host)
         return None
 
     def _checks(

@@ -101,6 +101,15 @@ class Attached:
 
 
 @dataclass(frozen=True, slots=True)
+class Parked:
+    """A request that waits, until `deadline` at most, for what the DNS says about `domain`."""
+
+    deadline: float
+    domain: str
+    arrived: RequestArrived
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the hub is told once and for all."""
 
@@ -136,7 +145,7 @@ class Hub:
         self._timer_at = 0.0
         self._turn = asyncio.Event()
         self._routes: dict[Hashable, tuple[float, Sequence[SipTarget]]] = {}
-        self._parked: deque[tuple[float, RequestArrived]] = deque()
+        self._parked: deque[Parked] = deque()
         self._complaints = Complaints()
         self._draining = False
         self._sip: SipWire | None = None
@@ -248,8 +257,8 @@ class Hub:
                 self.respond(arrived.transaction, options.answer(request, self._abilities))
             case Refused(status, reason):
                 self._refuse(arrived, status, reason)
-            case Wait() if len(self._parked) < PARKED:
-                self._parked.append((deadline or now + PATIENCE, arrived))
+            case Wait(domain) if len(self._parked) < PARKED:
+                self._parked.append(Parked(deadline or now + PATIENCE, domain, arrived))
             case Wait():
                 self._refuse(arrived, 503, "too many requests wait for the DNS")
 
@@ -461,7 +470,7 @@ class Hub:
         except TimeoutError:
             log.warning("the DNS takes too long", extra=about(remote=look.domain))
         self.directory.learn(look, places, self._loop.time())
-        self._learned()
+        self._learned(look.domain)
 
     async def _places(self, look: Look) -> frozenset[Place]:
         if look.side is Side.SIP:
@@ -469,14 +478,16 @@ class Hub:
         found = await self._lookup.find(servers.locate(look.domain, chance=self._random))
         return frozenset((each.address, each.port) for each in found)
 
-    def _learned(self) -> None:
-        """Judge again what waited for the DNS, in order."""
+    def _learned(self, domain: str = "") -> None:
+        """Judge again, in order, what waited for word of `domain`; "" stands for all."""
         parked, self._parked = self._parked, deque()
-        for deadline, arrived in parked:
-            if deadline <= self._loop.time():
-                self._refuse(arrived, 504, "the DNS took too long")
+        for each in parked:
+            if domain and each.domain != domain:
+                self._parked.append(each)
+            elif each.deadline <= self._loop.time():
+                self._refuse(each.arrived, 504, "the DNS took too long")
             else:
-                self._judge(arrived, deadline)
+                self._judge(each.arrived, each.deadline)
         self.federation.learned(self._loop.time())
         self._settle()
 
@@ -490,7 +501,7 @@ class Hub:
         times = (
             self.messages.next_timer(),
             self.federation.next_timer(),
-            self._parked[0][0] if self._parked else None,
+            self._parked[0].deadline if self._parked else None,
         )
         when = min((each for each in times if each is not None), default=None)
         if when is None or (self._timer is not None and self._timer_at <= when):
@@ -505,8 +516,8 @@ class Hub:
         now = self._loop.time()
         self.messages.on_timer(now)
         self.federation.on_timer(now)
-        while self._parked and self._parked[0][0] <= now:
-            self._refuse(self._parked.popleft()[1], 504, "the DNS took too long")
+        while self._parked and self._parked[0].deadline <= now:
+            self._refuse(self._parked.popleft().arrived, 504, "the DNS took too long")
         self._settle()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
