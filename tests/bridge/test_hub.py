@@ -1,291 +1,22 @@
-"""The hub on a loop whose time passes at once: real cores and services, no sockets, no waiting."""
+"""The hub: what waits and for how long, what comes back, and how it stops."""
 
 import asyncio
-import selectors
-from collections.abc import Callable, Coroutine, Generator, Sequence
-from itertools import count
-from typing import TypeVar
+from random import Random
 
 import pytest
 
 from dragoman.bridge.admission import Verdict
-from dragoman.bridge.directory import Place, Side
-from dragoman.bridge.federation import Line, Link, OurStream
 from dragoman.bridge.fence import PATIENCE as FENCE
-from dragoman.bridge.hub import PARKED, PATIENCE, Attached, Hub, Settings
-from dragoman.bridge.message import Rules
+from dragoman.bridge.hub import PARKED, PATIENCE, Attached
 from dragoman.bridge.naming import Attachment
 from dragoman.bridge.outbox import CAPACITY
-from dragoman.errors import RemoteError
-from dragoman.net.dns import find, find_now
-from dragoman.records import Answer, DnsFailure, Kind, Question, Srv
-from dragoman.sip.endpoint import Endpoint, Flow
-from dragoman.sip.locate import Transport
-from dragoman.sip.message import Request, Response, encode, parse, response_to
-from dragoman.trace import Seen, Tap
-from dragoman.xmpp.component import ComponentStream
+from dragoman.sip.message import Request, encode, response_to
 from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext import disco
 from dragoman.xmpp.failure import Condition, StanzaError
-from dragoman.xmpp.locate import Target
-from dragoman.xmpp.parser import StreamParser
-from dragoman.xmpp.s2s_out import OutgoingStream
-from dragoman.xmpp.stanza import BODY, IQ, MESSAGE, error_reply, iq, message, reply
-from dragoman.xmpp.stream import Policy
-from tests.bridge.test_federation import FEATURES, US, WELCOME
-
-T = TypeVar("T")
-Search = Generator[Question, Answer, T]
-
-GATEWAY, SERVER, PROXY, STRANGER = "192.0.2.10", "192.0.2.20", "192.0.2.30", "203.0.113.66"
-ALICE, CAROL = "alice@xmpp.example", "carol@sip.example"
-POLICY = Policy(require_encryption=False)
-SLOWEST = 3600.0
-
-
-class Selector(selectors.SelectSelector):
-    """Sees that time passes when nothing is ready."""
-
-    loop: "Loop"
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        found = super().select(0)
-        if not found:
-            assert timeout is not None, "everybody waits, and nothing will happen"
-            self.loop.passed += timeout
-        return found
-
-
-class Loop(asyncio.SelectorEventLoop):
-    """The standard loop, which jumps to the next alarm instead of waiting for it."""
-
-    def __init__(self) -> None:
-        self.passed = 1.0
-        selector = Selector()
-        selector.loop = self
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self.passed
-
-
-def run(scenario: Coroutine[None, None, T]) -> T:
-    with asyncio.Runner(loop_factory=Loop) as runner:
-        return runner.run(scenario)
-
-
-def leads(service: str, domain: str, host: str, port: int) -> tuple[Question, Answer]:
-    return Question(Kind.SRV, f"{service}.{domain}"), (Srv(0, 0, port, host),)
-
-
-SIP, XMPP = "_sip._udp", "_xmpp-server._tcp"
-RECORDS: dict[Question, Answer] = dict(
-    [
-        leads(SIP, "sip.example", "proxy.sip.example", 5060),
-        leads(XMPP, "sip.example", "gateway.example", 5269),
-        leads(SIP, "xmpp.example", "gateway.example", 5060),
-        leads(XMPP, "xmpp.example", "chat.xmpp.example", 5269),
-        leads(SIP, "mirror.example", "gateway.example", 5060),
-        leads(XMPP, "mirror.example", "gateway.example", 5269),
-        leads(SIP, "other.example", "proxy.sip.example", 5060),
-        leads(XMPP, "other.example", "gateway.example", 5269),
-        (Question(Kind.ADDRESS, "proxy.sip.example"), (PROXY,)),
-        (Question(Kind.ADDRESS, "chat.xmpp.example"), (SERVER,)),
-        (Question(Kind.ADDRESS, "gateway.example"), (GATEWAY,)),
-        (Question(Kind.ADDRESS, "server.example"), (SERVER,)),
-    ]
-)
-
-
-class Names:
-    """The DNS: `delays` by the name asked for, `failing` names, and `broken` ones, which crash."""
-
-    def __init__(self) -> None:
-        self.delays: dict[str, float] = {}
-        self.failing: set[str] = set()
-        self.broken: set[str] = set()
-        self.known: set[Question] = set()
-
-    def now(self, search: "Search[T]") -> T | None:
-        return find_now(search, self)
-
-    async def find(self, search: "Search[T]") -> T:
-        return await find(search, self)
-
-    async def ask(self, question: Question) -> Answer:
-        await asyncio.sleep(self.delays.get(question.name, 0.01))
-        if question.name in self.broken:
-            raise RuntimeError(question.name)
-        if question.name in self.failing:
-            raise DnsFailure(f"{question.name} is not answered for")
-        self.known.add(question)
-        return RECORDS.get(question, ())
-
-    def remembered(self, question: Question) -> Answer | DnsFailure | None:
-        return RECORDS.get(question, ()) if question in self.known else None
-
-
-class SipEnd:
-    """The SIP sockets: a real endpoint, and what it would have sent."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self.sent: list[Request | Response] = []
-        numbers = count(1)
-        self.endpoint = Endpoint(
-            sent_by=lambda _: f"{GATEWAY}:5060",
-            allow=("MESSAGE", "OPTIONS"),
-            token=lambda: f"s{next(numbers)}",
-            screen=hub.screen,
-        )
-
-    def wake(self) -> None:
-        asyncio.get_running_loop().call_soon(self.turn)
-
-    def turn(self) -> None:
-        self._hub.on_sip(self.endpoint)
-        self.sent += [parse(each.data) for each in self.endpoint.to_send()]
-
-    def arrives(self, data: bytes, address: str = PROXY) -> None:
-        flow = Flow(Transport.UDP, (GATEWAY, 5060), (address, 5060))
-        self.endpoint.receive_datagram(data, flow, asyncio.get_running_loop().time())
-        self.turn()
-
-    @property
-    def responses(self) -> list[Response]:
-        return [each for each in self.sent if isinstance(each, Response)]
-
-    @property
-    def answers(self) -> list[tuple[str, int]]:
-        return [(each.call_id, each.status) for each in self.responses]
-
-    @property
-    def requests(self) -> list[Request]:
-        return [each for each in self.sent if isinstance(each, Request)]
-
-
-class Far:
-    """A connection to a far server, which takes every stream, and answers pings while it lives."""
-
-    peer = f"{SERVER}:5269"
-
-    def __init__(self, hub: Hub, stream: OurStream, local: str, remote: str) -> None:
-        self._hub = hub
-        self.local, self.remote = local, remote
-        self._parser = StreamParser()
-        self._waking = False
-        self.stream = stream
-        self.closed = ""
-        self.mute = False
-        self.stanzas: list[Element] = []
-
-    def wake(self) -> None:
-        if not self._waking:
-            self._waking = True
-            asyncio.get_running_loop().call_soon(self.turn)
-
-    def start_tls(self, domain: str) -> None:
-        raise AssertionError(domain)
-
-    def close(self, reason: str) -> None:
-        self.closed = reason
-
-    def turn(self) -> None:
-        """Read what was sent, and answer."""
-        self._waking = False
-        self._hub.on_stream(self.stream)
-        data = b"".join(self.stream.to_send())
-        for each in self._parser.feed(data):
-            if isinstance(each, Element) and each.name in {MESSAGE, IQ}:
-                self.stanzas.append(each)
-                if each.name == IQ and each.get("type") == "get" and not self.mute:
-                    self.says(reply(each))
-        if b"</stream:stream>" in data:
-            self.ends()
-
-    def says(self, stanza: Element) -> None:
-        """Have the far domain send a stanza, on a stream of its own."""
-        self._hub.on_stanza(stanza, self.local, self.remote, self.peer)
-        self._hub.on_stream(self.stream)
-
-    def ends(self) -> None:
-        self.stream.closed(asyncio.get_running_loop().time())
-        self._hub.on_stream(self.stream)
-
-    @property
-    def bodies(self) -> list[str]:
-        found = [each.find(BODY) for each in self.stanzas if each.name == MESSAGE]
-        return [body.text for body in found if body is not None]
-
-
-class XmppEnd:
-    """What makes connections; `refusing` makes none, `delay` is how long each takes."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self.refusing = False
-        self.delay = 0.01
-        self.dialled: list[Sequence[Target]] = []
-        self.made: list[Far] = []
-
-    async def connect(
-        self, targets: Sequence[Target], make: Callable[[Target], OurStream]
-    ) -> tuple[Target, OurStream, Line]:
-        self.dialled.append(targets)
-        await asyncio.sleep(self.delay)
-        if self.refusing:
-            raise RemoteError(f"{targets[0].address}: refused")
-        now = asyncio.get_running_loop().time()
-        stream = make(targets[0])
-        stream.connected(now)
-        component = isinstance(stream, ComponentStream)
-        far = Far(self._hub, stream, stream.local, "" if component else targets[0].domain)
-        proven = f"<db:result from='{far.remote}' to='{stream.local}' type='valid'/>".encode()
-        stream.receive(WELCOME if component else FEATURES + proven, now)
-        self.made.append(far)
-        return targets[0], stream, far
-
-
-def outgoing(link: Link, direct_tls: bool) -> OurStream:
-    if link.component:
-        return ComponentStream(link.pair[0], b"secret", policy=POLICY)
-    return OutgoingStream(*link.pair, policy=POLICY, secret=b"s", direct_tls=direct_tls)
-
-
-def ours(_: Side, place: Place) -> bool:
-    return place[0] == GATEWAY
-
-
-class World:
-    """A hub between its two ends."""
-
-    def __init__(self, *components: Attached) -> None:
-        numbers = count(1)
-        self.names = Names()
-        self.seen: list[Seen] = []
-        tap = Tap(lambda: 0.0)
-        tap.readers.append(self.seen.append)
-        settings = Settings(
-            rules=Rules(),
-            ours=ours,
-            trusted=lambda _: False,
-            outgoing=outgoing,
-            token=lambda: f"t{next(numbers)}",
-            wall=lambda: 0.0,
-            version="1",
-            components=components,
-        )
-        self.hub = Hub(settings, self.names, tap)
-        self.sip, self.xmpp = SipEnd(self.hub), XmppEnd(self.hub)
-        self.hub.join(self.sip, self.xmpp)
-
-    @property
-    def far(self) -> Far:
-        return self.xmpp.made[-1]
-
-    def from_xmpp(self, stanza: Element, remote: str = "xmpp.example") -> None:
-        """Have a stanza arrive that was proven to come from `remote`."""
-        self.hub.on_stanza(stanza, US, remote, "peer")
-        self.hub._settle()  # the end of the turn in which it came
+from dragoman.xmpp.stanza import BODY, error_reply, iq, message, presence
+from tests.bridge.test_federation import US
+from tests.bridge.world import ALICE, CAROL, PROXY, SERVER, SIP, SLOWEST, STRANGER, Far, World, run
 
 
 async def pass_time(seconds: float = 1.0) -> None:
@@ -687,6 +418,81 @@ def test_a_component_is_connected_and_carries_for_every_domain() -> None:
         assert len(world.xmpp.made) == 1
 
     run(scenario())
+
+
+# -- whatever comes ------------------------------------------------------------------------------
+
+HOSTILE = [
+    *(
+        "%",
+        "%00",
+        "%ff",
+        "<",
+        ">",
+        ";gr=",
+        "@",
+        '"',
+        "sips:",
+        "tel:",
+        ":",
+        ",",
+        ";",
+        " ",
+        "é",
+        "\\20",
+    ),
+    *("[::1]", "..", "xn--", "\u202e", "\U0001f600", "'", "/", "a" * 1100, ""),
+]
+HEADERS = [
+    "P-Asserted-Identity: <sip:carol@sip.example>",
+    "Privacy: id",
+    "Content-Type: message/cpim",
+    "Date: Sat, 13 Nov 2010 23:29:00 GMT",
+    "Subject: hi",
+]
+STANZAS = [
+    written(),
+    message(CAROL, ALICE, id="e", type="error", children=[StanzaError(Condition.GONE).element()]),
+    iq(CAROL, ALICE, id="i", type="get", children=[Element(f"{{{disco.INFO}}}query")]),
+    presence(CAROL, ALICE, id="p", type="subscribe"),
+]
+
+
+def spoiled(random: Random, text: str) -> str:
+    """Put something in, and take something out."""
+    at = random.randrange(len(text) + 1)
+    return text[:at] + random.choice(HOSTILE) + text[at + random.choice((0, 0, 1, 8)) :]
+
+
+def spoiled_stanza(random: Random) -> Element:
+    found = random.choice(STANZAS)
+    attributes = {
+        name: spoiled(random, value) if random.random() < 0.4 else value
+        for name, value in found.attributes.items()
+    }
+    return Element(found.name, attributes, found.children)
+
+
+def test_nothing_that_comes_escapes_to_the_loop(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        world, random = World(), Random(1)  # noqa: S311 - repeatable
+        escaped: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: escaped.append(told))
+        for number in range(400):
+            header = random.choice(HEADERS)
+            world.sip.arrives(spoiled(random, datagram(str(number), header).decode()).encode())
+            world.from_xmpp(spoiled_stanza(random))
+            if number % 20 == 0:
+                await pass_time()
+        await pass_time(FENCE)
+        assert escaped == []
+        found = world.hub.describe()
+        assert (found["parked"], found["tasks"]) == (0, 0)
+        assert world.hub.messages.describe()["from_sip"] == 0
+        assert {202, 400, 403} <= {each.status for each in world.sip.responses}
+
+    run(scenario())
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 # -- the hub itself ------------------------------------------------------------------------------

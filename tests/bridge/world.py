@@ -1,0 +1,281 @@
+"""A hub between two ends, on a loop whose time passes at once: no sockets, no waiting."""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from itertools import count
+from typing import TypeVar
+
+from dragoman.bridge.directory import Place, Side
+from dragoman.bridge.federation import Line, Link, OurStream
+from dragoman.bridge.hub import Attached, Hub, Settings
+from dragoman.bridge.message import Rules
+from dragoman.errors import RemoteError
+from dragoman.net.dns import find, find_now
+from dragoman.records import Answer, DnsFailure, Kind, Question, Srv
+from dragoman.sip.endpoint import Endpoint, Flow
+from dragoman.sip.locate import Transport
+from dragoman.sip.message import Request, Response, parse
+from dragoman.trace import Seen, Tap
+from dragoman.xmpp.component import ComponentStream
+from dragoman.xmpp.element import Element
+from dragoman.xmpp.locate import Target
+from dragoman.xmpp.parser import StreamParser
+from dragoman.xmpp.s2s_out import OutgoingStream
+from dragoman.xmpp.stanza import BODY, IQ, MESSAGE, reply
+from dragoman.xmpp.stream import Policy
+from tests.bridge.test_federation import FEATURES, US, WELCOME
+
+T = TypeVar("T")
+Search = Generator[Question, Answer, T]
+
+GATEWAY, SERVER, PROXY, STRANGER = "192.0.2.10", "192.0.2.20", "192.0.2.30", "203.0.113.66"
+ALICE, CAROL = "alice@xmpp.example", "carol@sip.example"
+POLICY = Policy(require_encryption=False)
+SLOWEST = 3600.0
+
+
+class Selector(selectors.SelectSelector):
+    """Sees that time passes when nothing is ready."""
+
+    loop: "Loop"
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        found = super().select(0)
+        if not found:
+            assert timeout is not None, "everybody waits, and nothing will happen"
+            self.loop.passed += timeout
+        return found
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """The standard loop, which jumps to the next alarm instead of waiting for it."""
+
+    def __init__(self) -> None:
+        self.passed = 1.0
+        selector = Selector()
+        selector.loop = self
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self.passed
+
+
+def run(scenario: Coroutine[None, None, T]) -> T:
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        return runner.run(scenario)
+
+
+def leads(service: str, domain: str, host: str, port: int) -> tuple[Question, Answer]:
+    return Question(Kind.SRV, f"{service}.{domain}"), (Srv(0, 0, port, host),)
+
+
+SIP, XMPP = "_sip._udp", "_xmpp-server._tcp"
+RECORDS: dict[Question, Answer] = dict(
+    [
+        leads(SIP, "sip.example", "proxy.sip.example", 5060),
+        leads(XMPP, "sip.example", "gateway.example", 5269),
+        leads(SIP, "xmpp.example", "gateway.example", 5060),
+        leads(XMPP, "xmpp.example", "chat.xmpp.example", 5269),
+        leads(SIP, "mirror.example", "gateway.example", 5060),
+        leads(XMPP, "mirror.example", "gateway.example", 5269),
+        leads(SIP, "other.example", "proxy.sip.example", 5060),
+        leads(XMPP, "other.example", "gateway.example", 5269),
+        (Question(Kind.ADDRESS, "proxy.sip.example"), (PROXY,)),
+        (Question(Kind.ADDRESS, "chat.xmpp.example"), (SERVER,)),
+        (Question(Kind.ADDRESS, "gateway.example"), (GATEWAY,)),
+        (Question(Kind.ADDRESS, "server.example"), (SERVER,)),
+    ]
+)
+
+
+class Names:
+    """The DNS: `delays` by the name asked for, `failing` names, and `broken` ones, which crash."""
+
+    def __init__(self) -> None:
+        self.delays: dict[str, float] = {}
+        self.failing: set[str] = set()
+        self.broken: set[str] = set()
+        self.known: set[Question] = set()
+
+    def now(self, search: "Search[T]") -> T | None:
+        return find_now(search, self)
+
+    async def find(self, search: "Search[T]") -> T:
+        return await find(search, self)
+
+    async def ask(self, question: Question) -> Answer:
+        await asyncio.sleep(self.delays.get(question.name, 0.01))
+        if question.name in self.broken:
+            raise RuntimeError(question.name)
+        if question.name in self.failing:
+            raise DnsFailure(f"{question.name} is not answered for")
+        self.known.add(question)
+        return RECORDS.get(question, ())
+
+    def remembered(self, question: Question) -> Answer | DnsFailure | None:
+        return RECORDS.get(question, ()) if question in self.known else None
+
+
+class SipEnd:
+    """The SIP sockets: a real endpoint, and what it would have sent."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self.sent: list[Request | Response] = []
+        numbers = count(1)
+        self.endpoint = Endpoint(
+            sent_by=lambda _: f"{GATEWAY}:5060",
+            allow=("MESSAGE", "OPTIONS"),
+            token=lambda: f"s{next(numbers)}",
+            screen=hub.screen,
+        )
+
+    def wake(self) -> None:
+        asyncio.get_running_loop().call_soon(self.turn)
+
+    def turn(self) -> None:
+        self._hub.on_sip(self.endpoint)
+        self.sent += [parse(each.data) for each in self.endpoint.to_send()]
+
+    def arrives(self, data: bytes, address: str = PROXY) -> None:
+        flow = Flow(Transport.UDP, (GATEWAY, 5060), (address, 5060))
+        self.endpoint.receive_datagram(data, flow, asyncio.get_running_loop().time())
+        self.turn()
+
+    @property
+    def responses(self) -> list[Response]:
+        return [each for each in self.sent if isinstance(each, Response)]
+
+    @property
+    def answers(self) -> list[tuple[str, int]]:
+        return [(each.call_id, each.status) for each in self.responses]
+
+    @property
+    def requests(self) -> list[Request]:
+        return [each for each in self.sent if isinstance(each, Request)]
+
+
+class Far:
+    """A connection to a far server, which takes every stream, and answers pings while it lives."""
+
+    peer = f"{SERVER}:5269"
+
+    def __init__(self, hub: Hub, stream: OurStream, local: str, remote: str) -> None:
+        self._hub = hub
+        self.local, self.remote = local, remote
+        self._parser = StreamParser()
+        self._waking = False
+        self.stream = stream
+        self.closed = ""
+        self.mute = False
+        self.stanzas: list[Element] = []
+
+    def wake(self) -> None:
+        if not self._waking:
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self.turn)
+
+    def start_tls(self, domain: str) -> None:
+        raise AssertionError(domain)
+
+    def close(self, reason: str) -> None:
+        self.closed = reason
+
+    def turn(self) -> None:
+        """Read what was sent, and answer."""
+        self._waking = False
+        self._hub.on_stream(self.stream)
+        data = b"".join(self.stream.to_send())
+        for each in self._parser.feed(data):
+            if isinstance(each, Element) and each.name in {MESSAGE, IQ}:
+                self.stanzas.append(each)
+                if each.name == IQ and each.get("type") == "get" and not self.mute:
+                    self.says(reply(each))
+        if b"</stream:stream>" in data:
+            self.ends()
+
+    def says(self, stanza: Element) -> None:
+        """Have the far domain send a stanza, on a stream of its own."""
+        self._hub.on_stanza(stanza, self.local, self.remote, self.peer)
+        self._hub.on_stream(self.stream)
+
+    def ends(self) -> None:
+        self.stream.closed(asyncio.get_running_loop().time())
+        self._hub.on_stream(self.stream)
+
+    @property
+    def bodies(self) -> list[str]:
+        found = [each.find(BODY) for each in self.stanzas if each.name == MESSAGE]
+        return [body.text for body in found if body is not None]
+
+
+class XmppEnd:
+    """What makes connections; `refusing` makes none, `delay` is how long each takes."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self.refusing = False
+        self.delay = 0.01
+        self.dialled: list[Sequence[Target]] = []
+        self.made: list[Far] = []
+
+    async def connect(
+        self, targets: Sequence[Target], make: Callable[[Target], OurStream]
+    ) -> tuple[Target, OurStream, Line]:
+        self.dialled.append(targets)
+        await asyncio.sleep(self.delay)
+        if self.refusing:
+            raise RemoteError(f"{targets[0].address}: refused")
+        now = asyncio.get_running_loop().time()
+        stream = make(targets[0])
+        stream.connected(now)
+        component = isinstance(stream, ComponentStream)
+        far = Far(self._hub, stream, stream.local, "" if component else targets[0].domain)
+        proven = f"<db:result from='{far.remote}' to='{stream.local}' type='valid'/>".encode()
+        stream.receive(WELCOME if component else FEATURES + proven, now)
+        self.made.append(far)
+        return targets[0], stream, far
+
+
+def outgoing(link: Link, direct_tls: bool) -> OurStream:
+    if link.component:
+        return ComponentStream(link.pair[0], b"secret", policy=POLICY)
+    return OutgoingStream(*link.pair, policy=POLICY, secret=b"s", direct_tls=direct_tls)
+
+
+def ours(_: Side, place: Place) -> bool:
+    return place[0] == GATEWAY
+
+
+class World:
+    """A hub between its two ends."""
+
+    def __init__(self, *components: Attached) -> None:
+        numbers = count(1)
+        self.names = Names()
+        self.seen: list[Seen] = []
+        tap = Tap(lambda: 0.0)
+        tap.readers.append(self.seen.append)
+        settings = Settings(
+            rules=Rules(),
+            ours=ours,
+            trusted=lambda _: False,
+            outgoing=outgoing,
+            token=lambda: f"t{next(numbers)}",
+            wall=lambda: 0.0,
+            version="1",
+            components=components,
+        )
+        self.hub = Hub(settings, self.names, tap)
+        self.sip, self.xmpp = SipEnd(self.hub), XmppEnd(self.hub)
+        self.hub.join(self.sip, self.xmpp)
+
+    @property
+    def far(self) -> Far:
+        return self.xmpp.made[-1]
+
+    def from_xmpp(self, stanza: Element, remote: str = "xmpp.example") -> None:
+        """Have a stanza arrive that was proven to come from `remote`."""
+        self.hub.on_stanza(stanza, US, remote, "peer")
+        self.hub._settle()  # the end of the turn in which it came
