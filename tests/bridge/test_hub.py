@@ -16,7 +16,19 @@ from dragoman.xmpp.ext import disco
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.stanza import BODY, error_reply, iq, message, presence
 from tests.bridge.test_federation import US
-from tests.bridge.world import ALICE, CAROL, PROXY, SERVER, SIP, SLOWEST, STRANGER, Far, World, run
+from tests.bridge.world import (
+    ALICE,
+    CAROL,
+    PROXY,
+    SERVER,
+    SIP,
+    SLOWEST,
+    STRANGER,
+    XMPP,
+    Far,
+    World,
+    run,
+)
 
 
 async def pass_time(seconds: float = 1.0) -> None:
@@ -498,21 +510,25 @@ def test_nothing_that_comes_escapes_to_the_loop(caplog: pytest.LogCaptureFixture
 # -- the hub itself ------------------------------------------------------------------------------
 
 
-def test_a_task_that_fails_is_logged_and_the_rest_goes_on(
+def test_a_task_that_fails_is_logged_and_who_waits_for_it_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def scenario() -> None:
         world = World()
-        world.names.broken = {f"{SIP}.broken.example"}
+        world.names.broken = {f"{each}.broken.example" for each in (SIP, XMPP)}
         world.from_xmpp(written("lost", "x@broken.example"))
+        world.sip.arrives(datagram("parked", sender="sip:x@broken.example"))
+        world.hub.send(written(to="x@broken.example"), US, "broken.example")
         world.from_xmpp(written("m1"))
         await pass_time()
         assert [each.body for each in world.sip.requests] == [b"m1"]
+        assert errors(world.far) == [("lost", Condition.REMOTE_SERVER_TIMEOUT)]
+        assert world.sip.answers == [("parked", 504)]
+        assert world.hub.federation.describe()["waiting"] == 0
 
     run(scenario())
-    assert [record.message for record in caplog.records if record.exc_info] == [
-        "a task failed: a bug"
-    ]
+    bugs = [record.message for record in caplog.records if record.exc_info]
+    assert bugs == ["a task failed: a bug"] * 3
 
 
 def test_stopping_tells_everybody_who_waits_and_ends_everything() -> None:

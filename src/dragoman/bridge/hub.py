@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from logging import getLogger
 from random import SystemRandom
 from typing import Final, Protocol, TypeVar, cast
@@ -58,6 +59,8 @@ LAST_WORDS: Final = 0.2
 ROUTE: Final = 1.0
 """Seconds that a next hop is used before chance, by the weights of its records, picks again."""
 ROUTES: Final = 1024
+BUG: Final = "the gateway failed"
+"""What those are told who wait for a task that failed."""
 ACCEPT: Final = ("text/plain", "message/cpim", "multipart/mixed", "multipart/alternative")
 
 
@@ -298,7 +301,9 @@ class Hub:
             self._unanswered(handle, failure)
             return
         if targets is None:
-            self._spawn(self._locate(request, handle))
+            self._spawn(
+                self._locate(request, handle), lambda: self._unanswered(handle, DnsFailure(BUG))
+            )
             return
         if len(self._routes) >= ROUTES:
             self._routes.clear()
@@ -402,18 +407,17 @@ class Hub:
 
     def look_up(self, link: Link) -> None:
         """Find the servers of a link's far domain."""
-        self._spawn(self._find_servers(link))
+        self._spawn(self._find_servers(link), lambda: self._unreachable(link, BUG))
 
     def connect(self, link: Link, targets: Sequence[servers.Target]) -> None:
         """Connect a link."""
-        self._spawn(self._connect(link, targets))
+        self._spawn(self._connect(link, targets), lambda: self._unreachable(link, BUG))
 
     async def _find_servers(self, link: Link) -> None:
         try:
             found = await self._lookup.find(self._servers_of(link))
         except (DnsFailure, RemoteError) as error:
-            cause = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=error.reason)
-            self.federation.unreachable(link, cause, self._loop.time())
+            self._unreachable(link, error.reason)
         else:
             self._dial(link, found)
         self._settle()
@@ -439,12 +443,15 @@ class Hub:
                 targets, lambda chosen: self.federation.stream_for(link, chosen)
             )
         except ProtocolError as error:
-            cause = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=error.reason)
-            self.federation.unreachable(link, cause, self._loop.time())
+            self._unreachable(link, error.reason)
         else:
             self._links[stream] = link
             self.federation.connected(link, stream, line, target, self._loop.time())
         self._settle()
+
+    def _unreachable(self, link: Link, reason: str) -> None:
+        cause = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=reason)
+        self.federation.unreachable(link, cause, self._loop.time())
 
     # -- who is served --------------------------------------------------------------------
 
@@ -469,6 +476,9 @@ class Hub:
             log.warning("the DNS does not answer", extra=about(reason=error.reason))
         except TimeoutError:
             log.warning("the DNS takes too long", extra=about(remote=look.domain))
+        self._tell(look, places)
+
+    def _tell(self, look: Look, places: frozenset[Place] | None) -> None:
         self.directory.learn(look, places, self._loop.time())
         self._learned(look.domain)
 
@@ -497,7 +507,7 @@ class Hub:
         """Ask what is to be asked, and set the alarm for what is next."""
         self._turn.set()
         for look in self.directory.wanted():
-            self._spawn(self._look(look))
+            self._spawn(self._look(look), partial(self._tell, look, None))
         times = (
             self.messages.next_timer(),
             self.federation.next_timer(),
@@ -520,15 +530,18 @@ class Hub:
             self._refuse(self._parked.popleft().arrived, 504, "the DNS took too long")
         self._settle()
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None], failed: Callable[[], None]) -> None:
+        """Run `work` in a task; call `failed` where it comes to no end of its own."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, failed))
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, failed: Callable[[], None], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a task failed: a bug", exc_info=error)
+            failed()
+            self._settle()
 
     def _show(self, direction: Direction, stanza: Element, peer: str) -> None:
         self._tap.saw(Seen.XMPP, direction, peer, stanza_key(stanza), to_xml(stanza))
