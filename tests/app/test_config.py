@@ -41,6 +41,18 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         ("[sip]\nlisten = ['quic:*:1']", ["sip.listen.0: found 'quic:*:1'", '"udp:ADDRESS:PORT"']),
         ("[sip]\nlisten = ['udp:*:70000']", ["sip.listen.0", "a port from 0 to 65535"]),
         ("[sip]\ntrusted = ['300.1.1.1']", ["sip.trusted.0: found '300.1.1.1'", "192.0.2.0/24"]),
+        (
+            "[sip]\nlisten = ['udp:gw:5060']",
+            ["found 'udp:gw:5060'", "[] around IPv6"],
+        ),
+        ("[sip]\nadvertise = 'a b'", ["sip.advertise: found 'a b'", "without a port"]),
+        ("[sip]\nadvertise = 'gw:5060'", ["sip.advertise: found 'gw:5060'"]),
+        ("[dns]\nservers = ['ns.example']", ["dns.servers.0: found 'ns.example'", "192.0.2.1:53"]),
+        ("[tls]\ntrust = '/no/such.pem'", ["tls.trust: found '/no/such.pem'", "PEM file"]),
+        (
+            "[[xmpp.component]]\ndomain = 'a'\nsecret = 's'\nserver = 'prosody'",
+            ["xmpp.component.0.server: found 'prosody'", "localhost:5347"],
+        ),
         ("[sip]\nmax_message = 'x'", ["sip.max_message: found 'x'", "integer"]),
         ("[[xmpp.component]]\ndomain = 'a'", ["xmpp.component.0.secret: is missing"]),
         ("[xmpp]\nrequire_certificate = 'x'", ["xmpp.require_certificate: found 'x'"]),

@@ -6,6 +6,7 @@ does not exist is an error.  The descriptions here are what `dragoman config` pr
 
 import json
 import os
+import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
@@ -19,8 +20,13 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from dragoman.errors import LocalError
+from dragoman.net.dns import parse_server
+from dragoman.net.listen import Place
+
 DEFAULT_FILE: Final = Path("/etc/dragoman/dragoman.toml")
 PREFIX: Final = "DRAGOMAN_"
+HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+")
 
 
 class BadConfiguration(Exception):
@@ -29,16 +35,42 @@ class BadConfiguration(Exception):
 
 def _listener(*schemes: str) -> Any:
     def check(text: str) -> str:
-        scheme, _, rest = text.partition(":")
-        host, _, port = rest.rpartition(":")
-        if scheme not in schemes or not host or not (port.isascii() and port.isdigit()):
+        try:
+            Place.parse(text, schemes)
+        except LocalError:
             allowed = " or ".join(f'"{each}:ADDRESS:PORT"' for each in schemes)
-            raise ValueError(f'{allowed}, with "*" for every address')
-        if int(port) > 65535:
-            raise ValueError("a port from 0 to 65535")
+            hint = '"*" for every address, [] around IPv6, a port from 0 to 65535'
+            raise ValueError(f"{allowed}; {hint}") from None
         return text
 
     return AfterValidator(check)
+
+
+def _name_server(text: str) -> str:
+    try:
+        parse_server(text)
+    except LocalError:
+        raise ValueError('an IP address, "192.0.2.1:53" or "[2001:db8::1]:53"') from None
+    return text
+
+
+def _server(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError('"HOST:PORT", such as "localhost:5347"')
+    return text
+
+
+def _host(text: str) -> str:
+    if text and not HOST.fullmatch(text):
+        raise ValueError("a host name or an IP address, without a port")
+    return text
+
+
+def _bundle(text: str) -> str:
+    if text and not Path(text).is_file():
+        raise ValueError("a PEM file of certificates that is there")
+    return text
 
 
 def _network(text: str) -> str:
@@ -59,6 +91,11 @@ SipListener = Annotated[str, _listener("udp", "tcp", "tls")]
 XmppListener = Annotated[str, _listener("starttls", "tls")]
 Network = Annotated[str, AfterValidator(_network)]
 Domain = Annotated[str, AfterValidator(_domain)]
+MaybeDomain = Annotated[str, AfterValidator(lambda text: _domain(text) if text else "")]
+NameServer = Annotated[str, AfterValidator(_name_server)]
+Server = Annotated[str, AfterValidator(_server)]
+Host = Annotated[str, AfterValidator(_host)]
+Bundle = Annotated[str, AfterValidator(_bundle)]
 
 
 class Section(BaseModel):
@@ -78,7 +115,7 @@ class Sip(Section):
         default=[],
         description="Addresses and networks whose From and P-Asserted-Identity are believed.",
     )
-    advertise: str = Field(
+    advertise: Host = Field(
         default="", description="The host to name in Via; empty: the address used toward the peer."
     )
     max_message: int = Field(
@@ -87,7 +124,7 @@ class Sip(Section):
         le=65535,
         description="Bytes of the largest MESSAGE sent (RFC 3428 §8).",
     )
-    tel_domain: str = Field(
+    tel_domain: MaybeDomain = Field(
         default="", description="The domain of telephone numbers (tel: URIs) in XMPP addresses."
     )
 
@@ -97,8 +134,8 @@ class Component(Section):
 
     domain: Domain = Field(description="The component's domain.")
     secret: str = Field(description="What the server was told too.", repr=False)
-    server: str = Field(description='The server, "HOST:PORT".')
-    sip_domain: str = Field(
+    server: Server = Field(description='The server, "HOST:PORT".')
+    sip_domain: MaybeDomain = Field(
         default="", description="The SIP domain of its users; empty: any, escaped in the localpart."
     )
 
@@ -134,7 +171,7 @@ class Serve(Section):
 class Dns(Section):
     """The domain name system."""
 
-    servers: list[str] = Field(
+    servers: list[NameServer] = Field(
         default=[], description='Name servers, "ADDRESS" or "ADDRESS:PORT"; empty: the system\'s.'
     )
 
@@ -146,7 +183,7 @@ class Tls(Section):
         default=Path("/etc/dragoman/certs"),
         description="Where NAME.crt and NAME.key lie; the names inside them count.",
     )
-    trust: str = Field(default="", description="A file of CA certificates; empty: the system's.")
+    trust: Bundle = Field(default="", description="A file of CA certificates; empty: the system's.")
 
 
 class Log(Section):

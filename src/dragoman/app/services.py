@@ -69,7 +69,7 @@ class Gateway:
     """One gateway; `start` it, and `stop` it."""
 
     def __init__(self, configuration: Configuration, resolver: Resolver, tap: Tap) -> None:
-        """Put it together; needs a running loop. Raises OSError when state cannot be written."""
+        """Put it together; needs a running loop."""
         loop = asyncio.get_running_loop()
         self._configuration = configuration
         self._secret = secrets.token_bytes(32)
@@ -196,10 +196,11 @@ class Gateway:
 
     def _rules(self) -> Rules:
         configuration = self._configuration
-        host = configuration.sip.advertise or self._addresses.local_toward("192.0.2.1")
-        via = f"Via: SIP/2.0/UDP {host}:5060;rport;branch=z9hG4bK{token()}\r\n"
+        outside = Target(Transport.UDP, "192.0.2.1", 5060)
+        # Toward another address the name may be longer: such a request then goes by TCP.
+        via = f"Via: SIP/2.0/UDP {self._sent_by(outside)};rport;branch=z9hG4bK{token()}\r\n"
         return Rules(
-            host=host,
+            host=configuration.sip.advertise or self._addresses.local_toward(outside.address),
             chat=configuration.message.type == "chat",
             strict_7247=configuration.strict_7247,
             limit=configuration.sip.max_message,

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from logging import getLogger
 from random import SystemRandom
-from typing import Final, Protocol, TypeVar, cast
+from typing import Final, cast
 
 from dragoman.bridge.admission import Admission, Admitted, Complaints, Refused, Wait
 from dragoman.bridge.directory import Directory, Look, Override, Place, Side, Standing
 from dragoman.bridge.discovery import Discovery
-from dragoman.bridge.federation import Federation, Line, Link, OurStream
+from dragoman.bridge.federation import Federation, Link, OurStream
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.message import ALLOW, Messages, Rules, stanza_key
 from dragoman.bridge.naming import Attachment, Naming
+from dragoman.bridge.ports import Lookup, SipWire, XmppWire
 from dragoman.errors import ProtocolError, RemoteError
 from dragoman.log import about
 from dragoman.mapping.failure import Refused as MappingRefused
@@ -48,8 +49,6 @@ from dragoman.xmpp.stanza import IQ, MESSAGE, error_reply
 
 log = getLogger(__name__)
 
-T = TypeVar("T")
-
 PARKED: Final = 1000
 """Requests that wait for the DNS to say who is believed; one more is answered 503."""
 PATIENCE: Final = 10.0
@@ -62,36 +61,6 @@ ROUTES: Final = 1024
 BUG: Final = "the gateway failed"
 """What those are told who wait for a task that failed."""
 ACCEPT: Final = ("text/plain", "message/cpim", "multipart/mixed", "multipart/alternative")
-
-
-class Lookup(Protocol):
-    """What asks the DNS."""
-
-    def now(self, search: Generator[Question, Answer, T]) -> T | None:
-        """Return what a search finds among remembered answers; None when one is missing."""
-
-    async def find(self, search: Generator[Question, Answer, T]) -> T:
-        """Return what a search finds; raises what the search raises."""
-
-
-class SipWire(Protocol):
-    """What carries SIP messages for the endpoint."""
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The endpoint."""
-
-    def wake(self) -> None:
-        """Have what the endpoint has to send looked at soon."""
-
-
-class XmppWire(Protocol):
-    """What carries XMPP streams."""
-
-    async def connect(
-        self, targets: Sequence[servers.Target], make: Callable[[servers.Target], OurStream]
-    ) -> tuple[servers.Target, OurStream, Line]:
-        """Connect to the first target that answers; raises a ProtocolError that says why not."""
 
 
 @dataclass(frozen=True, slots=True)

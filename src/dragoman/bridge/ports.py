@@ -1,11 +1,16 @@
-"""What a service may ask of SIP and of XMPP; the hub provides it, and tests stand in for it."""
+"""What a service may ask of the hub, and the hub of `net`; tests stand in for either."""
 
-from collections.abc import Hashable
-from typing import Protocol
+from collections.abc import Callable, Generator, Hashable, Sequence
+from typing import Protocol, TypeVar
 
-from dragoman.sip.endpoint import ServerTransaction
+from dragoman.bridge.federation import Line, OurStream
+from dragoman.records import Answer, Question
+from dragoman.sip.endpoint import Endpoint, ServerTransaction
 from dragoman.sip.message import Request, Response
+from dragoman.xmpp import locate as servers
 from dragoman.xmpp.element import Element
+
+T = TypeVar("T")
 
 
 class SipPort(Protocol):
@@ -30,3 +35,33 @@ class XmppPort(Protocol):
         It waits while a stream is made.  One that cannot be handed over comes back to the
         service as `undelivered`, once, with the error to tell.
         """
+
+
+class Lookup(Protocol):
+    """What asks the DNS."""
+
+    def now(self, search: Generator[Question, Answer, T]) -> T | None:
+        """Return what a search finds among remembered answers; None when one is missing."""
+
+    async def find(self, search: Generator[Question, Answer, T]) -> T:
+        """Return what a search finds; raises what the search raises."""
+
+
+class SipWire(Protocol):
+    """What carries SIP messages for the endpoint."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint."""
+
+    def wake(self) -> None:
+        """Have what the endpoint has to send looked at soon."""
+
+
+class XmppWire(Protocol):
+    """What carries XMPP streams."""
+
+    async def connect(
+        self, targets: Sequence[servers.Target], make: Callable[[servers.Target], OurStream]
+    ) -> tuple[servers.Target, OurStream, Line]:
+        """Connect to the first target that answers; raises a ProtocolError that says why not."""

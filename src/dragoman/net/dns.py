@@ -262,7 +262,9 @@ def _configured(servers: Sequence[str], timeout: float) -> dns.asyncresolver.Res
     except dns.resolver.NoResolverConfiguration as error:
         raise LocalError(f"the system names no DNS server: {error}") from error
     if servers:
-        resolver.nameservers = [dns.nameserver.Do53Nameserver(*_server(text)) for text in servers]
+        resolver.nameservers = [
+            dns.nameserver.Do53Nameserver(*parse_server(text)) for text in servers
+        ]
     resolver.search = []
     resolver.cache = None
     resolver.lifetime = timeout
@@ -271,7 +273,7 @@ def _configured(servers: Sequence[str], timeout: float) -> dns.asyncresolver.Res
     return resolver
 
 
-def _server(text: str) -> tuple[str, int]:
+def parse_server(text: str) -> tuple[str, int]:
     """Split "host", "host:port" or "[host]:port"; raise LocalError when it is none."""
     host, port = text, "53"
     if text.startswith("["):
