@@ -51,6 +51,9 @@ class Line:
     def close(self, reason: str) -> None:
         self.closed = reason
 
+    def abort(self, reason: str) -> None:
+        self.closed = f"abort: {reason}"
+
 
 class Around:
     """The network and the receiver: what was asked of the one and told to the other."""
@@ -62,6 +65,7 @@ class Around:
         self.handed: list[str | None] = []
         self.back: list[tuple[str | None, Condition]] = []
         self.gone: list[Pair] = []
+        self.doubtful: list[Sequence[str | None] | None] = []
 
     def look_up(self, link: Link) -> None:
         self.looked_up.append(link)
@@ -78,8 +82,10 @@ class Around:
     def sent(self, stanza: Element, peer: str) -> None:
         self.handed.append(stanza.get("id"))
 
-    def lost(self, pair: Pair) -> None:
+    def lost(self, pair: Pair, unacknowledged: Sequence[Element] | None) -> None:
         self.gone.append(pair)
+        known = unacknowledged is not None
+        self.doubtful.append([each.get("id") for each in unacknowledged or ()] if known else None)
 
 
 def outgoing(link: Link, direct_tls: bool) -> OurStream:

@@ -70,11 +70,25 @@ def test_what_is_behind_a_slow_answer_is_given_up_in_its_own_time_too() -> None:
     assert found.next_timer() == 30.0 + PATIENCE
 
 
-def test_a_server_that_does_not_answer_in_time_fails_what_waits() -> None:
+def test_a_server_that_does_not_answer_in_time_is_late() -> None:
     found, _ = fences()
     found.sent(PAIR, "a", 1.0)
     found.sent(PAIR, "b", 2.0)
     assert found.next_timer() == 1.0 + PATIENCE
     assert found.on_timer(PATIENCE) == []
-    assert found.on_timer(1.0 + PATIENCE) == ["a", "b"]
-    assert len(found) == 0
+    assert found.on_timer(1.0 + PATIENCE) == [PAIR]
+    assert found.late(PAIR, 1.0 + PATIENCE) == ["a"]
+    assert found.late(PAIR, 2.0 + PATIENCE) == ["a", "b"]
+
+
+def test_what_is_late_may_be_waited_for_on() -> None:
+    found, pings = fences()
+    found.sent(PAIR, "a", 1.0)
+    found.sent(PAIR, "b", 2.0)
+    found.on_timer(1.0 + PATIENCE)
+    found.wait_on(PAIR, set(), 40.0)
+    assert found.next_timer() == 40.0
+    found.wait_on(PAIR, {"a"}, 50.0)
+    assert pings == [(PAIR, "f1"), (PAIR, "f2")], "nothing waits for the first any more"
+    assert found.answered(PAIR, "f2") == ["b"]
+    assert (len(found), found.next_timer()) == (0, None)

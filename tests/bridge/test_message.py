@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from dragoman.bridge.fence import PATIENCE
-from dragoman.bridge.message import Messages, Rules
+from dragoman.bridge.message import LOOK_AGAIN, Messages, Rules
 from dragoman.bridge.naming import Naming
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction
@@ -29,6 +29,8 @@ class Ports:
         self.stanzas: list[Element] = []
         self.requests: list[tuple[Request, int]] = []
         self.responses: list[tuple[object, Response]] = []
+        self.managed: list[Element] | None = None
+        self.given_up: list[tuple[str, str]] = []
 
     def respond(self, transaction: ServerTransaction, response: Response) -> None:
         self.responses.append((transaction, response))
@@ -40,6 +42,12 @@ class Ports:
         assert stanza.attributes["from"].partition("/")[0].endswith(local)
         assert remote in stanza.attributes["to"]
         self.stanzas.append(stanza)
+
+    def unacknowledged(self, local: str, remote: str) -> list[Element] | None:
+        return self.managed
+
+    def silent(self, local: str, remote: str) -> None:
+        self.given_up.append((local, remote))
 
     def of(self, name: str) -> list[Element]:
         return [each for each in self.stanzas if each.name == name]
@@ -183,9 +191,9 @@ def test_a_ping_that_is_answered_by_an_error_is_answered() -> None:
 def test_the_end_of_a_components_stream_fails_what_went_to_every_domain() -> None:
     found, ports = service()
     transactions = [arrives(found, "1"), arrives(found, "2", to="bob@jabber.example")]
-    found.lost(("other.example", ""))
+    found.lost(("other.example", ""), None, 0.0)
     assert ports.responses == []
-    found.lost(("sip.example", ""))
+    found.lost(("sip.example", ""), None, 0.0)
     assert ports.answers() == [(each, 504) for each in transactions]
 
 
@@ -232,7 +240,7 @@ def test_a_lost_stream_fails_exactly_what_is_not_confirmed() -> None:
     first = arrives(found, "1")
     answer_ping(found, ports)
     second = arrives(found, "2")
-    found.lost(PAIR)
+    found.lost(PAIR, None, 0.0)
     assert ports.answers() == [(first, 202), (second, 504)]
 
 
@@ -378,3 +386,75 @@ def test_an_answer_to_no_ping_of_ours_is_not_taken() -> None:
     forged = reply(ports.of(IQ)[0])
     assert not found.on_answer(forged, "sip.example", "evil.example")
     assert ports.responses == []
+
+
+# When the far server takes long ------------------------------------------------------------------
+
+
+def test_without_acknowledgements_a_silent_server_is_504_and_given_up() -> None:
+    found, ports = service()
+    transaction = arrives(found)
+    found.on_timer(PATIENCE)
+    assert ports.answers() == [(transaction, 504)]
+    assert ports.given_up == [PAIR]
+    assert found.idle
+
+
+@pytest.mark.spec("NET-39")
+def test_a_message_on_a_managed_stream_is_answered_202_before_its_sender_gives_up() -> None:
+    found, ports = service()
+    first, second = arrives(found, "1"), arrives(found, "2")
+    ports.managed = ports.of(MESSAGE)[1:]
+    found.on_timer(PATIENCE)
+    assert sorted(ports.answers(), key=str) == [(first, 202), (second, 202)]
+    assert ports.given_up == []
+    assert not found.idle, "the second is ours until the server has it"
+    ports.managed = []
+    found.on_timer(PATIENCE + LOOK_AGAIN)
+    assert (found.idle, len(ports.responses)) == (True, 2)
+
+
+def test_a_message_that_was_answered_and_is_lost_after_all_is_told_by_a_message() -> None:
+    found, ports = service()
+    arrives(found)
+    ports.managed = ports.of(MESSAGE)
+    found.on_timer(PATIENCE)
+    found.lost(PAIR, ports.managed, 60.0)
+    ((notice, handle),) = ports.requests
+    assert notice.target == f"sip:{CAROL}"
+    assert str(notice.from_.uri) == f"sip:{ALICE}"
+    assert notice.body.decode() == "[not delivered, the stream was lost]: hello"
+    assert len(ports.responses) == 1
+    found.on_response(handle, final(notice, 500), 61.0)
+    assert [each for each in ports.of(MESSAGE) if each.get("type") == "error"] == []
+    assert found.idle
+
+
+def test_a_bounce_after_the_answer_is_told_by_a_message_too() -> None:
+    found, ports = service()
+    arrives(found)
+    ports.managed = ports.of(MESSAGE)
+    found.on_timer(PATIENCE)
+    bounce = error_reply(ports.of(MESSAGE)[0], StanzaError(Condition.ITEM_NOT_FOUND))
+    assert bounce is not None
+    found.on_stanza(bounce, 40.0)
+    ((notice, _),) = ports.requests
+    assert notice.body.decode() == "[not delivered, item-not-found]: hello"
+
+
+@pytest.mark.spec("NET-39")
+def test_of_a_lost_stream_what_was_acknowledged_is_delivered_and_the_rest_is_not() -> None:
+    found, ports = service()
+    first, second = arrives(found, "1"), arrives(found, "2")
+    found.lost(PAIR, ports.of(MESSAGE)[1:], 1.0)
+    assert sorted(ports.answers(), key=str) == [(first, 202), (second, 504)]
+
+
+def test_a_stop_tells_of_what_was_answered_and_is_not_delivered() -> None:
+    found, ports = service()
+    arrives(found)
+    ports.managed = ports.of(MESSAGE)
+    found.on_timer(PATIENCE)
+    found.give_up()
+    ((notice, _),) = ports.requests
+    assert b"not delivered" in notice.body

@@ -182,6 +182,10 @@ class Far:
     def close(self, reason: str) -> None:
         self.closed = reason
 
+    def abort(self, reason: str) -> None:
+        self.closed = reason
+        self.ends()
+
     def turn(self) -> None:
         """Read what was sent, and answer."""
         self._waking = False

@@ -74,7 +74,7 @@ def test_stanzas_both_ways_in_the_namespace_of_components() -> None:
         message(f"macbeth@{NAME}", "romeo@montague.lit/orchard"), NAME, "montague.lit"
     )
     assert arrived[1].remote == "montague.lit"
-    core.send(message("romeo@montague.lit", f"macbeth@{NAME}"))
+    core.send(message("romeo@montague.lit", f"macbeth@{NAME}"), 0.0)
     assert sent(core) == f"<message from='macbeth@{NAME}' to='romeo@montague.lit'/>"
 
 
@@ -89,7 +89,7 @@ def test_nothing_before_the_handshake() -> None:
     assert error(StreamCondition.NOT_AUTHORIZED) in feed(core, HEADER + MESSAGE)
     assert [type(event) for event in core.events()] == [Refused]
     with pytest.raises(LocalError):
-        core.send(message("romeo@montague.lit", f"macbeth@{NAME}"))
+        core.send(message("romeo@montague.lit", f"macbeth@{NAME}"), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_time_outs() -> None:
     core = ready()
     core.on_timer(60.0)
     assert sent(core) == " "
-    core.send(message("romeo@montague.lit", f"macbeth@{NAME}"))
+    core.send(message("romeo@montague.lit", f"macbeth@{NAME}"), 0.0)
     sent(core)
     core.on_timer(120.0)
     assert sent(core) == ""

@@ -46,6 +46,9 @@ LIMITS = (
     "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes>"
     "<idle-seconds>900</idle-seconds></limits>"
 )
+BIDI_OFFER = "<bidi xmlns='urn:xmpp:features:bidi'/>"
+BIDI = "<bidi xmlns='urn:xmpp:bidi'/>"
+SM = "<sm xmlns='urn:xmpp:sm:3'/>"
 SUCCESS = f"<success xmlns='{SASL_NS}'/>"
 DB = "xmlns:db='jabber:server:dialback'"
 KEY = f"<db:result {DB} from='{REMOTE}' to='{LOCAL}'>k3y</db:result>"
@@ -139,12 +142,12 @@ def test_the_server_to_server_example(bytewise: bool, authzid: str) -> None:
     assert feed(core, STARTTLS, bytewise=bytewise) == PROCEED
     assert core.events() == [StartTls(LOCAL)]
     core.secured(TRUSTED, 1.0)
-    offered = features(EXTERNAL, DIALBACK, LIMITS)
+    offered = features(EXTERNAL, DIALBACK, BIDI_OFFER, LIMITS)
     assert feed(core, HEADER, bytewise=bytewise) == header("id2") + offered
     assert feed(core, auth(authzid), bytewise=bytewise) == SUCCESS
     assert core.events() == [Paired(LOCAL, REMOTE)]
     answered = feed(core, HEADER + MESSAGE, bytewise=bytewise)
-    assert answered == header("id3") + features(DIALBACK, LIMITS)
+    assert answered == header("id3") + features(DIALBACK, SM, LIMITS)
     assert core.events() == [ARRIVED]
     assert feed(core, END, bytewise=bytewise) == END
     assert core.events() == [Ended("closed by the peer")]
@@ -163,7 +166,7 @@ def test_encryption_comes_first() -> None:
 
 def test_encryption_may_be_left_to_the_peer() -> None:
     core = stream(LAX)
-    offered = features(STARTTLS, DIALBACK, LIMITS)
+    offered = features(STARTTLS, DIALBACK, BIDI_OFFER, LIMITS)
     assert greeted(core) == header("id1") + offered
     feed(core, KEY)
     assert of_type(core, VerifyWanted) == [VerifyWanted(VerifyQuery(LOCAL, REMOTE, "id1", "k3y"))]
@@ -197,7 +200,7 @@ def test_direct_tls() -> None:
     assert feed(core, HEADER) == ""
     assert core.events() == []
     core.secured(TRUSTED, 0.0)
-    assert greeted(core) == header("id1") + features(EXTERNAL, DIALBACK, LIMITS)
+    assert greeted(core) == header("id1") + features(EXTERNAL, DIALBACK, BIDI_OFFER, LIMITS)
 
 
 def test_what_was_said_in_the_clear_does_not_count_after_tls() -> None:
@@ -206,7 +209,7 @@ def test_what_was_said_in_the_clear_does_not_count_after_tls() -> None:
     assert feed(core, STARTTLS + HEADER + KEY + MESSAGE) == PROCEED
     assert core.events() == [StartTls(LOCAL)]
     core.secured(NOBODY, 0.0)
-    assert feed(core, HEADER) == header("id2") + features(DIALBACK, LIMITS)
+    assert feed(core, HEADER) == header("id2") + features(DIALBACK, BIDI_OFFER, LIMITS)
     assert core.events() == []
 
 
@@ -233,7 +236,7 @@ def test_input_waits_for_the_answer_whether_the_host_is_ours() -> None:
     assert feed(core, HEADER + KEY[:20]) == ""
     assert feed(core, KEY[20:] + "<db:") == ""
     core.hosted(LOCAL, yes=True, now=0.0)
-    assert sent(core) == header("id1") + features(STARTTLS, DIALBACK, LIMITS)
+    assert sent(core) == header("id1") + features(STARTTLS, DIALBACK, BIDI_OFFER, LIMITS)
     assert len(of_type(core, VerifyWanted)) == 1
 
 
@@ -286,7 +289,7 @@ def test_what_is_wrong_with_the_beginning_is_told(
 def test_an_omitted_name_is_what_it_was() -> None:
     core = secured(stream())
     bare = HEADER.replace(f"from='{REMOTE}' to='{LOCAL}' ", "")
-    assert feed(core, bare) == header("id2") + features(EXTERNAL, DIALBACK, LIMITS)
+    assert feed(core, bare) == header("id2") + features(EXTERNAL, DIALBACK, BIDI_OFFER, LIMITS)
 
 
 def test_a_name_that_changes_is_refused() -> None:
@@ -306,9 +309,9 @@ def test_another_from_after_external_is_refused() -> None:
 @pytest.mark.parametrize(
     ("policy", "peer", "offered"),
     [
-        (Policy(), TRUSTED, (EXTERNAL, DIALBACK, LIMITS)),
-        (Policy(), certificate("xmpp.im.example.com"), (DIALBACK, LIMITS)),
-        (STRICT, TRUSTED, (EXTERNAL, DIALBACK, LIMITS)),
+        (Policy(), TRUSTED, (EXTERNAL, DIALBACK, BIDI_OFFER, LIMITS)),
+        (Policy(), certificate("xmpp.im.example.com"), (DIALBACK, BIDI_OFFER, LIMITS)),
+        (STRICT, TRUSTED, (EXTERNAL, DIALBACK, BIDI_OFFER, LIMITS)),
         (STRICT, NOBODY, None),
     ],
 )
@@ -784,7 +787,7 @@ def test_our_two_ends_by_external(direct_tls: bool, bytewise: bool) -> None:
     joined = pipe(TRUSTED, certificate(LOCAL), STRICT, direct_tls=direct_tls, bytewise=bytewise)
     assert joined.left == [StartTls(LOCAL), Ready()]
     assert Paired(LOCAL, REMOTE) in joined.right
-    joined.out.send(message(f"romeo@{LOCAL}", f"juliet@{REMOTE}/balcony"))
+    joined.out.send(message(f"romeo@{LOCAL}", f"juliet@{REMOTE}/balcony"), 0.0)
     joined.run()
     assert joined.right[-1] == ARRIVED
     joined.out.shut(None, 1.0)
@@ -821,13 +824,21 @@ SAMPLES = {
     Input.AUTH: auth("="),
     Input.RESULT: KEY,
     Input.VERIFY: VERIFY,
+    Input.BIDI: BIDI,
+    Input.ENABLE: "<enable xmlns='urn:xmpp:sm:3'/>",
+    Input.RESUME: "<resume xmlns='urn:xmpp:sm:3' previd='x' h='0'/>",
+    Input.REQUEST: "<r xmlns='urn:xmpp:sm:3'/>",
+    Input.ANSWER: "<a xmlns='urn:xmpp:sm:3' h='0'/>",
     Input.STANZA: MESSAGE,
     Input.OTHER: "<unknown xmlns='urn:x'/>",
 }
 LEGAL = {
     State.PLAIN: {Input.STARTTLS, Input.AUTH, Input.RESULT, Input.VERIFY},
-    State.OPEN: {Input.STARTTLS, Input.AUTH, Input.RESULT, Input.VERIFY},
-    State.READY: {Input.RESULT, Input.VERIFY, Input.STANZA},
+    State.OPEN: {
+        *(Input.STARTTLS, Input.AUTH, Input.RESULT, Input.VERIFY),
+        *(Input.BIDI, Input.ENABLE, Input.RESUME),
+    },
+    State.READY: {Input.RESULT, Input.VERIFY, Input.ENABLE, Input.RESUME, Input.STANZA},
 }
 
 

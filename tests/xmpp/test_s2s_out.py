@@ -7,8 +7,10 @@ import pytest
 from dragoman.errors import LocalError
 from dragoman.xmpp import dialback
 from dragoman.xmpp.dialback import VerifyQuery
+from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, StanzaError, StreamCondition, StreamError
 from dragoman.xmpp.parser import parse_document
+from dragoman.xmpp.resume import Ledger
 from dragoman.xmpp.s2s_out import Input, OutgoingStream, State, Verified
 from dragoman.xmpp.stanza import message
 from dragoman.xmpp.stream import Ended, Policy, Ready, Refused, StanzaArrived, StartTls
@@ -44,6 +46,7 @@ HEADER = (
 )
 TLS = f"<starttls xmlns='{TLS_NS}'><required/></starttls>"
 EXTERNAL = f"<mechanisms xmlns='{SASL_NS}'><mechanism>EXTERNAL</mechanism></mechanisms>"
+SM = "<sm xmlns='urn:xmpp:sm:3'/>"
 DIALBACK = "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
 PROCEED = f"<proceed xmlns='{TLS_NS}'/>"
 AUTH = f"<auth xmlns='{SASL_NS}' mechanism='EXTERNAL'>=</auth>"
@@ -71,6 +74,7 @@ def stream(
     direct_tls: bool = False,
     have_certificate: bool = True,
     verify_only: bool = False,
+    past: Ledger | None = None,
 ) -> OutgoingStream:
     core = OutgoingStream(
         "im.example.com",
@@ -80,9 +84,19 @@ def stream(
         direct_tls=direct_tls,
         have_certificate=have_certificate,
         verify_only=verify_only,
+        past=past,
     )
     core.connected(0.0)
     return core
+
+
+def session(*stanzas: Element) -> Ledger:
+    """Return a session that can be resumed, in which `stanzas` were not acknowledged."""
+    ledger = Ledger(most=8)
+    ledger.id, ledger.patience = "s1", 300.0
+    for each in stanzas:
+        ledger.note(each)
+    return ledger
 
 
 def secured(core: OutgoingStream, peer: Certificate = TRUSTED) -> OutgoingStream:
@@ -147,7 +161,7 @@ def test_the_server_to_server_example(bytewise: bool, prefixed: bool) -> None:
     assert core.events() == [Ready()]
     stanza = message("romeo@example.net", "juliet@im.example.com/balcony", id="ju2ba41c")
     stanza.children.append(parse_document(f"<body xmlns='jabber:client'>{BODY}</body>".encode()))
-    core.send(stanza)
+    core.send(stanza, 0.0)
     assert sent(core) == (
         "<message from='juliet@im.example.com/balcony' to='romeo@example.net' id='ju2ba41c'>"
         f"<body>{BODY}</body></message>"
@@ -491,10 +505,10 @@ def test_verify_asks_only_who_answers_for_the_domain() -> None:
 def test_the_limit_of_the_peer_is_obeyed() -> None:
     limit = "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>200</max-bytes></limits>"
     core = ready(limits=limit)
-    core.send(message("a@example.net", "b@im.example.com", children=()))
+    core.send(message("a@example.net", "b@im.example.com", children=()), 0.0)
     large = parse_document(f"<body xmlns='jabber:client'>{'é' * 80}</body>".encode())
     with pytest.raises(StanzaError) as caught:
-        core.send(message("a@example.net", "b@im.example.com", children=(large,)))
+        core.send(message("a@example.net", "b@im.example.com", children=(large,)), 0.0)
     assert caught.value.condition is Condition.POLICY_VIOLATION
     assert sent(core) == "<message from='b@im.example.com' to='a@example.net'/>"
 
@@ -502,7 +516,7 @@ def test_the_limit_of_the_peer_is_obeyed() -> None:
 def test_nothing_is_sent_before_it_may_be() -> None:
     core = dialling()
     with pytest.raises(LocalError):
-        core.send(message("a@example.net", "b@im.example.com"))
+        core.send(message("a@example.net", "b@im.example.com"), 0.0)
     with pytest.raises(LocalError):
         core.secured(TRUSTED, 0.0)
     with pytest.raises(LocalError):
@@ -512,7 +526,7 @@ def test_nothing_is_sent_before_it_may_be() -> None:
     core = ready()
     core.shut(None, 0.0)
     with pytest.raises(LocalError):
-        core.send(message("a@example.net", "b@im.example.com"))
+        core.send(message("a@example.net", "b@im.example.com"), 0.0)
 
 
 def test_a_stanza_from_the_peer_is_told() -> None:
@@ -527,7 +541,7 @@ def test_a_stanza_from_the_peer_is_told() -> None:
 def test_stanzas_leave_in_order() -> None:
     core = ready()
     for number in range(50):
-        core.send(message("a@example.net", "b@im.example.com", id=str(number)))
+        core.send(message("a@example.net", "b@im.example.com", id=str(number)), 0.0)
     printed = sent(core)
     assert [int(part.split("'")[0]) for part in printed.split(" id='")[1:]] == list(range(50))
 
@@ -581,7 +595,7 @@ def test_a_space_each_minute_in_which_nothing_was_sent() -> None:
     assert core.next_timer() == 60.0
     core.on_timer(60.0)
     assert sent(core) == " "
-    core.send(message("a@example.net", "b@im.example.com"))
+    core.send(message("a@example.net", "b@im.example.com"), 0.0)
     sent(core)
     core.on_timer(120.0)
     assert sent(core) == ""
@@ -613,6 +627,11 @@ SAMPLES = {
     Input.CHALLENGE: f"<challenge xmlns='{SASL_NS}'/>",
     Input.RESULT: result("valid"),
     Input.VERIFY: verdict("valid"),
+    Input.ENABLED: "<enabled xmlns='urn:xmpp:sm:3'/>",
+    Input.RESUMED: "<resumed xmlns='urn:xmpp:sm:3' previd='s1' h='0'/>",
+    Input.UNMANAGED: "<failed xmlns='urn:xmpp:sm:3'/>",
+    Input.REQUEST: "<r xmlns='urn:xmpp:sm:3'/>",
+    Input.ANSWER: "<a xmlns='urn:xmpp:sm:3' h='0'/>",
     Input.STANZA: "<iq from='example.net' to='im.example.com' type='get' id='1'/>",
     Input.OTHER: "<unknown xmlns='urn:x'/>",
 }
@@ -622,7 +641,8 @@ LEGAL = {
     State.SASL: {Input.SUCCESS, Input.NO_SASL, Input.CHALLENGE},
     State.DIALBACK: {Input.FEATURES},
     State.OPEN: {Input.FEATURES},
-    State.READY: {Input.FEATURES, Input.STANZA},
+    State.RESUMING: {Input.RESUMED, Input.UNMANAGED},
+    State.READY: {Input.FEATURES, Input.STANZA, Input.ENABLED, Input.UNMANAGED},
 }
 
 
@@ -636,6 +656,9 @@ def at(state: State) -> OutgoingStream:
     elif state is State.SASL:
         core = secured(stream())
         feed(core, HEADER + features(EXTERNAL, DIALBACK))
+    elif state is State.RESUMING:
+        core = secured(stream(past=session()))
+        feed(core, HEADER + features(EXTERNAL) + SUCCESS + HEADER + features(SM))
     else:
         core = dialling()
         answers = {State.OPEN: result("error"), State.READY: result("valid")}

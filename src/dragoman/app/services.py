@@ -16,8 +16,8 @@ from dragoman import __version__
 from dragoman.app.config import Configuration
 from dragoman.app.logs import traffic
 from dragoman.bridge.directory import Override, Place, Side
-from dragoman.bridge.federation import Link, OurStream
 from dragoman.bridge.hub import Attached, Hub, Settings
+from dragoman.bridge.link import Link, OurStream
 from dragoman.bridge.message import ALLOW, Rules
 from dragoman.bridge.naming import Attachment
 from dragoman.errors import LocalError
@@ -174,6 +174,7 @@ class Gateway:
             direct_tls=direct_tls,
             have_certificate=self._certificates.covers(local),
             verify_only=link.verify_only,
+            past=link.session,
         )
 
     def _settings(self) -> Settings:

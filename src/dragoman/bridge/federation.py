@@ -1,113 +1,42 @@
 """The streams with other domains (RFC 6120 §10; XEP-0220, XEP-0114): who sends where, what waits.
 
-One stream for each pair of domains that we send between, made when there is something to send;
-any number of streams that others open to us; streams that only verify a dialback key; and one,
-made again whenever it ends, for each component.  The network makes connections and looks names
-up; everything else is decided here.
+There is a link for each pair of domains that we send between, made when there is something to
+send.  Its stanzas go out on a stream of its own, on one that another link has opened to the same
+server (XEP-0220 §2.7), or on one that the far server has opened for both directions (XEP-0288).
+Streams that only verify a dialback key, and one, made again whenever it ends, for each component,
+are links as well.  What others open to us is in `inbound.py`.  The network makes connections and
+looks names up; everything else is decided here.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from logging import getLogger
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from dragoman.bridge.directory import Standing
 from dragoman.bridge.fence import Pair
+from dragoman.bridge.inbound import Inbound
+from dragoman.bridge.link import Carrier, Line, Link, Network, OurStream, Receiver
 from dragoman.bridge.outbox import Outbox, State
 from dragoman.clock import Alarms
 from dragoman.log import about
-from dragoman.xmpp.component import ComponentStream
 from dragoman.xmpp.dialback import VerifyQuery
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.failure import Condition, ErrorType, StanzaError, StreamCondition
+from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
 from dragoman.xmpp.locate import Target
-from dragoman.xmpp.s2s_in import AskedFor, IncomingStream, Paired, VerifyWanted
-from dragoman.xmpp.s2s_out import OutgoingStream, Verified
+from dragoman.xmpp.resume import Ledger
+from dragoman.xmpp.s2s import ServerStream
+from dragoman.xmpp.s2s_in import IncomingStream
+from dragoman.xmpp.s2s_out import Joined, OutgoingStream, Verified
 from dragoman.xmpp.stream import Ended, Ready, Refused, StanzaArrived, StartTls
 
-log = getLogger(__name__)
+__all__ = ["Federation", "Line", "Link", "Network", "OurStream", "Receiver"]
 
-OurStream = OutgoingStream | ComponentStream
-"""A stream that we opened."""
+log = getLogger(__name__)
 
 PAUSE: Final = 2.0
 """Seconds until a component connects again when its stream, which was up, has ended."""
 MOST_LINKS: Final = 4096
 """Pairs of domains that something is remembered of; those with nothing to tell make room."""
-
-
-class Line(Protocol):
-    """A connection that a stream runs on."""
-
-    @property
-    def peer(self) -> str:
-        """Address and port of the other end, for the log."""
-
-    def wake(self) -> None:
-        """Have what the stream has to send and to tell looked at soon."""
-
-    def start_tls(self, domain: str) -> None:
-        """Begin TLS, as the side that the stream is on, about `domain`."""
-
-    def close(self, reason: str) -> None:
-        """Send what waits, and close."""
-
-
-class Network(Protocol):
-    """What makes connections; each request is answered by one call of the federation's."""
-
-    def look_up(self, link: "Link") -> None:
-        """Find the servers of the link's far domain, or the one of its component.
-
-        `found` takes them, none too; a DNS that does not answer is `unreachable`.
-        """
-
-    def connect(self, link: "Link", targets: Sequence[Target]) -> None:
-        """Connect to the first target that answers: `connected`, or `unreachable`.
-
-        The stream to run on the connection is made by `Federation.stream_for`.
-        """
-
-
-class Receiver(Protocol):
-    """Who hears of stanzas."""
-
-    def on_stanza(self, stanza: Element, local: str, remote: str, peer: str) -> None:
-        """Take a stanza that the domain `remote` was proven to have sent to our `local`."""
-
-    def undelivered(self, stanza: Element, error: StanzaError) -> None:
-        """Take back a stanza of ours that was never handed over."""
-
-    def sent(self, stanza: Element, peer: str) -> None:
-        """Learn that a stanza of ours was handed over."""
-
-    def lost(self, pair: Pair) -> None:
-        """Learn that a stream went away: what was sent on it may or may not have been taken.
-
-        The far domain is "" when it was a component's, which is for all of them.
-        """
-
-
-@dataclass(slots=True, eq=False)
-class Link:
-    """What there is toward one far domain, or all of them by way of a component's server.
-
-    `verify_only` links carry dialback questions alone.
-    """
-
-    pair: Pair
-    outbox: Outbox
-    verify_only: bool = False
-    component: bool = False
-    stream: OurStream | None = None
-    line: Line | None = None
-    targets: Sequence[Target] = ()
-    queries: list[VerifyQuery] = field(default_factory=list)
-    """Those that wait for a stream."""
-    asked: set[VerifyQuery] = field(default_factory=set)
-    """Those that the stream was told of and has not answered."""
-    failure: StanzaError | None = None
 
 
 class Federation:
@@ -129,14 +58,13 @@ class Federation:
         self._network = network
         self._receiver = receiver
         self._outgoing = outgoing
-        self._serves = serves
         self._vary = vary
         self._links: dict[tuple[Pair, bool], Link] = {}
         self._components: dict[str, Link] = {}
-        self._incoming: dict[IncomingStream, Line] = {}
-        self._asked: dict[str, list[IncomingStream]] = defaultdict(list)
-        self._verifying: dict[VerifyQuery, list[IncomingStream]] = defaultdict(list)
+        self._riders: dict[Carrier, list[Link]] = {}
+        self._lent: dict[Pair, tuple[IncomingStream, Line]] = {}
         self._alarms: Alarms[Pair] = Alarms()
+        self.inbound = Inbound(receiver, self, serves)
         self.closing = False
 
     # -- sending ------------------------------------------------------------------------
@@ -152,16 +80,32 @@ class Federation:
             self._receiver.undelivered(stanza, _overload(closing=self.closing))
             return
         if link.stream is not None and link.line is not None:
-            if link.stream.ready:
-                self._hand_over(link.stream, link.line, stanza)
+            if link.stream.ready and link.outbox.state is State.UP:
+                self._hand_over(link.stream, link.line, stanza, now)
                 link.line.wake()
                 return
             if link.stream.closing:
-                self._leave(link, link.line, "the stream is being closed", now)
+                self._over(link.stream, link.line, "the stream is being closed", now)
         if link.outbox.push(stanza, now):
-            self._network.look_up(link)
+            self._begin(link, now)
         self._give_back(link)
         self._await(link)
+
+    def unacknowledged(self, local: str, remote: str) -> Sequence[Element] | None:
+        """Return what the far server may not have taken yet; None where nobody knows."""
+        link = self._links.get(((local, remote), False))
+        if link is None:
+            return None
+        if link.session is not None:
+            return link.session.unacknowledged()
+        ledger = _ledger(link.stream)
+        return None if ledger is None else ledger.unacknowledged()
+
+    def silent(self, local: str, remote: str) -> None:
+        """Give up a stream whose server answers nothing: what was sent on it counts as lost."""
+        link = self._links.get(((local, remote), False))
+        if link is not None and link.line is not None:
+            link.line.abort("the server does not answer")
 
     def attach(self, domain: str) -> None:
         """Keep a component connected from now on."""
@@ -176,8 +120,9 @@ class Federation:
             text = f"{link.pair[1]} has no XMPP service"
             self.unreachable(link, StanzaError(Condition.REMOTE_SERVER_NOT_FOUND, text=text), now)
             return
-        link.targets = targets
-        self._network.connect(link, targets)
+        if not self._join(link, {(each.address, each.port) for each in targets[:1]}, now):
+            link.targets = targets
+            self._network.connect(link, targets)
 
     def stream_for(self, link: Link, target: Target) -> OurStream:
         """Return the core to run on a connection to `target`; one a connection."""
@@ -188,6 +133,8 @@ class Federation:
     ) -> None:
         """Take the connection that was asked for, with the core that `stream_for` gave."""
         link.stream, link.line, link.failure = stream, line, None
+        link.place = (target.address, target.port)
+        self._riders[stream] = [link]
         tried = link.targets.index(target)
         link.targets = link.targets[tried + 1 :]
         if isinstance(stream, OutgoingStream):
@@ -210,77 +157,95 @@ class Federation:
             self._links.pop((link.pair, True), None)
         elif link.component:
             self._alarms.set(link.pair, link.outbox.rest_until)
+        elif link.session is not None:
+            self._retry(link, now)
 
     # -- what streams tell --------------------------------------------------------------
 
     def on_outgoing(self, link: Link, now: float) -> None:
-        """Handle what the link's stream has to tell."""
+        """Handle what the stream that the link has opened has to tell."""
         stream, line = link.stream, link.line
-        if stream is None or line is None:
+        if stream is None or line is None or isinstance(stream, IncomingStream):
             return
         for event in stream.events():
             match event:
                 case StartTls(domain):
                     line.start_tls(domain)
                 case Ready() if stream.ready:
-                    self._up(link, stream, line)
-                case Verified():
-                    link.asked.discard(event.query)
-                    self._tell_verified(event, now)
+                    self._opened(link, stream, line, now)
+                case Verified(query, valid, error):
+                    link.asked.discard(query)
+                    self.inbound.tell_verified(query, now, valid=valid, error=error)
+                case Joined(local, remote, error) if isinstance(stream, OutgoingStream):
+                    self._joined((local, remote), stream, line, error, now)
                 case Refused(error, cause):
                     link.failure = cause
                     stream.shut(None, now)
-                    self._leave(link, line, error.reason, now)
-                case StanzaArrived(stanza, local, remote) if link.component:
+                    self._over(stream, line, error.reason, now)
+                case StanzaArrived(stanza, local, remote) if _proven(stream):
                     self._receiver.on_stanza(stanza, local, remote, line.peer)
                 case StanzaArrived():
                     self._not_here(link, line)
                 case Ended(reason) if link.stream is stream:
-                    self._leave(link, line, reason, now)
+                    self._over(stream, line, reason, now)
 
     def accepted(self, stream: IncomingStream, line: Line) -> None:
         """Take a connection that somebody opened to us."""
-        self._incoming[stream] = line
+        self.inbound.accepted(stream, line)
 
     def on_incoming(self, stream: IncomingStream, now: float) -> None:
         """Handle what a stream that was opened to us has to tell."""
-        line = self._incoming.get(stream)
-        if line is None:
-            return
-        for event in stream.events():
-            match event:
-                case StanzaArrived(stanza, local, remote):
-                    self._receiver.on_stanza(stanza, local, remote, line.peer)
-                case StartTls(domain):
-                    line.start_tls(domain)
-                case AskedFor(domain):
-                    self._answer(stream, domain, now)
-                case VerifyWanted(query):
-                    self._verify(stream, query, now)
-                case Paired(local, remote):
-                    log.info(
-                        "stream in",
-                        extra=about(local=local, remote=remote, peer=line.peer),
-                    )
-                case Ended(reason):
-                    self._ended(stream, line, reason)
+        self.inbound.on_stream(stream, now)
 
     def learned(self, now: float) -> None:
         """Answer the streams that wait to hear whether we stand for a domain."""
-        for domain in list(self._asked):
-            for stream in self._asked.pop(domain):
-                if stream in self._incoming:
-                    self._answer(stream, domain, now)
+        self.inbound.learned(now)
+
+    # -- what streams that come in want ---------------------------------------------------
+
+    def verify(self, query: VerifyQuery, now: float) -> None:
+        """Ask the domain that is claimed, on a stream of its own to it, about the key."""
+        pair = (query.local, query.remote)
+        for known in (self._links.get((pair, False)), self._links.get((pair, True))):
+            if known is not None and _can_verify(known) and known.line is not None:
+                cast("OutgoingStream", known.stream).verify(query, now)
+                self._riders[cast("OutgoingStream", known.stream)][0].asked.add(query)
+                known.line.wake()
+                return
+        link = self._link(pair, now, verify_only=True)
+        if link is None:
+            self._deny([query], _overload(), now)
+        else:
+            link.queries.append(query)
+            # One whose last stream is just ending is dialled again when it has ended.
+            if len(link.queries) == 1 and link.stream is None:
+                self._network.look_up(link)
+
+    def lent(self, stream: IncomingStream, line: Line, now: float) -> None:
+        """Note that a stream of both directions may be used for its pairs (XEP-0288)."""
+        if stream.bidi:
+            self._lent.update(dict.fromkeys(stream.pairs, (stream, line)))
+
+    def gone(self, stream: IncomingStream, line: Line, reason: str, now: float) -> None:
+        """Note that a stream that was opened to us is over."""
+        for pair in stream.pairs:
+            if self._lent.get(pair, (None, None))[0] is stream:
+                del self._lent[pair]
+        if stream in self._riders:
+            self._over(stream, line, reason, now)
 
     # -- time ---------------------------------------------------------------------------
 
     def on_timer(self, now: float) -> None:
-        """Give back what has waited too long."""
+        """Give back what has waited too long, and try again what rests."""
         for pair in self._alarms.due(now):
             link = self._links.get((pair, False)) or self._components.get(pair[0])
             if link is None:
                 continue
-            if link.component and not self.closing and link.outbox.may_begin(now):
+            if link.session is not None and now >= link.until and link.stream is None:
+                self._abandon(link, now)
+            wanted = link.component or link.session is not None
+            if wanted and not self.closing and link.outbox.may_begin(now):
                 link.outbox.begin()
                 self._network.look_up(link)
             link.outbox.on_timer(now)
@@ -295,23 +260,25 @@ class Federation:
         """Close every stream: the gateway stops (RFC 6120 §4.9.3.20)."""
         self.closing = True
         for link in self._all():
-            if link.stream is not None and link.line is not None:
-                link.stream.shut(None, now)
-                link.line.wake()
-        for stream, line in list(self._incoming.items()):
-            stream.shut(StreamCondition.SYSTEM_SHUTDOWN, now)
-            line.wake()
+            if link.session is not None and link.stream is None:
+                self._abandon(link, now)
+        for stream, riders in list(self._riders.items()):
+            if not isinstance(stream, IncomingStream) and riders[0].line is not None:
+                stream.shut(None, now)
+                riders[0].line.wake()
+        self.inbound.shut(now)
 
     @property
     def quiet(self) -> bool:
         """Whether no stream is left."""
-        return not self._incoming and all(link.stream is None for link in self._all())
+        return not self.inbound and not self._riders
 
     def describe(self) -> dict[str, int]:
         """Return how many streams there are, and how many stanzas wait."""
         return {
-            "streams_in": len(self._incoming),
-            "streams_out": sum(link.stream is not None for link in self._all()),
+            "streams_in": len(self.inbound),
+            "streams_out": sum(not isinstance(each, IncomingStream) for each in self._riders),
+            "sessions": sum(link.session is not None for link in self._all()),
             "waiting": sum(len(link.outbox) for link in self._all()),
         }
 
@@ -340,50 +307,138 @@ class Federation:
         return link
 
     def _forget(self, now: float) -> None:
-        spent = [
-            key
-            for key, link in self._links.items()
-            if link.stream is None and not link.queries and link.outbox.spent(now)
-        ]
+        spent = [key for key, link in self._links.items() if link.idle and link.outbox.spent(now)]
         for key in spent:
             del self._links[key]
 
-    def _up(self, link: Link, stream: OurStream, line: Line) -> None:
+    # -- which stream a link goes out on --------------------------------------------------
+
+    def _begin(self, link: Link, now: float) -> None:
+        """Find a stream for what waits: one that there is, or a new one."""
+        stream, line = self._lent.get(link.pair, (None, None))
+        if stream is not None and line is not None and stream.ready:
+            self._ride(link, stream, line, now)
+        elif link.component or not self._join(link, set(), now):
+            self._network.look_up(link)
+
+    def _join(self, link: Link, places: set[tuple[str, int]], now: float) -> bool:
+        """Ask for a place on a stream of ours that leads to the same domain or one of `places`."""
+        if link.verify_only or link.component or link.alone or link.session is not None:
+            return False
+        for stream, riders in self._riders.items():
+            opener = riders[0]
+            near = opener.pair[1] == link.pair[1] or opener.place in places
+            if not (near and isinstance(stream, OutgoingStream) and stream.several):
+                continue
+            if opener.line is not None and stream.vouches(link.pair[1]):
+                stream.join(*link.pair, now)
+                opener.line.wake()
+                riders.append(link)
+                return True
+        return False
+
+    def _joined(
+        self, pair: Pair, stream: OutgoingStream, line: Line, error: StanzaError | None, now: float
+    ) -> None:
+        """Take the answer whether a link may go out on another's stream."""
+        link = self._links.get((pair, False))
+        riders = self._riders.get(stream, [])
+        if link is None or link not in riders:
+            return
+        riders.remove(link)
+        if error is None:
+            self._ride(link, stream, line, now)
+            return
+        log.info(
+            "a stream of its own is needed",
+            extra=about(local=pair[0], remote=pair[1], reason=error.reason),
+        )
+        link.alone = True
+        self._network.look_up(link)
+
+    def _ride(self, link: Link, stream: Carrier, line: Line, now: float) -> None:
+        """Send on a stream that there is already."""
+        link.stream, link.line = stream, line
+        self._riders.setdefault(stream, []).append(link)
+        self._up(link, stream, line, now)
+
+    def _opened(self, link: Link, stream: OurStream, line: Line, now: float) -> None:
+        """Take a stream of ours that is ready, with the session that it goes on with or not."""
+        session, link.session = link.session, None
+        companions, link.companions = link.companions, []
+        resumed = session is not None and _ledger(stream) is session
+        if session is not None and not resumed:
+            self._tell_lost([link, *companions], session.unacknowledged())
+        self._up(link, stream, line, now)
+        for each in companions:
+            if resumed:
+                self._ride(each, stream, line, now)
+            else:
+                self._renew(each, now)
+
+    def _up(self, link: Link, stream: Carrier, line: Line, now: float) -> None:
         log.info("stream out", extra=about(local=link.pair[0], remote=link.pair[1], peer=line.peer))
         link.targets = ()
         link.outbox.up()
         for stanza in link.outbox.to_send():
-            self._hand_over(stream, line, stanza)
+            self._hand_over(stream, line, stanza, now)
+        line.wake()
 
-    def _hand_over(self, stream: OurStream, line: Line, stanza: Element) -> None:
+    def _hand_over(self, stream: Carrier, line: Line, stanza: Element, now: float) -> None:
         try:
-            stream.send(stanza)
+            stream.send(stanza, now)
         except StanzaError as error:
             self._receiver.undelivered(stanza, error)
         else:
             self._receiver.sent(stanza, line.peer)
 
-    def _leave(self, link: Link, line: Line, reason: str, now: float) -> None:
-        """Have done with a link's stream: it carries nothing more, though it may still close."""
+    # -- when a stream is over --------------------------------------------------------------
+
+    def _over(self, stream: Carrier, line: Line, reason: str, now: float) -> None:
+        """Have done with a stream: it carries nothing more, though it may still close."""
         line.close(reason)
-        cause = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=reason)
-        asked, link.asked = link.asked, set()
-        self._deny(asked, cause, now)
-        was_up = link.outbox.state is State.UP
-        link.stream = link.line = None
-        if was_up:
+        ledger = _ledger(stream)
+        riders = self._riders.pop(stream, [])
+        up = [link for link in riders if link.outbox.state is State.UP and link.stream is stream]
+        for link in up:
             log.info(
                 "stream out ended",
                 extra=about(local=link.pair[0], remote=link.pair[1], reason=reason),
             )
-            self._receiver.lost(link.pair)
+        if ledger is not None and up and _resumable(stream, ledger) and not self.closing:
+            self._suspend(up, ledger, now)
+            riders = [link for link in riders if link not in up[1:]]
+        elif up:
+            self._tell_lost(up, None if ledger is None else ledger.unacknowledged())
+        for link in riders:
+            joining = link.stream is not stream
+            self._leave(link, reason, now, was_up=link in up, joining=joining)
+
+    def _suspend(self, links: Sequence[Link], ledger: Ledger, now: float) -> None:
+        """Keep what is not acknowledged for the next stream, which is to go on with it."""
+        opener = links[0]
+        ledger.pairs = frozenset(link.pair for link in links)
+        opener.session, opener.until = ledger, now + ledger.patience
+        opener.companions = list(links[1:])
+        for link in opener.companions:
+            link.stream = link.line = None
+            link.outbox.begin()
+
+    def _leave(self, link: Link, reason: str, now: float, *, was_up: bool, joining: bool) -> None:
+        """Go on with a link whose stream is over; `joining` is one that was not on it yet."""
+        cause = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=reason)
+        asked, link.asked = link.asked, set()
+        self._deny(asked, cause, now)
+        if not joining:
+            link.stream = link.line = None
         if self.closing:
+            self._abandon(link, now)
             self._give_up(link, cause, now)
         elif was_up:
             self._renew(link, now)
         elif link.verify_only and not link.queries:
             self._links.pop((link.pair, True), None)
-        elif link.verify_only:
+        elif link.verify_only or joining:
             self._network.look_up(link)
         elif link.targets:
             self._network.connect(link, link.targets)
@@ -393,9 +448,35 @@ class Federation:
     def _renew(self, link: Link, now: float) -> None:
         """Make another stream after one that was up: for what waits now, a component's soon."""
         if link.outbox.down():
-            self._network.look_up(link)
+            self._begin(link, now)
+        elif link.session is not None:
+            self._retry(link, now)
         elif link.component:
             self._alarms.set(link.pair, now + PAUSE * self._vary())
+
+    def _retry(self, link: Link, now: float) -> None:
+        """Have a lost session resumed after a rest, or give it up when its time is over."""
+        self._alarms.set(link.pair, min(link.until, max(link.outbox.rest_until, now + PAUSE)))
+
+    def _abandon(self, link: Link, now: float) -> None:
+        """Give up a session: the senders of what was not acknowledged are told."""
+        session, link.session = link.session, None
+        companions, link.companions = link.companions, []
+        if session is not None:
+            self._tell_lost([link, *companions], session.unacknowledged())
+        for each in companions:
+            if self.closing:
+                self._give_up(each, StanzaError(Condition.REMOTE_SERVER_TIMEOUT), now)
+            else:
+                self._renew(each, now)
+
+    def _tell_lost(self, links: Sequence[Link], stanzas: Sequence[Element] | None) -> None:
+        """Tell each pair what of its own was lost."""
+        for link in links:
+            mine = stanzas
+            if stanzas is not None and len(links) > 1:
+                mine = [each for each in stanzas if _is_between(each, *link.pair)]
+            self._receiver.lost(link.pair, mine)
 
     def _await(self, link: Link) -> None:
         when = link.outbox.next_timer()
@@ -406,42 +487,6 @@ class Federation:
         for back in link.outbox.returned():
             self._receiver.undelivered(back.stanza, back.error)
 
-    def _answer(self, stream: IncomingStream, domain: str, now: float) -> None:
-        standing = self._serves(domain)
-        if standing is Standing.UNKNOWN:
-            self._asked[domain].append(stream)
-            return
-        stream.hosted(domain, standing is Standing.YES, now)
-        self._incoming[stream].wake()
-
-    def _verify(self, stream: IncomingStream, query: VerifyQuery, now: float) -> None:
-        """Ask the domain that is claimed, on a stream of its own to it, for the key."""
-        waiting = self._verifying[query]
-        waiting.append(stream)
-        if len(waiting) > 1:
-            return
-        pair = (query.local, query.remote)
-        for known in (self._links.get((pair, False)), self._links.get((pair, True))):
-            if known is not None and _can_verify(known) and known.line is not None:
-                cast("OutgoingStream", known.stream).verify(query, now)
-                known.asked.add(query)
-                known.line.wake()
-                return
-        link = self._link(pair, now, verify_only=True)
-        if link is None:
-            self._tell_verified(Verified(query, valid=False, error=_overload()), now)
-        else:
-            link.queries.append(query)
-            # One whose last stream is just ending is dialled again when it has ended.
-            if len(link.queries) == 1 and link.stream is None:
-                self._network.look_up(link)
-
-    def _tell_verified(self, verified: Verified, now: float) -> None:
-        for stream in self._verifying.pop(verified.query, ()):
-            if stream in self._incoming:
-                stream.verified(verified.query, verified.valid, now, verified.error)
-                self._incoming[stream].wake()
-
     def _give_up(self, link: Link, cause: StanzaError, now: float) -> None:
         """Give back what waits for a stream of the link, questions too."""
         link.outbox.failed(cause, now)
@@ -451,20 +496,38 @@ class Federation:
 
     def _deny(self, queries: Iterable[VerifyQuery], cause: StanzaError, now: float) -> None:
         for query in queries:
-            self._tell_verified(Verified(query, valid=False, error=cause), now)
+            self.inbound.tell_verified(query, now, valid=False, error=cause)
 
-    def _ended(self, stream: IncomingStream, line: Line, reason: str) -> None:
-        log.info("stream in ended", extra=about(peer=line.peer, reason=reason))
-        del self._incoming[stream]
-        for query in [each for each, askers in self._verifying.items() if stream in askers]:
-            self._verifying[query].remove(stream)
-            if not self._verifying[query]:
-                del self._verifying[query]
-        line.close(reason)
+
+def _ledger(stream: Carrier | None) -> Ledger | None:
+    return stream.ledger if isinstance(stream, ServerStream) else None
+
+
+def _resumable(stream: Carrier, ledger: Ledger) -> bool:
+    """Tell whether there is something to go on with, and a way to (XEP-0198 §5)."""
+    if not (isinstance(stream, OutgoingStream) and stream.torn and ledger.id):
+        return False
+    return len(ledger) > 0 or stream.bidi
+
+
+def _proven(stream: OurStream) -> bool:
+    """Tell whether what comes on a stream of ours is from whom it says (XEP-0114, XEP-0288)."""
+    return not isinstance(stream, OutgoingStream) or stream.bidi
+
+
+def _is_between(stanza: Element, local: str, remote: str) -> bool:
+    return _domain(stanza.get("from", "")) == local and _domain(stanza.get("to", "")) == remote
+
+
+def _domain(address: str) -> str:
+    return address.partition("/")[0].rpartition("@")[2]
 
 
 def _can_verify(link: Link) -> bool:
-    return isinstance(link.stream, OutgoingStream) and not link.stream.closing
+    stream = link.stream
+    return (
+        isinstance(stream, OutgoingStream) and not stream.closing and stream.remote == link.pair[1]
+    )
 
 
 def _overload(*, closing: bool = False) -> StanzaError:

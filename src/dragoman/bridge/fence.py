@@ -6,7 +6,7 @@ sent on the same stream as that answer, has come already.  At most one ping a pa
 under way; what is sent meanwhile waits for the next, so a busy pair pays one ping a round trip.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -17,7 +17,7 @@ Pair = tuple[str, str]
 """One of our domains, and a far one."""
 
 PATIENCE: Final = 30.0
-"""Seconds from the sending of the first that waits; then all that waits for that domain failed.
+"""Seconds from the sending of a stanza until it is late.
 
 Below the 32 s of Timer F (RFC 3261 §17.1.2.2), so that a SIP sender still hears of it.
 """
@@ -25,13 +25,11 @@ Below the 32 s of Timer F (RFC 3261 §17.1.2.2), so that a SIP sender still hear
 
 @dataclass(slots=True)
 class _Line(Generic[Key]):
-    """One pair's stanzas: those before the ping under way, and those behind it."""
+    """One pair's stanzas, each with when it was sent: those before the ping, those behind it."""
 
     ping: str = ""
-    before: list[Key] = field(default_factory=list)
-    behind: list[Key] = field(default_factory=list)
-    since: float = 0.0
-    """When the first of those behind was sent."""
+    before: list[tuple[float, Key]] = field(default_factory=list)
+    behind: list[tuple[float, Key]] = field(default_factory=list)
 
 
 class Fences(Generic[Key]):
@@ -57,9 +55,7 @@ class Fences(Generic[Key]):
         line = self._lines.get(pair)
         if line is None:
             line = self._lines[pair] = _Line()
-        if not line.behind:
-            line.since = now
-        line.behind.append(key)
+        line.behind.append((now, key))
         if not line.ping:
             self._raise(pair, line)
 
@@ -68,12 +64,8 @@ class Fences(Generic[Key]):
         line = self._lines.get(pair)
         if line is None or line.ping != identifier:
             return None
-        taken, line.before, line.ping = line.before, [], ""
-        if line.behind:
-            self._raise(pair, line)
-        else:
-            del self._lines[pair]
-            self._alarms.cancel(pair)
+        taken, line.before = [key for _, key in line.before], []
+        self._go_on(pair, line)
         return taken
 
     def holds(self, pair: Pair, identifier: str) -> bool:
@@ -91,18 +83,47 @@ class Fences(Generic[Key]):
         """Return what can no longer be confirmed, because the stream of the pair went away."""
         line = self._lines.pop(pair, None)
         self._alarms.cancel(pair)
-        return [] if line is None else line.before + line.behind
+        return [] if line is None else [key for _, key in line.before + line.behind]
 
-    def on_timer(self, now: float) -> list[Key]:
-        """Return what the far servers took too long over."""
-        return [key for pair in self._alarms.due(now) for key in self.lost(pair)]
+    def late(self, pair: Pair, now: float) -> list[Key]:
+        """Return what has waited too long, in order."""
+        line = self._lines.get(pair)
+        waiting = [] if line is None else line.before + line.behind
+        return [key for since, key in waiting if since + PATIENCE <= now]
+
+    def wait_on(self, pair: Pair, settled: Collection[Key], until: float) -> None:
+        """Look at the pair again at `until`, and no longer at what is `settled`.
+
+        A ping before which nothing waits any more counts as answered.
+        """
+        line = self._lines.get(pair)
+        if line is None:
+            return
+        line.before = [each for each in line.before if each[1] not in settled]
+        line.behind = [each for each in line.behind if each[1] not in settled]
+        if line.before:
+            self._alarms.set(pair, until)
+        else:
+            self._go_on(pair, line)
+
+    def on_timer(self, now: float) -> list[Pair]:
+        """Return the pairs in which something may be `late`."""
+        return self._alarms.due(now)
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
         return self._alarms.next()
 
+    def _go_on(self, pair: Pair, line: _Line[Key]) -> None:
+        line.ping = ""
+        if line.behind:
+            self._raise(pair, line)
+        else:
+            del self._lines[pair]
+            self._alarms.cancel(pair)
+
     def _raise(self, pair: Pair, line: _Line[Key]) -> None:
         line.before, line.behind = line.behind, []
         line.ping = self._token()
-        self._alarms.set(pair, line.since + PATIENCE)
+        self._alarms.set(pair, line.before[0][0] + PATIENCE)
         self._ping(pair, line.ping)

@@ -16,8 +16,9 @@ from typing import Final, cast
 from dragoman.bridge.admission import Admission, Admitted, Complaints, Refused, Wait
 from dragoman.bridge.directory import Directory, Look, Override, Place, Side, Standing
 from dragoman.bridge.discovery import Discovery
-from dragoman.bridge.federation import Federation, Link, OurStream
+from dragoman.bridge.federation import Federation
 from dragoman.bridge.fence import Pair
+from dragoman.bridge.link import Link, OurStream
 from dragoman.bridge.message import ALLOW, Messages, Rules, stanza_key
 from dragoman.bridge.naming import Attachment, Naming
 from dragoman.bridge.ports import Lookup, SipWire, XmppWire
@@ -364,15 +365,23 @@ class Hub:
         if self._tap.readers:
             self._show(Direction.OUT, stanza, peer)
 
-    def lost(self, pair: Pair) -> None:
-        """Learn that a stream of ours went away."""
-        self.messages.lost(pair)
+    def lost(self, pair: Pair, unacknowledged: Sequence[Element] | None) -> None:
+        """Learn that a stream of ours went away, and what the far server may not have taken."""
+        self.messages.lost(pair, unacknowledged, self._loop.time())
 
     # -- XMPP: what services and streams want -----------------------------------------------
 
     def send(self, stanza: Element, local: str, remote: str) -> None:
         """Send a stanza from our domain `local` to the domain `remote`."""
         self.federation.send(stanza, local, remote, self._loop.time())
+
+    def unacknowledged(self, local: str, remote: str) -> Sequence[Element] | None:
+        """Return what the far server may not have taken yet; None where nobody knows."""
+        return self.federation.unacknowledged(local, remote)
+
+    def silent(self, local: str, remote: str) -> None:
+        """Give up a stream whose server does not answer."""
+        self.federation.silent(local, remote)
 
     def look_up(self, link: Link) -> None:
         """Find the servers of a link's far domain."""

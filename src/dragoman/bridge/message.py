@@ -4,8 +4,8 @@ Nothing disappears: a MESSAGE is answered once the far server has taken the stan
 refused it (its error, as a status); a stanza whose MESSAGE fails comes back as an error.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 from logging import getLogger
 from typing import Final
@@ -41,13 +41,17 @@ from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import ping
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
 from dragoman.xmpp.jid import Jid
-from dragoman.xmpp.stanza import MESSAGE, error_reply, iq
+from dragoman.xmpp.stanza import BODY, MESSAGE, error_reply, iq, message
 
 log = getLogger(__name__)
 
 ALLOW: Final = ("MESSAGE", "OPTIONS")
 """The methods that are served."""
 
+LOOK_AGAIN: Final = 5.0
+"""Seconds until it is seen again whether the far server has taken what it was late with."""
+EXCERPT: Final = 60
+"""Characters of a message that are quoted when its sender is told that it was not delivered."""
 RETRY_AFTER: Final = 5
 """Seconds after which a sender may try again when the gateway has too much under way."""
 
@@ -80,6 +84,8 @@ class _Waiting:
     request: Request
     transaction: ServerTransaction
     exchange: str
+    owed: bool = False
+    """Whether it was answered 202 already, because it is kept until the far server has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,8 @@ class _Crossing:
     stanza: Element
     request: Request
     exchange: str
+    notice: bool = False
+    """Whether it is a word of our own, whose failure nobody is told."""
 
 
 class Messages:
@@ -118,6 +126,7 @@ class Messages:
         self._crossings: dict[int, _Crossing] = {}
         self._handles = count(1)
         self._pager: Pager[int] = Pager(total=rules.pending)
+        self._now = 0.0
 
     # -- from SIP -----------------------------------------------------------------------
 
@@ -131,6 +140,7 @@ class Messages:
         trusted: bool = False,
     ) -> None:
         """Carry a MESSAGE of `sender`, who is believed; `trusted` is that of `recipient_of`."""
+        self._now = now
         try:
             stanza = self._stanza(request, sender, trusted=trusted)
         except Refused as error:
@@ -194,9 +204,29 @@ class Messages:
             return False
         if answer.status >= 300:
             self._log_failure(found, key, answer.status, reason)
+        if found.owed:
+            if answer.status >= 300:
+                self._notify(found, key, reason)
+            return True
         response = response_to(found.request, answer.status, answer.reason, headers=answer.headers)
         self._sip.respond(found.transaction, response)
         return True
+
+    def _owe(self, key: Key) -> None:
+        """Answer a MESSAGE before its sender gives up: we keep it until the far server has it."""
+        found = self._waiting.get(key)
+        if found is not None and not found.owed:
+            self._waiting[key] = replace(found, owed=True)
+            self._sip.respond(found.transaction, response_to(found.request, 202))
+
+    def _notify(self, found: _Waiting, key: Key, reason: str) -> None:
+        """Tell by a MESSAGE that one which was answered 202 was not delivered after all."""
+        quoted = ""
+        if (found.request.get("Content-Type") or "").startswith("text/plain"):
+            quoted = f": {found.request.body.decode('utf-8', 'replace')[:EXCERPT]}"
+        body = Element(BODY, None, (f"[not delivered, {reason}]{quoted}",))
+        stanza = message(key[1], key[2], id=self._token(), type="chat", children=[body])
+        self._cross(stanza, found.exchange, self._now, notice=True)
 
     def _refuse(
         self, request: Request, transaction: ServerTransaction, answer: Answer, reason: str
@@ -231,18 +261,20 @@ class Messages:
         if stanza.get("type") == "error":
             self._bounced(stanza)
             return
+        self._cross(stanza, self._tap.exchange(stanza_key(stanza)), now)
+
+    def _cross(self, stanza: Element, exchange: str, now: float, *, notice: bool = False) -> None:
         try:
             request = self._request(stanza)
         except StanzaError as error:
-            self._return(stanza, error, self._tap.exchange(stanza_key(stanza)))
+            self._return(stanza, error, exchange, notice=notice)
             return
         if isinstance(request, Dropped):
             log.debug("stanza dropped", extra=about(jid=stanza.get("from"), reason=request.reason))
             return
-        exchange = self._tap.exchange(stanza_key(stanza))
         self._tap.join(exchange, sip_key(request))
         handle = next(self._handles)
-        self._crossings[handle] = _Crossing(stanza, request, exchange)
+        self._crossings[handle] = _Crossing(stanza, request, exchange, notice)
         self._pager.submit(request.target, handle, now)
         self._take_turns(now)
 
@@ -251,8 +283,7 @@ class Messages:
         taken = self._fences.answered((local, remote), stanza.get("id", ""))
         if taken is None:
             return False
-        for key in taken:
-            self._settle(key, Answer(202), "")
+        self._take_all(taken)
         return True
 
     def _bounced(self, stanza: Element) -> None:
@@ -302,7 +333,7 @@ class Messages:
                 text = "The message waited too long for those before it"
             found = self._crossings.pop(event.handle)
             full = StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT, text=text)
-            self._return(found.stanza, full, found.exchange)
+            self._return(found.stanza, full, found.exchange, notice=found.notice)
 
     # -- what became of it ----------------------------------------------------------------
 
@@ -321,12 +352,14 @@ class Messages:
         if found is None:
             return
         if error is not None:
-            self._return(found.stanza, error, found.exchange)
+            self._return(found.stanza, error, found.exchange, notice=found.notice)
         self._pager.finished(handle, now)
         self._take_turns(now)
 
-    def _return(self, stanza: Element, error: StanzaError, exchange: str) -> None:
-        """Tell the sender of a stanza that it did not cross."""
+    def _return(
+        self, stanza: Element, error: StanzaError, exchange: str, *, notice: bool = False
+    ) -> None:
+        """Tell the sender of a stanza that it did not cross; who sent a notice is ourselves."""
         sender, target = stanza.get("from", ""), stanza.get("to", "")
         log.warning(
             "message not delivered",
@@ -338,7 +371,7 @@ class Messages:
                 reason=error.reason,
             ),
         )
-        reply = error_reply(stanza, error) if wants_errors(stanza) else None
+        reply = error_reply(stanza, error) if wants_errors(stanza) and not notice else None
         if reply is not None:
             self._xmpp.send(reply, Jid.parse(target).domain, Jid.parse(sender).domain)
 
@@ -366,10 +399,21 @@ class Messages:
         if self._fences.holds(pair, identifier):
             self._fail_all(self._fences.lost(pair), error.reason)
 
-    def lost(self, pair: Pair) -> None:
-        """Learn that the stream to a domain ended: nobody knows what became of what was sent."""
+    def lost(self, pair: Pair, unacknowledged: Sequence[Element] | None, now: float) -> None:
+        """Learn that the stream to a domain ended, and what the far server may not have taken.
+
+        None says that nobody knows what became of anything that was sent.
+        """
+        self._now = now
         for each in self._fences.pairs(pair):
-            self._fail_all(self._fences.lost(each), "the stream ended before an answer")
+            keys = self._fences.lost(each)
+            doubtful = keys if unacknowledged is None else _keys(unacknowledged)
+            self._fail_all([key for key in keys if key in doubtful], "the stream was lost")
+            self._take_all([key for key in keys if key not in doubtful])
+
+    def _take_all(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self._settle(key, Answer(202), "")
 
     def _fail_all(self, keys: list[Key], reason: str) -> None:
         for key in keys:
@@ -379,9 +423,29 @@ class Messages:
 
     def on_timer(self, now: float) -> None:
         """Give up on what has waited too long."""
-        self._fail_all(self._fences.on_timer(now), "the server did not answer")
+        self._now = now
+        for pair in self._fences.on_timer(now):
+            self._be_late(pair, now)
         self._pager.on_timer(now)
         self._take_turns(now)
+
+    def _be_late(self, pair: Pair, now: float) -> None:
+        """Answer what the far server takes too long over, before its sender gives up.
+
+        On a managed stream it is delivered or comes back for certain, so the sender may trust us
+        with it; else nobody knows, and the stream is given up.
+        """
+        unacknowledged = self._xmpp.unacknowledged(*pair)
+        if unacknowledged is None:
+            self._fail_all(self._fences.lost(pair), "the server did not answer")
+            self._xmpp.silent(*pair)
+            return
+        doubtful, late = _keys(unacknowledged), self._fences.late(pair, now)
+        taken = {key for key in late if key not in doubtful}
+        self._take_all(taken)
+        for key in late:
+            self._owe(key)
+        self._fences.wait_on(pair, taken, now + LOOK_AGAIN)
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
@@ -395,7 +459,7 @@ class Messages:
         self._pager = Pager(total=self._rules.pending)
         late = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text="The gateway stops")
         for found in crossings.values():
-            self._return(found.stanza, late, found.exchange)
+            self._return(found.stanza, late, found.exchange, notice=found.notice)
 
     @property
     def idle(self) -> bool:
@@ -420,6 +484,12 @@ def stanza_key(stanza: Element) -> str:
 
 def _key(stanza: Element, recipient: Jid) -> Key:
     return stanza.get("id", ""), stanza.attributes["from"], str(recipient.bare)
+
+
+def _keys(stanzas: Sequence[Element]) -> set[Key]:
+    """Return the keys of the messages among what was sent."""
+    found = (each for each in stanzas if each.name == MESSAGE)
+    return {_key(each, Jid.parse(each.attributes["to"])) for each in found}
 
 
 def _failure(cause: Cause | Unreached | StanzaError) -> StanzaError:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Hashable, Sequence
 from typing import Protocol, TypeVar
 
-from dragoman.bridge.federation import Line, OurStream
+from dragoman.bridge.link import Line, OurStream
 from dragoman.records import Answer, Question
 from dragoman.sip.endpoint import Endpoint, ServerTransaction
 from dragoman.sip.message import Request, Response
@@ -35,6 +35,15 @@ class XmppPort(Protocol):
         It waits while a stream is made.  One that cannot be handed over comes back to the
         service as `undelivered`, once, with the error to tell.
         """
+
+    def unacknowledged(self, local: str, remote: str) -> Sequence[Element] | None:
+        """Return what was handed over and the far server may not have taken yet.
+
+        None where nobody knows: its stream is not managed (XEP-0198), or there is none.
+        """
+
+    def silent(self, local: str, remote: str) -> None:
+        """Give up a stream whose server does not answer: what was sent on it counts as lost."""
 
 
 class Lookup(Protocol):

@@ -1,6 +1,8 @@
 """The driver of stream cores: lends a core one TCP connection, TLS where asked, and a clock."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, cast, runtime_checkable
@@ -149,6 +151,15 @@ class StreamDriver(asyncio.Protocol):
         if self._transport is not None and not self._lost:
             self._reason = reason
             self._transport.abort()
+
+    def reset(self, reason: str) -> None:
+        """Close at once, and take back what the kernel has not delivered (RFC 9293 §3.10.5)."""
+        if self._transport is not None and not self._lost:
+            # With no time to linger the kernel forgets what waits, and sends RST.
+            found = self._transport.get_extra_info("socket")
+            if found is not None:
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.abort(reason)
 
     def when_lost(self, call: Callable[[], None]) -> None:
         """Have `call` made when the connection is gone, before the owner hears of it."""

@@ -64,6 +64,10 @@ class XmppLine:
         """Send what waits, and close."""
         self._driver.close(reason)
 
+    def abort(self, reason: str) -> None:
+        """Close at once; nothing that the peer has not got yet may reach it any more."""
+        self._driver.reset(reason)
+
     def _engine(self, domain: str) -> TlsEngine:
         if isinstance(self._stream, OutgoingStream):
             return self._tls.client(domain, local=self._stream.local, alpn=ALPN)

@@ -47,10 +47,11 @@ class ComponentStream(Stream):
         """Whether stanzas may be sent."""
         return self._state is State.READY and self._life is Life.UP
 
-    def send(self, stanza: Element) -> None:
+    def send(self, stanza: Element, now: float) -> None:
         """Send a stanza from the component's domain; LocalError unless the stream is ready."""
         if not self.ready:
             raise LocalError("the component is not connected")
+        self._now = now
         self._sent = True
         self._out.append(to_xml(stanza, COMPONENT).encode())
 
@@ -97,6 +98,12 @@ class ComponentStream(Stream):
         if self._state is not State.READY:
             cause = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=error.reason)
             self._events.append(Refused(error, cause, host))
+
+    def _farewell(self) -> None:
+        """Say nothing: a component's stream is not managed."""
+
+    def _parting(self, element: Element) -> None:
+        """Take nothing that comes after our closing tag."""
 
     def _expired(self, key: Hashable) -> None:
         if key is Timer.KEEPALIVE:

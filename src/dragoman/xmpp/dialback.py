@@ -14,6 +14,7 @@ FEATURE: Final = "urn:xmpp:features:dialback"
 RESULT: Final = f"{{{NS}}}result"
 VERIFY: Final = f"{{{NS}}}verify"
 OFFER: Final = f"{{{FEATURE}}}dialback"
+ERRORS: Final = f"{{{FEATURE}}}errors"
 
 
 class Verdict(StrEnum):
@@ -75,4 +76,4 @@ def answer(request: Element, outcome: Verdict | StanzaError) -> Element:
 
 def offer() -> Element:
     """Return the stream feature: dialback, with errors told gracefully (XEP-0220 §2.4)."""
-    return Element(OFFER, None, (Element(f"{{{FEATURE}}}errors"),))
+    return Element(OFFER, None, (Element(ERRORS),))

@@ -119,12 +119,23 @@ class StreamError(RemoteError):
     content of see-other-host ("" otherwise).
     """
 
-    def __init__(self, condition: StreamCondition, text: str = "", *, host: str = "") -> None:
-        """Build from the condition, a sentence for people and, for see-other-host, the place."""
+    def __init__(
+        self,
+        condition: StreamCondition,
+        text: str = "",
+        *,
+        host: str = "",
+        application: Element | None = None,
+    ) -> None:
+        """Build from the condition, a sentence for people and, for see-other-host, the place.
+
+        `application` is the application-specific condition (§4.9.4).
+        """
         super().__init__(_reason(condition, text))
         self.condition = condition
         self.text = text
         self.host = host
+        self.application = application
 
     @classmethod
     def parse(cls, element: Element) -> Self:
@@ -137,7 +148,10 @@ class StreamError(RemoteError):
 
     def element(self) -> Element:
         """The `<stream:error/>` to send before the stream is closed (§4.9.2)."""
-        return _error(_STREAM_ERROR, {}, STREAM_ERRORS, self.condition, self.host, self.text, "en")
+        error = _error(_STREAM_ERROR, {}, STREAM_ERRORS, self.condition, self.host, self.text, "en")
+        if self.application is not None:
+            error.children.append(self.application)
+        return error
 
 
 class StanzaError(RemoteError):

@@ -1,4 +1,4 @@
-"""Server-to-server streams that we accept (RFC 6120 §4-6, §8.1; XEP-0178 §3, XEP-0220 §2.2)."""
+"""Server-to-server streams that we accept (RFC 6120 §4-6, §8.1; XEP-0178, XEP-0220, XEP-0288)."""
 
 from base64 import b64decode
 from collections.abc import Callable, Hashable
@@ -8,12 +8,14 @@ from itertools import product
 from typing import Final
 
 from dragoman.errors import LocalError
-from dragoman.xmpp import dialback
+from dragoman.xmpp import dialback, resume
 from dragoman.xmpp.dialback import Verdict, VerifyQuery
 from dragoman.xmpp.element import CLIENT, SERVER, Element
 from dragoman.xmpp.failure import Condition, StanzaError, StreamCondition, StreamError
 from dragoman.xmpp.header import check_header, domain_of, limits, names
 from dragoman.xmpp.parser import StreamStart
+from dragoman.xmpp.resume import Ledger
+from dragoman.xmpp.s2s import BIDI, BIDI_OFFER, ServerStream
 from dragoman.xmpp.stream import (
     FEATURES,
     MECHANISM,
@@ -24,9 +26,7 @@ from dragoman.xmpp.stream import (
     Life,
     PeerIdentity,
     Policy,
-    StanzaArrived,
     StartTls,
-    Stream,
     Timer,
 )
 
@@ -53,6 +53,13 @@ class Paired(Event):
     remote: str
 
 
+@dataclass(frozen=True, slots=True)
+class ResumeWanted(Event):
+    """Does the session `id` wait for a stream?  Until `adopt` answers, this one stands still."""
+
+    id: str
+
+
 class State(Enum):
     """Where negotiation stands, as the receiving entity sees it."""
 
@@ -75,6 +82,11 @@ class Input(Enum):
     AUTH = auto()
     RESULT = auto()
     VERIFY = auto()
+    BIDI = auto()
+    ENABLE = auto()
+    RESUME = auto()
+    REQUEST = auto()
+    ANSWER = auto()
     STANZA = auto()
     OTHER = auto()
 
@@ -84,13 +96,18 @@ _INPUTS: Final = {
     f"{{{SASL}}}auth": Input.AUTH,
     dialback.RESULT: Input.RESULT,
     dialback.VERIFY: Input.VERIFY,
+    BIDI: Input.BIDI,
+    resume.ENABLE: Input.ENABLE,
+    resume.RESUME: Input.RESUME,
+    resume.REQUEST: Input.REQUEST,
+    resume.ANSWER: Input.ANSWER,
     f"{{{CLIENT}}}message": Input.STANZA,
     f"{{{CLIENT}}}presence": Input.STANZA,
     f"{{{CLIENT}}}iq": Input.STANZA,
 }
 
 
-class IncomingStream(Stream):
+class IncomingStream(ServerStream):
     """The stream on which another server sends to domains of ours.
 
     `secret` is what our dialback keys are made with, `token()` gives stream identifiers that
@@ -108,7 +125,7 @@ class IncomingStream(Stream):
         direct_tls: bool = False,
     ) -> None:
         """Begin; nothing is known of the peer."""
-        super().__init__(SERVER, policy)
+        super().__init__(policy)
         self._secret = secret
         self._token = token
         self._direct_tls = direct_tls
@@ -120,15 +137,9 @@ class IncomingStream(Stream):
         self._modern = True
         self._external = ""
         self._question: tuple[str, Callable[[bool], None]] | None = None
-        self._pairs: set[tuple[str, str]] = set()
-        self._spelled: dict[tuple[str, str], tuple[str, str]] = {}
+        self._wanted: tuple[str, str | None] | None = None
         self._queries: dict[tuple[str, str], VerifyQuery] = {}
         self._refusals = 0
-
-    @property
-    def pairs(self) -> frozenset[tuple[str, str]]:
-        """The authenticated domain pairs, each (ours, theirs)."""
-        return frozenset(self._pairs)
 
     def secured(self, peer: PeerIdentity, now: float) -> None:
         """Note that TLS is there, and who its certificate says the peer is."""
@@ -149,6 +160,23 @@ class IncomingStream(Stream):
         self._question = None
         try:
             then(yes)
+        except StreamError as error:
+            self._fail(error)
+        self._resume()
+
+    def adopt(self, ledger: Ledger | None, now: float) -> None:
+        """Answer `ResumeWanted`: the session to go on with, None where there is none (any more)."""
+        if self._wanted is None or self._life is not Life.UP:
+            return
+        self._now = now
+        (_, handled), self._wanted = self._wanted, None
+        try:
+            if ledger is None:
+                self._write(resume.failed(Condition.ITEM_NOT_FOUND))
+            else:
+                ledger.acknowledge(handled)
+                self._write(resume.resumed(ledger))
+                self._go_on_with(ledger)
         except StreamError as error:
             self._fail(error)
         self._resume()
@@ -240,7 +268,8 @@ class IncomingStream(Stream):
         if self._state is State.PLAIN:
             return [Element(STARTTLS, None, (Element(f"{{{TLS}}}required"),))]
         if self._state is State.READY:
-            return [dialback.offer(), limits(self._policy.max_stanza, self._policy.idle)]
+            bounds = limits(self._policy.max_stanza, self._policy.idle)
+            return [dialback.offer(), resume.offer(), bounds]
         offered = [] if self._peer else [Element(STARTTLS)]
         if self._vouched(self._remote):
             mechanism = Element(f"{{{SASL}}}mechanism", None, (MECHANISM,))
@@ -250,7 +279,8 @@ class IncomingStream(Stream):
         if not offered:
             text = f"a certificate that is good for {self._remote} is required"
             raise StreamError(StreamCondition.NOT_AUTHORIZED, text)
-        return [*offered, limits(self._policy.max_stanza, self._policy.idle)]
+        bounds = limits(self._policy.max_stanza, self._policy.idle)
+        return [*offered, Element(BIDI_OFFER), bounds]
 
     def _vouched(self, remote: str) -> bool:
         return bool(remote) and self._peer is not None and self._peer.vouches(remote)
@@ -297,6 +327,37 @@ class IncomingStream(Stream):
             self._pair(self._local, self._remote)
             self._state = State.HEADER
             self._restart()
+
+    def _both_ways(self, _: Element) -> None:
+        self.bidi = True
+
+    def _enable(self, element: Element) -> None:
+        """Manage the stream from here on (XEP-0198 §3)."""
+        if self.ledger is not None:
+            self._write(resume.failed(Condition.UNEXPECTED_REQUEST))
+            return
+        self.ledger = Ledger(self._policy.max_unacknowledged)
+        # What we sent on a stream of both directions goes back to its senders instead, for a
+        # session that may be resumed late would overtake what took another way meanwhile.
+        if element.get("resume") in {"true", "1"} and not self.bidi:
+            self.ledger.id = self._token()
+            self.ledger.patience = self._policy.resumption
+        self._write(resume.enabled(self.ledger))
+
+    def _enable_too_early(self, _: Element) -> None:
+        self._write(resume.failed(Condition.UNEXPECTED_REQUEST))
+
+    def _resume_session(self, element: Element) -> None:
+        """Have the session looked for; input waits until then."""
+        if self.ledger is not None:
+            self._write(resume.failed(Condition.UNEXPECTED_REQUEST))
+            return
+        self._wanted = (element.get("previd", ""), element.get("h"))
+        self._held = bytearray()
+        self._events.append(ResumeWanted(self._wanted[0]))
+
+    def _may_send(self) -> bool:
+        return self.bidi and self._state is State.READY
 
     def _forget_keys(self) -> None:
         """Drop open questions: their keys were made for a stream that ends here."""
@@ -364,30 +425,8 @@ class IncomingStream(Stream):
         unknown = StanzaError(Condition.ITEM_NOT_FOUND)
         self._write(dialback.answer(request, Verdict.INVALID if yes else unknown))
 
-    def _stanza(self, stanza: Element) -> None:
-        attributes = stanza.attributes
-        to, sender = attributes.get("to"), attributes.get("from")
-        if not to or not sender:
-            text = "a stanza has `to` and `from`"
-            raise StreamError(StreamCondition.IMPROPER_ADDRESSING, text)
-        spelled = (_domain_part(to), _domain_part(sender))
-        pair = self._spelled.get(spelled) or self._find_pair(*spelled)
-        self._events.append(StanzaArrived(stanza, *pair))
-
-    def _find_pair(self, to: str, sender: str) -> tuple[str, str]:
-        """Return the authenticated pair of two domains; StreamError if there is none (§8.1)."""
-        for local, remote in self._pairs:
-            if names(sender, remote) and names(to, local):
-                if len(self._spelled) < 4 * self._policy.max_pairs:
-                    self._spelled[to, sender] = (local, remote)
-                return local, remote
-        if any(names(sender, remote) for _, remote in self._pairs):
-            raise StreamError(StreamCondition.HOST_UNKNOWN, f"{to[:256]} is not on this stream")
-        raise StreamError(StreamCondition.INVALID_FROM, f"{sender[:256]} is not authenticated")
-
     def _pair(self, local: str, remote: str) -> None:
-        self._pairs.add((local, remote))
-        self._spelled[local, remote] = (local, remote)
+        super()._pair(local, remote)
         self._events.append(Paired(local, remote))
         if not self._established:
             self._established = True
@@ -406,6 +445,8 @@ class IncomingStream(Stream):
             self._fail(StreamError(StreamCondition.CONNECTION_TIMEOUT, "nothing was heard"))
         elif key is Timer.IDLE:
             self._alarms.set(Timer.IDLE, self._heard + self._policy.idle)
+        else:
+            super()._expired(key)
 
     _STEPS: Final = {
         (State.PLAIN, Input.STARTTLS): _starttls,
@@ -416,7 +457,14 @@ class IncomingStream(Stream):
         (State.OPEN, Input.AUTH): _auth,
         **dict.fromkeys(product((State.OPEN, State.READY), (Input.RESULT,)), _result),
         **dict.fromkeys(product((State.OPEN, State.READY), (Input.VERIFY,)), _verify),
-        (State.READY, Input.STANZA): _stanza,
+        (State.OPEN, Input.BIDI): _both_ways,
+        (State.OPEN, Input.ENABLE): _enable_too_early,
+        (State.OPEN, Input.RESUME): _enable_too_early,
+        (State.READY, Input.ENABLE): _enable,
+        (State.READY, Input.RESUME): _resume_session,
+        (State.READY, Input.REQUEST): ServerStream.SHARED["r"],
+        (State.READY, Input.ANSWER): ServerStream.SHARED["a"],
+        (State.READY, Input.STANZA): ServerStream.SHARED["stanza"],
     }
     """What each element does in each state; what is not here ends the stream."""
 
@@ -433,10 +481,3 @@ def _authzid(text: str) -> str | None:
         return b64decode(text, validate=True).decode()
     except ValueError:
         return None
-
-
-def _domain_part(address: str) -> str:
-    """Return what may be the domain of an address: the stream judges domains, nothing else."""
-    bare = address.partition("/")[0]
-    local, at, domain = bare.partition("@")
-    return domain if at else local

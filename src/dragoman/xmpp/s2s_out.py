@@ -1,4 +1,4 @@
-"""Server-to-server streams that we open (RFC 6120 §4-6, XEP-0178 §3, XEP-0220 §2.1, XEP-0368)."""
+"""Server-to-server streams that we open (RFC 6120 §4-6, XEP-0178, XEP-0220, XEP-0288, XEP-0368)."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -7,17 +7,18 @@ from itertools import product
 from typing import Final
 
 from dragoman.errors import LocalError
-from dragoman.xmpp import dialback
+from dragoman.xmpp import dialback, resume
 from dragoman.xmpp.dialback import Verdict, VerifyQuery
-from dragoman.xmpp.element import CLIENT, SERVER, Element, to_xml
+from dragoman.xmpp.element import CLIENT, SERVER, Element
 from dragoman.xmpp.failure import Condition, StanzaError, StreamCondition, StreamError
 from dragoman.xmpp.header import check_header, max_bytes, names
 from dragoman.xmpp.parser import StreamStart
+from dragoman.xmpp.resume import Ledger
+from dragoman.xmpp.s2s import BIDI, BIDI_OFFER, ServerStream
 from dragoman.xmpp.stream import (
     END,
     FEATURES,
     MECHANISM,
-    PREFIXES,
     SASL,
     STARTTLS,
     TLS,
@@ -29,7 +30,6 @@ from dragoman.xmpp.stream import (
     Refused,
     StanzaArrived,
     StartTls,
-    Stream,
     Timer,
 )
 
@@ -41,6 +41,23 @@ class Verified(Event):
     query: VerifyQuery
     valid: bool
     error: StanzaError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Joined(Event):
+    """The answer to `join`; `error` says why that pair cannot use the stream."""
+
+    local: str
+    remote: str
+    error: StanzaError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Joining:
+    """A pair that we have shown a key for; the name of its time-out too."""
+
+    local: str
+    remote: str
 
 
 class State(Enum):
@@ -59,6 +76,8 @@ class State(Enum):
     """We sent our key."""
     OPEN = auto()
     """Nothing is authenticated, and nothing more is being tried: db:verify passes."""
+    RESUMING = auto()
+    """We want to go on with a session that was lost (XEP-0198 §5)."""
     READY = auto()
 
 
@@ -73,6 +92,11 @@ class Input(Enum):
     CHALLENGE = auto()
     RESULT = auto()
     VERIFY = auto()
+    ENABLED = auto()
+    RESUMED = auto()
+    UNMANAGED = auto()
+    REQUEST = auto()
+    ANSWER = auto()
     STANZA = auto()
     OTHER = auto()
 
@@ -89,22 +113,28 @@ _INPUTS: Final = {
     f"{{{SASL}}}challenge": Input.CHALLENGE,
     dialback.RESULT: Input.RESULT,
     dialback.VERIFY: Input.VERIFY,
+    resume.ENABLED: Input.ENABLED,
+    resume.RESUMED: Input.RESUMED,
+    resume.FAILED: Input.UNMANAGED,
+    resume.REQUEST: Input.REQUEST,
+    resume.ANSWER: Input.ANSWER,
     f"{{{CLIENT}}}message": Input.STANZA,
     f"{{{CLIENT}}}presence": Input.STANZA,
     f"{{{CLIENT}}}iq": Input.STANZA,
 }
 
 
-class OutgoingStream(Stream):
+class OutgoingStream(ServerStream):
     """The stream on which our domain `local` sends to the domain `remote`.
 
     `secret` makes the dialback keys; `have_certificate` says whether TLS shows one of ours for
     `local`.  With `direct_tls` the driver does TLS first of all and calls `secured`.  With
     `verify_only` the stream carries `db:verify` and nothing else, is never authenticated, and
-    closes when the last answer is there (XEP-0220 §2.1.2).
+    closes when the last answer is there (XEP-0220 §2.1.2).  `past` is the session of a stream
+    that was lost: it is resumed if the peer still knows it, and then becomes `ledger`.
 
-    Events: StartTls, then Ready or Refused; Verified; StanzaArrived (a peer that answers on the
-    same stream); Ended.
+    Events: StartTls, then Ready or Refused; Verified; Joined; StanzaArrived (proven only where
+    `bidi` holds); Ended.
     """
 
     def __init__(
@@ -117,9 +147,10 @@ class OutgoingStream(Stream):
         direct_tls: bool = False,
         have_certificate: bool = True,
         verify_only: bool = False,
+        past: Ledger | None = None,
     ) -> None:
         """Begin; both domains are in U-labels, as a `Jid` has them."""
-        super().__init__(SERVER, policy)
+        super().__init__(policy)
         self.local = local
         self.remote = remote
         self._secret = secret
@@ -131,17 +162,26 @@ class OutgoingStream(Stream):
         self._authenticated = False
         self._id = ""
         self._dialback = False
-        self._limit: int | None = None
+        self._several = False
+        self._managed = False
+        self._past = past
+        self._joining: set[_Joining] = set()
         self._queries: dict[tuple[str, str], VerifyQuery] = {}
         self._unasked: list[VerifyQuery] = []
         self._settled = False
-        self._sent = False
         self._quiet = 0.0
 
     @property
-    def ready(self) -> bool:
-        """Whether stanzas may be sent."""
-        return self._state is State.READY and self._life is Life.UP
+    def several(self) -> bool:
+        """Whether `join` may be asked: the peer tells dialback errors (XEP-0220 §2.7)."""
+        room = len(self._pairs) + len(self._joining) < self._policy.max_pairs
+        return self.ready and self._several and room
+
+    def vouches(self, domain: str) -> bool:
+        """Tell whether the peer may be sent what is for `domain`, by the policy for that domain."""
+        if not self._policy.require_certificate(domain):
+            return True
+        return self._peer is not None and self._peer.vouches(domain)
 
     def secured(self, peer: PeerIdentity, now: float) -> None:
         """Note that TLS is there, and who its certificate says the peer is."""
@@ -158,20 +198,19 @@ class OutgoingStream(Stream):
             self._state = State.HEADER
             self._open()
 
-    def send(self, stanza: Element) -> None:
-        """Send a stanza whose addresses belong to the two domains.
+    def join(self, local: str, remote: str, now: float) -> None:
+        """Ask the peer to take another pair on this stream (XEP-0220 §2.7); `Joined` follows.
 
-        Raises LocalError unless the stream is ready, and StanzaError (policy-violation) for a
-        stanza larger than the peer takes (XEP-0478 §4).
+        Raises LocalError where `several` does not hold.
         """
-        if self._state is not State.READY or self._life is not Life.UP:
-            raise LocalError("the stream is not ready")
-        data = to_xml(stanza, SERVER, PREFIXES).encode()
-        if self._limit is not None and len(data) > self._limit:
-            text = f"{self.remote} takes stanzas of up to {self._limit} bytes"
-            raise StanzaError(Condition.POLICY_VIOLATION, text=text)
-        self._sent = True
-        self._out.append(data)
+        if not self.several:
+            raise LocalError("the stream takes no other pair")
+        self._now = now
+        pair = _Joining(local, remote)
+        self._joining.add(pair)
+        self._alarms.set(pair, now + self._policy.verify)
+        shown = dialback.key(self._secret, remote, local, self._id)
+        self._write(dialback.request(local, remote, shown))
 
     def verify(self, query: VerifyQuery, now: float) -> None:
         """Ask the peer, which answers for `query.remote`, whether it made that key.
@@ -235,6 +274,9 @@ class OutgoingStream(Stream):
             self._dialback = True
             self._show_key()
 
+    def _may_send(self) -> bool:
+        return self._state is State.READY
+
     def _element(self, element: Element) -> None:
         step = self._STEPS.get((self._state, _INPUTS.get(element.name, Input.OTHER)))
         if step is None:
@@ -244,17 +286,26 @@ class OutgoingStream(Stream):
 
     def _take_features(self, features: Element) -> None:
         if self._authenticated:
-            self._limit = max_bytes(features)
-            self._become_ready()
+            self._note_offers(features)
+            self._go_on()
         elif self._peer is None and features.find(STARTTLS) is not None:
             self._write(Element(STARTTLS))
             self._state = State.PROCEED
         elif self._peer is None and self._policy.require_encryption:
             self._require_tls()
         else:
-            self._limit = max_bytes(features)
-            self._dialback = self._dialback or features.find(dialback.OFFER) is not None
+            self._note_offers(features)
+            if features.find(BIDI_OFFER) is not None and not self._verify_only:
+                self.bidi = True
+                self._write(Element(BIDI))
             self._authenticate(features)
+
+    def _note_offers(self, features: Element) -> None:
+        self._limit = max_bytes(features)
+        self._managed = features.find(resume.OFFER) is not None
+        offered = features.find(dialback.OFFER)
+        self._dialback = self._dialback or offered is not None
+        self._several = offered is not None and offered.find(dialback.ERRORS) is not None
 
     def _require_tls(self) -> None:
         text = "encryption is required, and was not offered"
@@ -310,7 +361,7 @@ class OutgoingStream(Stream):
             return
         match result.get("type"):
             case Verdict.VALID:
-                self._become_ready()
+                self._go_on()
             case Verdict.INVALID:
                 # XEP-0220 §2.1.1 names the condition; the peer closes, and so do we.
                 refusal = StreamError(StreamCondition.NOT_AUTHORIZED, "the key was found invalid")
@@ -323,6 +374,33 @@ class OutgoingStream(Stream):
                 self._refuse(refusal, _timeout(reason))
             case _:
                 pass
+
+    def _another(self, result: Element) -> None:
+        """Take the answer about a pair that is to join; a key on our own stream is refused."""
+        if result.get("type") is None:
+            if self.bidi:
+                refusal = StanzaError(Condition.FEATURE_NOT_IMPLEMENTED)
+                self._write(dialback.answer(result, refusal))
+            return
+        for pair in self._joining:
+            if names(result.get("to"), pair.local) and names(result.get("from"), pair.remote):
+                self._join_answered(pair, result)
+                return
+
+    def _join_answered(self, pair: _Joining, result: Element) -> None:
+        error = None
+        if result.get("type") == Verdict.VALID:
+            self._pair(pair.local, pair.remote)
+        else:
+            told = result.get("type") == Verdict.ERROR
+            reason = StanzaError.parse(result).reason if told else "the key was found invalid"
+            error = _timeout(reason)
+        self._joined(pair, error)
+
+    def _joined(self, pair: _Joining, error: StanzaError | None) -> None:
+        self._joining.discard(pair)
+        self._alarms.cancel(pair)
+        self._events.append(Joined(pair.local, pair.remote, error))
 
     def _answer(self, answer: Element) -> None:
         verdict = answer.get("type")
@@ -362,12 +440,50 @@ class OutgoingStream(Stream):
         self._unasked.clear()
 
     def _arrived(self, stanza: Element) -> None:
-        self._events.append(StanzaArrived(stanza, self.local, self.remote))
+        if self.bidi:
+            self._used = True
+            self._stanza(stanza)
+        else:
+            self._events.append(StanzaArrived(stanza, self.local, self.remote))
 
     def _ignore(self, _: Element) -> None:
         """Take what nobody asked for (XEP-0220 §3.1), or what no longer matters."""
 
+    def _go_on(self) -> None:
+        """Ask for the session that was lost, where there is one; else the stream is ready."""
+        self._pair(self.local, self.remote)
+        if self._managed and self._past is not None:
+            self._state = State.RESUMING
+            self._write(resume.resume(self._past))
+        else:
+            self._become_ready()
+
+    def _enabled(self, element: Element) -> None:
+        if self.ledger is not None:
+            self.ledger.id, self.ledger.patience = resume.grant(element, self._policy.resumption)
+
+    def _unmanaged(self, _: Element) -> None:
+        self.ledger = None
+        self._alarms.cancel(Timer.ACKNOWLEDGE)
+
+    def _resumed(self, element: Element) -> None:
+        past = self._past
+        if past is None or element.get("previd") != past.id:
+            raise StreamError(StreamCondition.UNDEFINED_CONDITION, "another session was resumed")
+        past.acknowledge(element.get("h"))
+        self._go_on_with(past)
+        self._become_ready()
+
+    def _not_resumed(self, element: Element) -> None:
+        """Begin a new session; the peer may say what it had handled of the old one."""
+        if self._past is not None and element.get("h") is not None:
+            self._past.acknowledge(element.get("h"))
+        self._become_ready()
+
     def _become_ready(self) -> None:
+        if self._managed and self.ledger is None:
+            self.ledger = Ledger(self._policy.max_unacknowledged)
+            self._write(resume.enable())
         self._state = State.READY
         self._established = self._settled = True
         self._alarms.cancel(Timer.NEGOTIATION)
@@ -396,18 +512,24 @@ class OutgoingStream(Stream):
     def _expired(self, key: Hashable) -> None:
         if key is Timer.KEEPALIVE:
             self._keep_alive()
+        elif isinstance(key, _Joining):
+            self._joined(key, _timeout("no answer to our key"))
         elif isinstance(key, tuple) and (query := self._queries.get(key)) is not None:
             self._answered(query, valid=False, error=_timeout("no answer to db:verify"))
+        else:
+            super()._expired(key)
 
     def _keep_alive(self) -> None:
-        """Send a space where nothing else was sent (RFC 6120 §4.6.1), or close what is unused."""
-        self._quiet = 0.0 if self._sent or self._queries else self._quiet + self._policy.keepalive
+        """Send something where nothing was sent (RFC 6120 §4.6.1), or close what is unused."""
+        self._quiet = 0.0 if self._used or self._queries else self._quiet + self._policy.keepalive
         if self._quiet >= self._policy.idle:
             self._close("unused", None)
             return
-        if not self._sent:
+        if not self._used and self.ledger is not None:
+            self._ask_count()
+        elif not self._used:
             self._out.append(b" ")
-        self._sent = False
+        self._used = False
         self._alarms.set(Timer.KEEPALIVE, self._now + self._policy.keepalive)
 
     _STEPS: Final = {
@@ -419,6 +541,13 @@ class OutgoingStream(Stream):
         (State.SASL, Input.NO_SASL): _no_sasl,
         (State.SASL, Input.CHALLENGE): _challenge,
         (State.DIALBACK, Input.RESULT): _result,
+        (State.READY, Input.RESULT): _another,
+        (State.RESUMING, Input.RESUMED): _resumed,
+        (State.RESUMING, Input.UNMANAGED): _not_resumed,
+        (State.READY, Input.ENABLED): _enabled,
+        (State.READY, Input.UNMANAGED): _unmanaged,
+        (State.READY, Input.REQUEST): ServerStream.SHARED["r"],
+        (State.READY, Input.ANSWER): ServerStream.SHARED["a"],
         (State.DIALBACK, Input.VERIFY): _answer,
         (State.DIALBACK, Input.FEATURES): _ignore,
         (State.OPEN, Input.VERIFY): _answer,

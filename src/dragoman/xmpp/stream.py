@@ -65,6 +65,15 @@ class Policy:
     idle: float = 900.0
     verify: float = 30.0
     close: float = 5.0
+    acknowledge: float = 90.0
+    """How long a peer may owe an acknowledgement (XEP-0198) before its stream counts as lost.
+
+    TCP may need 50 s to notice that a network that was cut for half a minute is back.
+    """
+    resumption: float = 300.0
+    """How long a session may be resumed after its stream was lost."""
+    max_unacknowledged: int = 4096
+    """Stanzas on one stream that wait to be acknowledged."""
 
 
 class Event:
@@ -139,6 +148,7 @@ class Timer(Enum):
     KEEPALIVE = auto()
     IDLE = auto()
     CLOSE = auto()
+    ACKNOWLEDGE = auto()
 
 
 class Stream(ABC):
@@ -162,6 +172,8 @@ class Stream(ABC):
         self._broken = False
         self._held: bytearray | None = None
         self._later: list[StreamStart | Element | StreamEnd] = []
+        self.torn = False
+        """Whether it ended by a loss: neither side closed it (XEP-0198 §5)."""
         self._ending: tuple[str, StreamError | None] = ("", None)
 
     @property
@@ -194,9 +206,7 @@ class Stream(ABC):
         if self._life is Life.CLOSING:
             self._end(*self._ending)
         elif self._life is not Life.ENDED:
-            error = StreamError(StreamCondition.REMOTE_CONNECTION_FAILED, reason)
-            self._gave_up(error)
-            self._end(reason, error)
+            self._tear(StreamCondition.REMOTE_CONNECTION_FAILED, reason)
 
     def shut(self, condition: StreamCondition | None, now: float) -> None:
         """Close the stream, with an error if `condition` is given, and wait for the peer's end.
@@ -261,6 +271,14 @@ class Stream(ABC):
     def _expired(self, key: Hashable) -> None:
         """Own: one of the role's own time-outs struck."""
 
+    @abstractmethod
+    def _farewell(self) -> None:
+        """Own: say what is to be said before our closing tag."""
+
+    @abstractmethod
+    def _parting(self, element: Element) -> None:
+        """Own: take an element that came after our closing tag."""
+
     def _feed(self, data: bytes) -> None:
         if self._held is not None:
             self._hold(self._held, data)
@@ -308,6 +326,8 @@ class Stream(ABC):
                 self._failed(StreamError.parse(event))
             elif self._life is Life.UP or self._draining:
                 self._element(event)
+            else:
+                self._parting(event)
         elif isinstance(event, StreamEnd):
             self._finish()
         elif self._life is Life.UP:
@@ -358,12 +378,14 @@ class Stream(ABC):
             return
         reason = "closed by the peer"
         self._gave_up(StreamError(StreamCondition.REMOTE_CONNECTION_FAILED, reason))
+        self._farewell()
         self._out.append(END)
         self._end(reason, None)
 
     def _close(self, reason: str, error: StreamError | None) -> None:
         self._held = None
         self._later = []
+        self._farewell()
         self._out.append(END)
         self._ending = (reason, error)
         self._life = Life.CLOSING
@@ -371,6 +393,13 @@ class Stream(ABC):
         self._alarms.set(Timer.CLOSE, self._now + self._policy.close)
         if self._broken:
             self._end(reason, error)
+
+    def _tear(self, condition: StreamCondition, reason: str) -> None:
+        """End without a word: the connection is gone, or as good as gone."""
+        self.torn = True
+        error = StreamError(condition, reason)
+        self._gave_up(error)
+        self._end(reason, error)
 
     def _end(self, reason: str, error: StreamError | None) -> None:
         self._life = Life.ENDED
