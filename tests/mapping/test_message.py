@@ -32,6 +32,7 @@ from dragoman.mapping.thread import ThreadBook
 from dragoman.sip.message import Request, encode, parse
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element, to_xml
+from dragoman.xmpp.ext import shim
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.parser import parse_document
@@ -125,7 +126,8 @@ def test_example_1_becomes_example_2() -> None:
     assert message.content_type.param("charset") == "UTF-8"
     assert message.body == b"Art thou not Romeo, and a Montague?"
     assert message.content_length == 35
-    assert message.max_forwards == 70
+    # 70 in the RFC; ours shows that it comes from XMPP (mapping/hops.py)
+    assert message.max_forwards == 50
     assert str(message.cseq) == "1 MESSAGE"
     assert message.call_id == "call-1"
 
@@ -794,3 +796,22 @@ def test_text_survives_the_way_there_and_back(text: str) -> None:
         return
     assert isinstance(back, Element)
     assert child(back, BODY) == shown.replace("\r\n", "\n").replace("\r", "\n")
+
+
+# Both ways
+
+
+@pytest.mark.spec("NET-33")
+def test_a_message_between_gateways_that_point_at_each_other_ends() -> None:
+    circling = xmpp("<body>hello</body>")
+    for left in (50, 40, 30, 20, 10):
+        made = request(circling)
+        assert made.max_forwards == left
+        circling = stanza(made)
+    with pytest.raises(StanzaError) as refused:
+        request(circling)
+    assert refused.value.condition is Condition.ITEM_NOT_FOUND
+
+
+def test_what_a_phone_sends_bears_no_count() -> None:
+    assert stanza(sip()).find(shim.HEADERS) is None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
+from dragoman.mapping import hops
 from dragoman.mapping.address import Unmappable, jid_to_sip
 from dragoman.mapping.content import Content, read, wrapper
 from dragoman.mapping.date import parse_sip_date, parse_stamp, sip_date, stamp
@@ -27,7 +28,6 @@ from dragoman.xmpp.stanza import BODY, MESSAGE, SUBJECT, THREAD
 MAX_REQUEST: Final = 1300
 """Bytes of a whole MESSAGE outside of a media session (RFC 3428 §8)."""
 
-MAX_FORWARDS: Final = "70"
 STALE: Final = 60.0
 """Seconds after which the date of a message is worth telling."""
 
@@ -230,6 +230,8 @@ def _to_stanza(
     sent = _sent(content, sent)
     if sent is not None and wall - sent > STALE:
         children.append(Element(DELAY, {"stamp": stamp(sent)}))
+    if (passed := hops.mark(request)) is not None:
+        children.append(passed)
     return Element(MESSAGE, attributes, children)
 
 
@@ -253,7 +255,7 @@ def _to_request(
     whom = target(peer)
     thread = stanza.find(THREAD) if kind != "headline" else None
     headers = [
-        ("Max-Forwards", MAX_FORWARDS),
+        ("Max-Forwards", str(hops.left(stanza))),
         ("To", f"<{_without_gr(whom)}>"),
         ("From", _from(stanza, source(user), token())),
         ("Call-ID", threads.call_id("" if thread is None else thread.text, user, peer)),
