@@ -284,3 +284,53 @@ def test_only_so_many_sessions_wait() -> None:
     assert "item-not-found" in ask(found, oldest, f"<resume xmlns='{NS}' previd='s0' h='0'/>", 2.0)
     other, _ = incoming(found, "d1.example")
     assert "<resumed" in ask(found, other, f"<resume xmlns='{NS}' previd='s1' h='0'/>", 2.0)
+
+
+# What a server sends again after a loss ---------------------------------------------------------
+
+
+def hello(name: str) -> str:
+    return f"<message from='alice@{THEM}' to='carol@{US}' id='{name}'/>"
+
+
+@pytest.mark.spec("NET-39")
+def test_what_was_handled_before_a_loss_is_not_taken_again() -> None:
+    """Prosody's smacks_s2s_resend: what was not acknowledged comes again on a new stream."""
+    found, around = federation()
+    first, _ = incoming(found)
+    ask(found, first, f"<enable xmlns='{NS}'/>" + hello("1") + f"<r xmlns='{NS}'/>")
+    ask(found, first, hello("2") + f"<r xmlns='{NS}'/>" + hello("3"))
+    first.closed(2.0)
+    found.on_incoming(first, 2.0)
+    second, _ = incoming(found)
+    ask(found, second, hello("3") + hello("4") + hello("3"), 3.0)
+    assert [each.get("id") for each in around.arrived] == ["1", "2", "3", "4", "3"]
+
+
+def test_what_the_peer_knows_to_be_handled_and_what_has_no_id_is_taken() -> None:
+    found, around = federation()
+    first, _ = incoming(found)
+    request = f"<r xmlns='{NS}'/>"
+    ask(found, first, f"<enable xmlns='{NS}'/>" + hello("1") + request + hello("") + request)
+    first.closed(2.0)
+    found.on_incoming(first, 2.0)
+    second, _ = incoming(found)
+    ask(found, second, hello("1") + hello(""), 3.0)
+    assert [each.get("id") for each in around.arrived] == ["1", "", "1", ""]
+
+
+@pytest.mark.parametrize(("managed_", "torn", "at"), [(0, 1, 3.0), (1, 0, 3.0), (1, 1, 302.1)])
+def test_without_a_loss_and_after_five_minutes_the_same_again_is_new(
+    managed_: int, torn: int, at: float
+) -> None:
+    found, around = federation()
+    first, _ = incoming(found)
+    ask(found, first, f"<enable xmlns='{NS}'/>" * managed_ + hello("1"))
+    if torn:
+        first.closed(2.0)
+    else:
+        first.receive(CLOSED, 2.0)
+    found.on_incoming(first, 2.0)
+    second, _ = incoming(found)
+    ask(found, second, hello("1"), at)
+    assert len(around.arrived) == 2

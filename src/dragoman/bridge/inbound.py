@@ -6,9 +6,11 @@ from logging import getLogger
 from typing import Final, Protocol
 
 from dragoman.bridge.directory import Standing
+from dragoman.bridge.fence import Pair
 from dragoman.bridge.link import Line, Receiver
 from dragoman.log import about
 from dragoman.xmpp.dialback import VerifyQuery
+from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import StanzaError, StreamCondition
 from dragoman.xmpp.resume import Ledger
 from dragoman.xmpp.s2s_in import AskedFor, IncomingStream, Paired, ResumeWanted, VerifyWanted
@@ -18,6 +20,11 @@ log = getLogger(__name__)
 
 MOST_SESSIONS: Final = 1024
 """Sessions of lost streams that wait to be resumed; the oldest makes room."""
+SUSPICION: Final = 300.0
+"""Seconds for which a server may send again what was on a stream that it lost."""
+
+Mark = tuple[str, str, str, str]
+"""What a message that comes again has in common with itself: kind, from, to, id."""
 
 
 class Sending(Protocol):
@@ -47,6 +54,7 @@ class Inbound:
         self._asked: dict[str, list[IncomingStream]] = defaultdict(list)
         self._verifying: dict[VerifyQuery, list[IncomingStream]] = defaultdict(list)
         self._sessions: OrderedDict[str, tuple[float, Ledger]] = OrderedDict()
+        self._handled: OrderedDict[Pair, tuple[float, set[Mark]]] = OrderedDict()
 
     def __len__(self) -> int:
         """Return how many streams there are."""
@@ -64,7 +72,8 @@ class Inbound:
         for event in stream.events():
             match event:
                 case StanzaArrived(stanza, local, remote):
-                    self._receiver.on_stanza(stanza, local, remote, line.peer)
+                    if not (self._handled and self._is_again(stanza, (local, remote), now)):
+                        self._receiver.on_stanza(stanza, local, remote, line.peer)
                 case StartTls(domain):
                     line.start_tls(domain)
                 case AskedFor(domain):
@@ -152,8 +161,10 @@ class Inbound:
             self._verifying[query].remove(stream)
             if not self._verifying[query]:
                 del self._verifying[query]
-        if stream.torn and stream.ledger is not None and stream.ledger.id:
-            self._keep(stream.ledger, stream, now)
+        if stream.torn and stream.ledger is not None:
+            self._suspect(stream, now)
+            if stream.ledger.id:
+                self._keep(stream.ledger, stream, now)
         self._sending.gone(stream, line, reason, now)
         line.close(reason)
 
@@ -162,3 +173,32 @@ class Inbound:
         self._sessions[ledger.id] = (now + ledger.patience, ledger)
         if len(self._sessions) > MOST_SESSIONS:
             self._sessions.popitem(last=False)
+
+    # -- what is sent again ---------------------------------------------------------------
+
+    def _suspect(self, stream: IncomingStream, now: float) -> None:
+        """Remember what the peer may send again, because the loss kept our last counts from it."""
+        marks = {_mark(each) for each in stream.doubtful if each.get("id")}
+        if not marks:
+            return
+        for pair in stream.pairs:
+            self._handled[pair] = (now + SUSPICION, marks)
+            self._handled.move_to_end(pair)
+        while len(self._handled) > MOST_SESSIONS:
+            self._handled.popitem(last=False)
+
+    def _is_again(self, stanza: Element, pair: Pair, now: float) -> bool:
+        """Tell whether a stanza was handled before the loss of the stream that it first came on."""
+        until, marks = self._handled.get(pair, (0.0, set[Mark]()))
+        if until <= now:
+            self._handled.pop(pair, None)
+            return False
+        if _mark(stanza) not in marks:
+            return False
+        marks.discard(_mark(stanza))
+        log.info("a message came again", extra=about(local=pair[0], remote=pair[1]))
+        return True
+
+
+def _mark(stanza: Element) -> Mark:
+    return stanza.name, stanza.get("from", ""), stanza.get("to", ""), stanza.get("id", "")

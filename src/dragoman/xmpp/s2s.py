@@ -152,7 +152,7 @@ class ServerStream(Stream):
         if self.ledger is not None and not self._broken:
             self._write(resume.answer(self.ledger))
 
-    SHARED: Final = {"r": _request, "a": _answer_count, "stanza": _stanza}
+    SHARED: Final = {"r": _request, "a": _answer_count}
     """What both roles do when the stream is ready."""
 
 

@@ -1,7 +1,8 @@
 """Server-to-server streams that we accept (RFC 6120 §4-6, §8.1; XEP-0178, XEP-0220, XEP-0288)."""
 
 from base64 import b64decode
-from collections.abc import Callable, Hashable
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import product
@@ -91,6 +92,7 @@ class Input(Enum):
     OTHER = auto()
 
 
+_MESSAGE: Final = f"{{{CLIENT}}}message"
 _INPUTS: Final = {
     STARTTLS: Input.STARTTLS,
     f"{{{SASL}}}auth": Input.AUTH,
@@ -101,7 +103,7 @@ _INPUTS: Final = {
     resume.RESUME: Input.RESUME,
     resume.REQUEST: Input.REQUEST,
     resume.ANSWER: Input.ANSWER,
-    f"{{{CLIENT}}}message": Input.STANZA,
+    _MESSAGE: Input.STANZA,
     f"{{{CLIENT}}}presence": Input.STANZA,
     f"{{{CLIENT}}}iq": Input.STANZA,
 }
@@ -140,6 +142,16 @@ class IncomingStream(ServerStream):
         self._wanted: tuple[str, str | None] | None = None
         self._queries: dict[tuple[str, str], VerifyQuery] = {}
         self._refusals = 0
+        self._before: Sequence[Element] = ()
+        self._since: deque[Element] = deque(maxlen=policy.max_unacknowledged)
+
+    @property
+    def doubtful(self) -> Sequence[Element]:
+        """The messages that we have handled, and of which the peer may not know that.
+
+        They are those since the last answer but one: nobody tells whether the last has arrived.
+        """
+        return (*self._before, *self._since)
 
     def secured(self, peer: PeerIdentity, now: float) -> None:
         """Note that TLS is there, and who its certificate says the peer is."""
@@ -356,6 +368,16 @@ class IncomingStream(ServerStream):
         self._held = bytearray()
         self._events.append(ResumeWanted(self._wanted[0]))
 
+    def _take_stanza(self, stanza: Element) -> None:
+        self._stanza(stanza)
+        if self.ledger is not None and stanza.name == _MESSAGE:
+            self._since.append(stanza)
+
+    def _take_request(self, request: Element) -> None:
+        self._request(request)
+        self._before = tuple(self._since)
+        self._since.clear()
+
     def _may_send(self) -> bool:
         return self.bidi and self._state is State.READY
 
@@ -462,9 +484,9 @@ class IncomingStream(ServerStream):
         (State.OPEN, Input.RESUME): _enable_too_early,
         (State.READY, Input.ENABLE): _enable,
         (State.READY, Input.RESUME): _resume_session,
-        (State.READY, Input.REQUEST): ServerStream.SHARED["r"],
+        (State.READY, Input.REQUEST): _take_request,
         (State.READY, Input.ANSWER): ServerStream.SHARED["a"],
-        (State.READY, Input.STANZA): ServerStream.SHARED["stanza"],
+        (State.READY, Input.STANZA): _take_stanza,
     }
     """What each element does in each state; what is not here ends the stream."""
 
