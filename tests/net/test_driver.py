@@ -293,3 +293,18 @@ async def test_describe(house: House) -> None:
         "congested": False,
         "closing": False,
     }
+
+
+async def test_a_reset_takes_back_what_the_peer_has_not_got(house: House) -> None:
+    """What was told lost must not arrive later: the kernel forgets it and says so (RST)."""
+    near, far = await house.meet(Lines(), Lines())
+    far.pause()
+    say(near, b"x" * (8 << 20))
+    await house.near.until(lambda: near.sent > 0)
+    near.reset("the server does not answer")
+    await house.near.until(lambda: house.near.lost)
+    assert house.near.lost == ["the server does not answer"]
+    far.resume()
+    await house.far.until(lambda: house.far.lost)
+    assert "reset" in house.far.lost[0]
+    assert len(lines(far).heard) < 8 << 20
