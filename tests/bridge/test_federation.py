@@ -20,6 +20,7 @@ from dragoman.xmpp.stream import Ended, Event, Policy
 
 US, THEM = "sip.example", "xmpp.example"
 FIRST = Target("192.0.2.20", 5269, False, THEM)
+DIRECT = Target("192.0.2.22", 5270, True, THEM)
 SECOND = Target("192.0.2.21", 5269, False, THEM)
 POLICY = Policy(require_encryption=False)
 FEATURES = (
@@ -569,3 +570,56 @@ def test_when_the_gateway_stops_nothing_more_is_taken() -> None:
     assert b"</stream:stream>" in b"".join(stream.to_send())
     send(found, "2", now=1.0)
     assert around.back == [("2", Condition.RESOURCE_CONSTRAINT)]
+
+
+MOVED = (
+    b"<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>there.example:5271"
+    b"</see-other-host></stream:error>"
+)
+
+
+class Certified:
+    """A certificate that is good for everybody."""
+
+    def vouches(self, domain: str) -> bool:
+        return True
+
+
+def test_a_server_that_moved_is_followed_once_and_only_when_it_is_proven() -> None:
+    found, around = federation()
+    send(found, "1")
+    link = around.looked_up[0]
+    for attempt, target in enumerate((DIRECT, DIRECT)):
+        found.found(link, [target], 0.0)
+        stream, _ = connect(found, around, target)
+        assert isinstance(stream, OutgoingStream)
+        stream.events()  # that TLS is to begin
+        stream.secured(Certified(), 0.0)
+        stream.receive(FEATURES + MOVED, 0.0)
+        found.on_outgoing(link, 0.0)
+        if attempt == 0:
+            assert link.moved == "there.example:5271"
+            assert (len(around.looked_up), around.back) == (2, [])
+    assert (len(around.looked_up), link.moved) == (2, ""), "not a second time"
+    assert around.back == [("1", Condition.REMOTE_SERVER_TIMEOUT)]
+
+
+def test_who_is_not_proven_sends_us_nowhere() -> None:
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST], 0.0)
+    stream, _ = connect(found, around)
+    stream.receive(FEATURES + MOVED, 0.0)
+    found.on_outgoing(around.looked_up[0], 0.0)
+    assert (len(around.looked_up), len(around.back)) == (1, 1)
+
+
+def test_a_dns_that_does_not_answer_for_us_is_no_final_refusal() -> None:
+    around = Around()
+    found = Federation(around, around, outgoing, lambda _: Standing.UNANSWERED, lambda: 1.0)
+    stream = IncomingStream(policy=POLICY, secret=b"s", token=lambda: "id")
+    found.accepted(stream, Line())
+    stream.connected(0.0)
+    stream.receive(FEATURES[: FEATURES.index(b" id=")] + f" to='{US}'>".encode(), 0.0)
+    found.on_incoming(stream, 0.0)
+    assert b"internal-server-error" in b"".join(stream.to_send())

@@ -1,8 +1,9 @@
 """Outboxes: order, bounds and back-off of the stanzas for one far domain."""
 
-from dragoman.bridge.outbox import CAPACITY, PATIENCE, RESTS, Outbox, State
+from dragoman.bridge.outbox import CAPACITY, PATIENCE, RESERVE, RESTS, Outbox, State
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.stanza import iq
 
 NOT_FOUND = StanzaError(Condition.REMOTE_SERVER_NOT_FOUND)
 
@@ -92,3 +93,14 @@ def test_an_outbox_is_spent_when_it_remembers_nothing() -> None:
         box.failed(NOT_FOUND, 0.0)
     assert not box.spent(RESTS[1] - 0.1)
     assert box.spent(RESTS[1])
+
+
+def test_a_ping_behind_messages_that_were_taken_finds_room() -> None:
+    """Else the senders would be told that nothing is known of what is going to be delivered."""
+    box = outbox()
+    for number in range(CAPACITY):
+        box.push(stanza(number), 0.0)
+    for _ in range(RESERVE + 1):
+        box.push(iq("xmpp.example", "sip.example", id="p", type="get"), 0.0)
+    assert len(box) == CAPACITY + RESERVE
+    assert len(box.returned()) == 1

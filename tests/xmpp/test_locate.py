@@ -8,7 +8,7 @@ import pytest
 
 from dragoman.errors import RemoteError
 from dragoman.records import Answer, DnsFailure, Kind, Question, Srv
-from dragoman.xmpp.locate import MAX_TARGETS, Target, locate
+from dragoman.xmpp.locate import MAX_TARGETS, Target, locate, moved
 
 Zone: TypeAlias = Mapping[tuple[Kind, str], Answer | DnsFailure]
 XMPP = (Kind.SRV, "_xmpp-server._tcp.example.net")
@@ -172,3 +172,31 @@ def test_the_number_of_targets_is_bounded() -> None:
         }
     targets, questions = asked(zone, "example.net")
     assert (len(targets), len(questions)) == (MAX_TARGETS, 18)
+
+
+@pytest.mark.parametrize(
+    ("place", "target"),
+    [
+        ("192.0.2.7", ("192.0.2.7", 5269)),
+        ("192.0.2.7:5271", ("192.0.2.7", 5271)),
+        ("[2001:db8::7]:5271", ("2001:db8::7", 5271)),
+        ("[2001:db8::7]", ("2001:db8::7", 5269)),
+        ("2001:db8::7", ("2001:db8::7", 5269)),
+        ("there.example", ("192.0.2.1", 5269)),
+        ("there.example:5271", ("192.0.2.1", 5271)),
+        ("there.example:0", None),
+        ("there.example:99999", None),
+        ("there.example:x", None),
+    ],
+)
+def test_the_place_of_a_see_other_host(place: str, target: tuple[str, int] | None) -> None:
+    """RFC 6120 §4.9.3.19; the certificate is still that of the domain."""
+    search = moved(place, "montague.example")
+    try:
+        question = next(search)
+        assert question == Question(Kind.ADDRESS, "there.example")
+        search.send(("192.0.2.1",))
+    except StopIteration as end:
+        found = end.value
+    wanted = [] if target is None else [Target(*target, False, "montague.example")]
+    assert found == wanted

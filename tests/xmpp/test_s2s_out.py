@@ -603,6 +603,20 @@ def test_a_space_each_minute_in_which_nothing_was_sent() -> None:
     assert sent(core) == " "
 
 
+@pytest.mark.spec("NET-13")
+@pytest.mark.parametrize(("told", "pause"), [("30", 15.0), ("600", 60.0), ("1", 5.0), ("x", 60.0)])
+def test_signs_of_life_are_as_frequent_as_the_peer_needs(told: str, pause: float) -> None:
+    """XEP-0478 §4: what the peer closes for silence is kept open."""
+    limits = (
+        f"<limits xmlns='urn:xmpp:stream-limits:0'><idle-seconds>{told}</idle-seconds></limits>"
+    )
+    core = ready(limits=limits)
+    assert core.next_timer() == pause
+    core.on_timer(pause)
+    assert sent(core) == " "
+    assert core.next_timer() == 2 * pause
+
+
 def test_an_unused_stream_is_closed() -> None:
     core = ready(Policy(idle=180.0))
     for now in (60.0, 120.0):

@@ -152,6 +152,7 @@ class Federation:
         )
         link.stream = link.line = None
         link.targets = ()
+        link.moved = ""
         self._give_up(link, cause, now)
         if link.verify_only:
             self._links.pop((link.pair, True), None)
@@ -178,10 +179,10 @@ class Federation:
                     self.inbound.tell_verified(query, now, valid=valid, error=error)
                 case Joined(local, remote, error) if isinstance(stream, OutgoingStream):
                     self._joined((local, remote), stream, line, error, now)
-                case Refused(error, cause):
+                case Refused(error, cause, host):
                     link.failure = cause
                     stream.shut(None, now)
-                    self._over(stream, line, error.reason, now)
+                    self._over(stream, line, error.reason, now, moved=host)
                 case StanzaArrived(stanza, local, remote) if _proven(stream):
                     self._receiver.on_stanza(stanza, local, remote, line.peer)
                 case StanzaArrived():
@@ -379,6 +380,7 @@ class Federation:
     def _up(self, link: Link, stream: Carrier, line: Line, now: float) -> None:
         log.info("stream out", extra=about(local=link.pair[0], remote=link.pair[1], peer=line.peer))
         link.targets = ()
+        link.moved = ""
         link.outbox.up()
         for stanza in link.outbox.to_send():
             self._hand_over(stream, line, stanza, now)
@@ -394,8 +396,13 @@ class Federation:
 
     # -- when a stream is over --------------------------------------------------------------
 
-    def _over(self, stream: Carrier, line: Line, reason: str, now: float) -> None:
-        """Have done with a stream: it carries nothing more, though it may still close."""
+    def _over(
+        self, stream: Carrier, line: Line, reason: str, now: float, *, moved: str = ""
+    ) -> None:
+        """Have done with a stream: it carries nothing more, though it may still close.
+
+        `moved` is where the server is instead; that is followed once a connection.
+        """
         line.close(reason)
         ledger = _ledger(stream)
         riders = self._riders.pop(stream, [])
@@ -412,6 +419,10 @@ class Federation:
             self._tell_lost(up, None if ledger is None else ledger.unacknowledged())
         for link in riders:
             joining = link.stream is not stream
+            if moved and not joining and not link.moved and not self.closing:
+                link.moved, link.stream, link.line = moved, None, None
+                self._network.look_up(link)
+                continue
             self._leave(link, reason, now, was_up=link in up, joining=joining)
 
     def _suspend(self, links: Sequence[Link], ledger: Ledger, now: float) -> None:

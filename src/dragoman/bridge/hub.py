@@ -403,6 +403,8 @@ class Hub:
     def _servers_of(self, link: Link) -> Generator[Question, Answer, list[servers.Target]]:
         if link.component:
             return _hosts(self._servers[link.pair[0]])
+        if link.moved:
+            return servers.moved(link.moved, link.pair[1])
         return servers.locate(link.pair[1], chance=self._random)
 
     def _dial(self, link: Link, found: Sequence[servers.Target]) -> None:

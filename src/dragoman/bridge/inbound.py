@@ -114,7 +114,11 @@ class Inbound:
         if standing is Standing.UNKNOWN:
             self._asked[domain].append(stream)
             return
-        stream.hosted(domain, standing is Standing.YES, now)
+        if standing is Standing.UNANSWERED and not stream.pairs:
+            # host-unknown would be final; the DNS may answer when the peer comes again
+            stream.shut(StreamCondition.INTERNAL_SERVER_ERROR, now)
+        else:
+            stream.hosted(domain, standing is Standing.YES, now)
         self._streams[stream].wake()
 
     def _verify(self, stream: IncomingStream, query: VerifyQuery, now: float) -> None:

@@ -96,6 +96,8 @@ class Link:
     asked: set[VerifyQuery] = field(default_factory=set)
     """Those that the stream was told of and has not answered."""
     failure: StanzaError | None = None
+    moved: str = ""
+    """Where a server that may be believed said that it is instead (RFC 6120 §4.9.3.19)."""
     place: tuple[str, int] = ("", 0)
     """Where the stream leads, when the link has opened it."""
     alone: bool = False

@@ -13,11 +13,14 @@ from typing import Final
 
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
+from dragoman.xmpp.stanza import MESSAGE
 
 PATIENCE: Final = 25.0
 """Seconds that a stanza waits for a stream; below the fence's patience, which is below Timer F."""
 CAPACITY: Final = 500
 """Stanzas that wait for one stream."""
+RESERVE: Final = 50
+"""Room that is kept for what is no message: the ping behind messages that were taken, answers."""
 RESTS: Final = (0.0, 2.0, 10.0, 60.0, 300.0)
 """Seconds of rest after the first, second, ... failure in a row; each is varied by half."""
 
@@ -71,7 +74,7 @@ class Outbox:
         if self.state is State.RESTING:
             self._returned.append(Undelivered(stanza, self._cause))
             return False
-        if len(self._waiting) >= CAPACITY:
+        if len(self._waiting) >= CAPACITY + (0 if stanza.name == MESSAGE else RESERVE):
             self._returned.append(Undelivered(stanza, _full()))
             return False
         self._waiting.append((now, stanza))

@@ -60,7 +60,16 @@ def limits(max_stanza: int, idle: float) -> Element:
 
 def max_bytes(features: Element) -> int | None:
     """Return the peer's limit for one stanza in bytes, None if it tells none that is usable."""
+    return _limit(features, "max-bytes")
+
+
+def idle_seconds(features: Element) -> int | None:
+    """Return the seconds of silence that the peer bears, None if it tells none."""
+    return _limit(features, "idle-seconds")
+
+
+def _limit(features: Element, name: str) -> int | None:
     offered = features.find(f"{{{LIMITS}}}limits")
-    size = None if offered is None else offered.find(f"{{{LIMITS}}}max-bytes")
-    text = "" if size is None else size.text.strip()
+    found = None if offered is None else offered.find(f"{{{LIMITS}}}{name}")
+    text = "" if found is None else found.text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

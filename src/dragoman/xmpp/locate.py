@@ -55,6 +55,25 @@ def locate(domain: str, *, chance: Chance) -> Generator[Question, Answer, list[T
     return (yield from _addresses(wanted[:MAX_RECORDS], name))
 
 
+def moved(place: str, domain: str) -> Generator[Question, Answer, list[Target]]:
+    """Return the targets of a see-other-host, "HOST" or "HOST:PORT", for the server of `domain`.
+
+    An IPv6 address is in brackets when a port follows (RFC 6120 §4.9.3.19). An empty list says
+    that this is no place. Raises DnsFailure and RemoteError as `locate` does.
+    """
+    host, _, port = place.rpartition(":")
+    if not host or "]" in port or (":" in host and not host.endswith("]")):
+        host, port = place, str(PORT)
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+        return []
+    literal = _literal(host)
+    name = to_ascii(domain)
+    if literal is not None:
+        return [Target(literal, int(port), direct_tls=False, domain=name)]
+    addresses = yield Question(Kind.ADDRESS, to_ascii(host))
+    return [Target(str(each), int(port), False, name) for each in addresses[:MAX_TARGETS]]
+
+
 def to_ascii(domain: str) -> str:
     """Return `domain` in A-labels (IDNA 2008), lower case; RemoteError if it has no such form."""
     if domain.isascii():

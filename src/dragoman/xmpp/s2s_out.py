@@ -11,7 +11,7 @@ from dragoman.xmpp import dialback, resume
 from dragoman.xmpp.dialback import Verdict, VerifyQuery
 from dragoman.xmpp.element import CLIENT, SERVER, Element
 from dragoman.xmpp.failure import Condition, StanzaError, StreamCondition, StreamError
-from dragoman.xmpp.header import check_header, max_bytes, names
+from dragoman.xmpp.header import check_header, idle_seconds, max_bytes, names
 from dragoman.xmpp.parser import StreamStart
 from dragoman.xmpp.resume import Ledger
 from dragoman.xmpp.s2s import BIDI, BIDI_OFFER, ServerStream
@@ -32,6 +32,9 @@ from dragoman.xmpp.stream import (
     StartTls,
     Timer,
 )
+
+LEAST_PAUSE: Final = 5.0
+"""Seconds between signs of life to a peer that bears no silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,7 @@ class OutgoingStream(ServerStream):
         self._unasked: list[VerifyQuery] = []
         self._settled = False
         self._quiet = 0.0
+        self._pause = policy.keepalive
 
     @property
     def several(self) -> bool:
@@ -302,6 +306,10 @@ class OutgoingStream(ServerStream):
 
     def _note_offers(self, features: Element) -> None:
         self._limit = max_bytes(features)
+        bears = idle_seconds(features)
+        if bears is not None:
+            # half of it, so that a space is there in time (XEP-0478 §4)
+            self._pause = max(LEAST_PAUSE, min(self._policy.keepalive, bears / 2))
         self._managed = features.find(resume.OFFER) is not None
         offered = features.find(dialback.OFFER)
         self._dialback = self._dialback or offered is not None
@@ -487,7 +495,7 @@ class OutgoingStream(ServerStream):
         self._state = State.READY
         self._established = self._settled = True
         self._alarms.cancel(Timer.NEGOTIATION)
-        self._alarms.set(Timer.KEEPALIVE, self._now + self._policy.keepalive)
+        self._alarms.set(Timer.KEEPALIVE, self._now + self._pause)
         self._events.append(Ready())
         self._ask()
 
@@ -521,7 +529,7 @@ class OutgoingStream(ServerStream):
 
     def _keep_alive(self) -> None:
         """Send something where nothing was sent (RFC 6120 §4.6.1), or close what is unused."""
-        self._quiet = 0.0 if self._used or self._queries else self._quiet + self._policy.keepalive
+        self._quiet = 0.0 if self._used or self._queries else self._quiet + self._pause
         if self._quiet >= self._policy.idle:
             self._close("unused", None)
             return
@@ -530,7 +538,7 @@ class OutgoingStream(ServerStream):
         elif not self._used:
             self._out.append(b" ")
         self._used = False
-        self._alarms.set(Timer.KEEPALIVE, self._now + self._policy.keepalive)
+        self._alarms.set(Timer.KEEPALIVE, self._now + self._pause)
 
     _STEPS: Final = {
         **dict.fromkeys(product(State, (Input.RESULT, Input.VERIFY)), _ignore),
