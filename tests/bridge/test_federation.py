@@ -39,6 +39,7 @@ class Line:
     """A connection that notes whether it was closed."""
 
     peer = "192.0.2.20:5269"
+    tls = ""
 
     def __init__(self) -> None:
         self.closed = ""

@@ -160,6 +160,7 @@ class Far:
     """A connection to a far server, which takes every stream, and answers pings while it lives."""
 
     peer = f"{SERVER}:5269"
+    tls = ""
 
     def __init__(self, hub: Hub, stream: OurStream, local: str, remote: str) -> None:
         self._hub = hub

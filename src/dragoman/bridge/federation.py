@@ -378,7 +378,16 @@ class Federation:
                 self._renew(each, now)
 
     def _up(self, link: Link, stream: Carrier, line: Line, now: float) -> None:
-        log.info("stream out", extra=about(local=link.pair[0], remote=link.pair[1], peer=line.peer))
+        log.info(
+            "stream out",
+            extra=about(
+                local=link.pair[0],
+                remote=link.pair[1],
+                peer=line.peer,
+                by=stream.by if isinstance(stream, ServerStream) else "secret",
+                tls=line.tls or "none",
+            ),
+        )
         link.targets = ()
         link.moved = ""
         link.outbox.up()

@@ -131,7 +131,12 @@ class Inbound:
     def _paired(
         self, stream: IncomingStream, line: Line, local: str, remote: str, now: float
     ) -> None:
-        log.info("stream in", extra=about(local=local, remote=remote, peer=line.peer))
+        log.info(
+            "stream in",
+            extra=about(
+                local=local, remote=remote, peer=line.peer, by=stream.by, tls=line.tls or "none"
+            ),
+        )
         self._sending.lent(stream, line, now)
 
     def _resume(self, stream: IncomingStream, line: Line, identifier: str, now: float) -> None:

@@ -28,6 +28,10 @@ class Line(Protocol):
     def peer(self) -> str:
         """Address and port of the other end, for the log."""
 
+    @property
+    def tls(self) -> str:
+        """The version of TLS, "" where there is none, for the log."""
+
     def wake(self) -> None:
         """Have what the stream has to send and to tell looked at soon."""
 

@@ -48,6 +48,12 @@ class XmppLine:
         host, port = self._driver.remote
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
+    @property
+    def tls(self) -> str:
+        """The version of TLS, "" where there is none."""
+        engine = self._driver.tls
+        return engine.describe()["version"] if engine is not None and engine.done else ""
+
     def wake(self) -> None:
         """Have what the stream has to send and to tell looked at soon."""
         self._driver.wake()

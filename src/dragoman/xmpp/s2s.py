@@ -33,6 +33,8 @@ class ServerStream(Stream):
         """Whether stanzas go both ways (XEP-0288)."""
         self.ledger: Ledger | None = None
         """What is acknowledged and what is not, where the stream is managed (XEP-0198)."""
+        self.by = ""
+        """How the last pair was authenticated: "external" or "dialback"."""
         self._pairs: set[tuple[str, str]] = set()
         self._spelled: dict[tuple[str, str], tuple[str, str]] = {}
         self._limit: int | None = None

@@ -208,6 +208,7 @@ class IncomingStream(ServerStream):
         self._alarms.cancel(query)
         if valid and error is None:
             self._write(_result(query, Verdict.VALID))
+            self.by = "dialback"
             self._pair(*pair)
         elif error is not None:
             self._write(_result(query, error))
@@ -336,6 +337,7 @@ class IncomingStream(ServerStream):
             self._write(Element(f"{{{SASL}}}success"))
             self._external = self._remote
             self._forget_keys()
+            self.by = "external"
             self._pair(self._local, self._remote)
             self._state = State.HEADER
             self._restart()

@@ -353,6 +353,7 @@ class OutgoingStream(ServerStream):
 
     def _success(self, _: Element) -> None:
         self._authenticated = True
+        self.by = "external"
         self._state = State.HEADER
         self._restart()
         self._open()
@@ -369,6 +370,7 @@ class OutgoingStream(ServerStream):
             return
         match result.get("type"):
             case Verdict.VALID:
+                self.by = "dialback"
                 self._go_on()
             case Verdict.INVALID:
                 # XEP-0220 §2.1.1 names the condition; the peer closes, and so do we.
@@ -398,6 +400,7 @@ class OutgoingStream(ServerStream):
     def _join_answered(self, pair: _Joining, result: Element) -> None:
         error = None
         if result.get("type") == Verdict.VALID:
+            self.by = "dialback"
             self._pair(pair.local, pair.remote)
         else:
             told = result.get("type") == Verdict.ERROR
