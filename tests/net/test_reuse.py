@@ -1,0 +1,110 @@
+"""The alias table (RFC 5923): a claim, and what it takes to be believed."""
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from dragoman.net.driver import StreamDriver
+from dragoman.net.identity import Identity
+from dragoman.net.reuse import PORTS, Aliases
+from dragoman.sip.endpoint import Target, Transport
+from dragoman.sip.header import Via
+
+HOST = "192.0.2.1"
+TARGET = Target(Transport.TLS, HOST, 5061, "sip.example", "gw.example")
+
+
+def connection(
+    *names: str, asked_for: str = "gw.example", host: str = HOST, lost: bool = False
+) -> StreamDriver:
+    """Return a connection from `host` whose peer's certificate is good for `names`."""
+    who = SimpleNamespace(names=names, vouches=lambda domain, _: domain in names)
+    tls = SimpleNamespace(server_name=asked_for)
+    made = Connection(who=who, tls=tls, remote=(host, 40000), lost=lost)
+    return cast("StreamDriver", made)
+
+
+class Connection(SimpleNamespace):
+    """What the table looks at, known by itself alone."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
+def identity(driver: StreamDriver) -> Identity:
+    return driver.who  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.fixture
+def table() -> Aliases:
+    return Aliases(identity)
+
+
+def via(sent_by: str = "192.0.2.1:5061") -> Via:
+    return Via.parse(f"SIP/2.0/TLS {sent_by};alias;branch=z9hG4bK1")
+
+
+def test_a_connection_is_found_by_address_and_port(table: Aliases) -> None:
+    driver = connection("sip.example")
+    table.learn(driver, via())
+    assert table.find(TARGET, 0.0) is driver
+    other_port = Target(Transport.TLS, HOST, 5062, "sip.example", "gw.example")
+    assert table.find(other_port, 0.0) is None
+    table.learn(driver, via("proxy.sip.example:5062"))
+    assert table.find(other_port, 0.0) is driver
+
+
+def test_without_a_port_it_is_5061(table: Aliases) -> None:
+    driver = connection("sip.example")
+    table.learn(driver, via("proxy.sip.example"))
+    assert table.find(TARGET, 0.0) is driver
+
+
+def test_the_address_is_where_it_comes_from_and_not_what_it_says(table: Aliases) -> None:
+    table.learn(connection("sip.example", host="203.0.113.66"), via("192.0.2.1:5061"))
+    assert table.find(TARGET, 0.0) is None
+
+
+@pytest.mark.parametrize(
+    "driver",
+    [
+        connection("evil.example"),
+        connection(),
+        connection("sip.example", asked_for="other.example"),
+        connection("sip.example", asked_for=""),
+        connection("sip.example", lost=True),
+    ],
+    ids=["another domain", "no certificate", "to another of us", "to none of us", "gone"],
+)
+def test_who_is_not_believed(table: Aliases, driver: StreamDriver) -> None:
+    honest = connection("sip.example")
+    table.learn(honest, via())
+    table.learn(driver, via())
+    assert table.find(TARGET, 0.0) is honest, "the claim of another takes nothing away"
+    table.forget(honest)
+    assert table.find(TARGET, 0.0) is None
+
+
+def test_only_tls(table: Aliases) -> None:
+    table.learn(connection("sip.example"), via())
+    tcp = Target(Transport.TCP, HOST, 5061, "sip.example", "gw.example")
+    assert table.find(tcp, 0.0) is None
+
+
+def test_the_newest_is_taken_and_what_it_was_used_for_is_known(table: Aliases) -> None:
+    old, new = connection("sip.example"), connection("sip.example")
+    table.learn(old, via())
+    table.learn(new, via())
+    assert table.find(TARGET, 0.0) is new
+    assert table.forget(old) == set()
+    assert table.forget(new) == {TARGET}
+    assert table.forget(new) == set()
+    assert (len(table), table._at) == (0, {})
+
+
+def test_the_claims_of_one_connection_are_bounded(table: Aliases) -> None:
+    driver = connection("sip.example")
+    for port in range(1, 100):
+        table.learn(driver, via(f"192.0.2.1:{port}"))
+    assert len(table._at) == PORTS
+    assert len(table) == 1
