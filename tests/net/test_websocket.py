@@ -1,9 +1,17 @@
-"""SIP on one WebSocket: whole messages however they are cut, and a code for every violation."""
+"""SIP on one WebSocket: whole messages however they are cut, and a code for every violation.
 
+The last tests have aiohttp's client at the other end of a real connection.
+"""
+
+import asyncio
+import ssl
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import (
     BytesMessage,
@@ -15,9 +23,16 @@ from wsproto.events import (
 )
 from wsproto.frame_protocol import CloseReason
 
+from dragoman.net.sip import Limits
 from dragoman.net.websocket import HANDSHAKE, MOST_HEAD, SipWebSocket
+from dragoman.sip.endpoint import Outgoing, Target, Transport
+from dragoman.sip.message import MAX_MESSAGE, Response, parse
+from tests.net.authority import BOTH, issue
 from tests.net.test_handshake import PLAIN
+from tests.net.test_sip import ROOT, Make, make
 from tests.net.test_siptcp import REQUEST
+
+__all__ = ["make"]
 
 
 class Client:
@@ -200,3 +215,119 @@ def test_the_handshake_must_be_over_in_time() -> None:
     quick = Client().socket
     quick.on_timer(1e9)
     assert (quick.next_timer(), quick.violation) == (None, "")
+
+
+@asynccontextmanager
+async def connected(
+    target: Target, context: ssl.SSLContext | bool = False, **headers: str
+) -> AsyncIterator[ClientWebSocketResponse]:
+    """Yield a WebSocket of aiohttp's to a listener of ours."""
+    host = f"[{target.address}]" if ":" in target.address else target.address
+    url = f"{target.transport.lower()}://{host}:{target.port}/sip"
+    async with (
+        ClientSession() as session,
+        session.ws_connect(url, protocols=("sip",), ssl=context, headers=headers) as socket,
+    ):
+        yield socket
+
+
+def ask(method: str, number: int = 1) -> str:
+    """Return a request as a browser sends it: from nowhere, and without Content-Length."""
+    return (
+        f"{method} sip:gw.example SIP/2.0\r\n"
+        f"Via: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bK{number}\r\n"
+        "From: <sip:a@a.example>;tag=1\r\nTo: <sip:gw.example>\r\n"
+        f"Call-ID: {number}\r\nCSeq: 1 {method}\r\nMax-Forwards: 70\r\n"
+        "Content-Type: text/plain\r\n\r\nhello"
+    )
+
+
+async def answer(socket: ClientWebSocketResponse) -> Response:
+    message = await asyncio.wait_for(socket.receive(), 5)
+    assert message.type is WSMsgType.TEXT
+    found = parse(message.data.encode())
+    assert isinstance(found, Response)
+    return found
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+@pytest.mark.spec("NET-34")
+async def test_a_client_that_is_not_ours(make: Make, scheme: str, host: str) -> None:
+    far = make()
+    target = await far.at(scheme, host)
+    async with connected(target) as socket:
+        assert socket.protocol == "sip"
+        await socket.send_str(ask("OPTIONS", 1))
+        await socket.send_bytes(ask("MESSAGE", 2).encode())
+        answers = [await answer(socket) for _ in range(2)]
+        await socket.ping(b"still there?")
+        await socket.send_str("SIP")
+    assert [(each.call_id, each.status) for each in answers] == [("1", 200), ("2", 200)]
+    assert [request.body for request in far.requests()] == [b"hello", b"hello"]
+    assert {flow.transport for flow in far.flows} == {Transport(scheme.upper())}
+    await far.until(lambda: not far.sockets._flows)
+    assert far.sockets.endpoint.describe()["unreadable"] == 1
+
+
+async def test_a_request_of_ours_goes_over_the_open_flow(make: Make) -> None:
+    far = make()
+    async with connected(await far.at("ws")) as socket:
+        await socket.send_str(ask("OPTIONS"))
+        await answer(socket)
+        far.sockets._send(Outgoing(REQUEST, far.flows[0]))
+        message = await asyncio.wait_for(socket.receive(), 5)
+        assert message.data == REQUEST.decode()
+    await far.until(lambda: not far.sockets._flows)
+    far.sockets._send(Outgoing(REQUEST, far.flows[0]))
+    far.sockets._turn()
+    assert far.sockets.endpoint.describe()["undeliverable"] == 1
+
+
+@pytest.mark.spec("NET-31", "NET-32")
+async def test_over_wss_a_certificate_may_be_shown_too(make: Make, tmp_path: Path) -> None:
+    issue("a", ROOT, names=["a.example"], purposes=BOTH).save(tmp_path, "a")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.load_cert_chain(tmp_path / "a.crt", tmp_path / "a.key")
+    far = make()
+    async with connected(await far.at("wss"), context) as socket:
+        await socket.send_str(ask("OPTIONS"))
+        await answer(socket)
+        assert far.sockets.vouches(far.flows[0], "a.example")
+        assert not far.sockets.vouches(far.flows[0], "b.example")
+
+
+async def test_the_handshake_of_another_subprotocol_or_page_is_refused(make: Make) -> None:
+    far = make(origins={"https://phone.example"})
+    target = await far.at("ws")
+    async with ClientSession() as session:
+        url = f"http://127.0.0.1:{target.port}/"
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await session.ws_connect(url, protocols=("xmpp",))
+        assert refused.value.status == 400
+        async with session.get(url) as page:
+            assert (page.status, page.headers["Upgrade"]) == (426, "websocket")
+    with pytest.raises(WSServerHandshakeError) as refused:
+        async with connected(target, Origin="https://evil.example"):
+            pass
+    assert refused.value.status == 403
+    async with connected(target, Origin="https://phone.example") as socket:
+        assert socket.protocol == "sip"
+
+
+async def test_the_code_of_what_ends_a_connection(make: Make) -> None:
+    far = make()
+    target = await far.at("ws")
+    async with connected(target) as socket:
+        await socket.send_str("x" * (MAX_MESSAGE + 1))
+        await asyncio.wait_for(socket.receive(), 5)
+        assert socket.close_code == 1009
+    async with connected(target) as socket:
+        await socket.send_str(ask("OPTIONS"))
+        await answer(socket)
+        far.sockets._limits = Limits(idle=-1)
+        far.sockets._sweep()
+        await asyncio.wait_for(socket.receive(), 5)
+        assert socket.close_code == 1001
