@@ -9,7 +9,7 @@ from dragoman.net.driver import StreamDriver
 from dragoman.net.identity import Identity
 from dragoman.net.reuse import PORTS, Aliases
 from dragoman.sip.endpoint import Target, Transport
-from dragoman.sip.header import Via
+from dragoman.sip.message import Request
 
 HOST = "192.0.2.1"
 TARGET = Target(Transport.TLS, HOST, 5061, "sip.example", "gw.example")
@@ -40,28 +40,29 @@ def table() -> Aliases:
     return Aliases(identity)
 
 
-def via(sent_by: str = "192.0.2.1:5061") -> Via:
-    return Via.parse(f"SIP/2.0/TLS {sent_by};alias;branch=z9hG4bK1")
+def claim(sent_by: str = "192.0.2.1:5061", params: str = ";alias") -> Request:
+    via = f"SIP/2.0/TLS {sent_by};branch=z9hG4bK1{params}"
+    return Request("OPTIONS", "sip:gw.example", [("Via", via)])
 
 
 def test_a_connection_is_found_by_address_and_port(table: Aliases) -> None:
     driver = connection("sip.example")
-    table.learn(driver, via())
+    table.learn(driver, claim())
     assert table.find(TARGET, 0.0) is driver
     other_port = Target(Transport.TLS, HOST, 5062, "sip.example", "gw.example")
     assert table.find(other_port, 0.0) is None
-    table.learn(driver, via("proxy.sip.example:5062"))
+    table.learn(driver, claim("proxy.sip.example:5062"))
     assert table.find(other_port, 0.0) is driver
 
 
 def test_without_a_port_it_is_5061(table: Aliases) -> None:
     driver = connection("sip.example")
-    table.learn(driver, via("proxy.sip.example"))
+    table.learn(driver, claim("proxy.sip.example"))
     assert table.find(TARGET, 0.0) is driver
 
 
 def test_the_address_is_where_it_comes_from_and_not_what_it_says(table: Aliases) -> None:
-    table.learn(connection("sip.example", host="203.0.113.66"), via("192.0.2.1:5061"))
+    table.learn(connection("sip.example", host="203.0.113.66"), claim("192.0.2.1:5061"))
     assert table.find(TARGET, 0.0) is None
 
 
@@ -78,23 +79,31 @@ def test_the_address_is_where_it_comes_from_and_not_what_it_says(table: Aliases)
 )
 def test_who_is_not_believed(table: Aliases, driver: StreamDriver) -> None:
     honest = connection("sip.example")
-    table.learn(honest, via())
-    table.learn(driver, via())
+    table.learn(honest, claim())
+    table.learn(driver, claim())
     assert table.find(TARGET, 0.0) is honest, "the claim of another takes nothing away"
     table.forget(honest)
     assert table.find(TARGET, 0.0) is None
 
 
+@pytest.mark.parametrize(
+    "request_", [claim(params=""), claim("[::"), Request("OPTIONS", "sip:gw.example", [])]
+)
+def test_who_claims_nothing(table: Aliases, request_: Request) -> None:
+    table.learn(connection("sip.example"), request_)
+    assert len(table) == 0
+
+
 def test_only_tls(table: Aliases) -> None:
-    table.learn(connection("sip.example"), via())
+    table.learn(connection("sip.example"), claim())
     tcp = Target(Transport.TCP, HOST, 5061, "sip.example", "gw.example")
     assert table.find(tcp, 0.0) is None
 
 
 def test_the_newest_is_taken_and_what_it_was_used_for_is_known(table: Aliases) -> None:
     old, new = connection("sip.example"), connection("sip.example")
-    table.learn(old, via())
-    table.learn(new, via())
+    table.learn(old, claim())
+    table.learn(new, claim())
     assert table.find(TARGET, 0.0) is new
     assert table.forget(old) == set()
     assert table.forget(new) == {TARGET}
@@ -105,6 +114,6 @@ def test_the_newest_is_taken_and_what_it_was_used_for_is_known(table: Aliases) -
 def test_the_claims_of_one_connection_are_bounded(table: Aliases) -> None:
     driver = connection("sip.example")
     for port in range(1, 100):
-        table.learn(driver, via(f"192.0.2.1:{port}"))
+        table.learn(driver, claim(f"192.0.2.1:{port}"))
     assert len(table._at) == PORTS
     assert len(table) == 1

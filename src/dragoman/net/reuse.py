@@ -7,7 +7,8 @@ from dragoman.net.driver import StreamDriver
 from dragoman.net.identity import Identity
 from dragoman.net.trust import a_label
 from dragoman.sip.endpoint import Target, Transport
-from dragoman.sip.header import Via
+from dragoman.sip.grammar import find_param
+from dragoman.sip.message import Request, SipError
 
 PORTS: Final = 4
 """Ports at most that one connection may stand in for."""
@@ -29,14 +30,21 @@ class Aliases:
         self._at: dict[Place, dict[StreamDriver, None]] = {}
         self._used: dict[StreamDriver, dict[Place, set[Target]]] = {}
 
-    def learn(self, driver: StreamDriver, via: Via) -> None:
-        """Take the claim of a request whose topmost Via has `alias`.
+    def learn(self, driver: StreamDriver, request: Request) -> None:
+        """Take the claim that a request makes which came over `driver`, if it makes one.
 
-        The address is where the connection comes from, which no one can choose freely; the port
-        is that of sent-by. A peer without a certificate claims in vain (§9.2).
+        That is `alias` in its topmost Via. The address is where the connection comes from, which
+        no one can choose freely; the port is that of sent-by. A peer without a certificate claims
+        in vain (§9.2).
         """
         who = self._identity(driver)
         if who is None or not who.names or driver.lost:
+            return
+        try:
+            via = request.via
+        except SipError:
+            return  # the endpoint says so
+        if find_param(via.params, "alias") is None:
             return
         place = (driver.remote[0], via.port or Transport.TLS.port)
         places = self._used.setdefault(driver, {})

@@ -13,6 +13,7 @@ from dragoman.net.dial import Unreachable, connect
 from dragoman.net.driver import Bounds, StreamDriver
 from dragoman.net.identity import Identity
 from dragoman.net.listen import Gate, Listener, Place, bind, listen
+from dragoman.net.opened import Dialling, Opened
 from dragoman.net.reuse import Aliases
 from dragoman.net.siptcp import SipStream
 from dragoman.net.tls import Tls
@@ -21,10 +22,9 @@ from dragoman.net.udp import DatagramSocket
 from dragoman.net.websocket import SipWebSocket
 from dragoman.sip import stun
 from dragoman.sip.endpoint import Endpoint, Flow, Outgoing, Target, Transport
-from dragoman.sip.grammar import find_param
 from dragoman.sip.header import canonical
 from dragoman.sip.locate import DIALLED
-from dragoman.sip.message import Request, Response, SipError, encode
+from dragoman.sip.message import Request, Response, encode
 from dragoman.trace import Direction, Tap, of_sip
 from dragoman.trace import Protocol as Side
 
@@ -38,7 +38,6 @@ MUTE: Final = "no answer to a keep-alive"
 ROUNDS: Final = 3
 """How often in one turn the owner is asked again, because what it did may have had events."""
 
-Stream = tuple[Transport, str, int, str, str]
 Core = SipStream | SipWebSocket
 
 
@@ -108,7 +107,7 @@ class SipSockets:
         self._udp: dict[tuple[str, int], DatagramSocket] = {}
         self._numbers = 0
         self._flows: dict[int, StreamDriver] = {}
-        self._opened: dict[Stream, StreamDriver | _Dialling] = {}
+        self._opened = Opened(self._limits.opened)
         self._aliases = Aliases(_identity)
         self._failed: list[Flow | Target] = []
         self._turning = self._again = False
@@ -152,7 +151,7 @@ class SipSockets:
         """Send what waits, then close everything."""
         self._turn()
         self.stop_listening()
-        dialling = [each for each in self._opened.values() if isinstance(each, _Dialling)]
+        dialling = self._opened.dialling()
         for dial in dialling:
             dial.task.cancel()
         await asyncio.gather(*(each.task for each in dialling), return_exceptions=True)
@@ -174,7 +173,7 @@ class SipSockets:
             "udp": [each.describe() for each in self._udp.values()],
             "listeners": [each.describe() for each in self._listeners],
             "connections": [each.describe() for each in self._flows.values()],
-            "dialling": sum(isinstance(each, _Dialling) for each in self._opened.values()),
+            "dialling": len(self._opened.dialling()),
             "aliases": len(self._aliases),
             "stun": self._stun,
             "gate": self._gate.describe(),
@@ -239,19 +238,10 @@ class SipSockets:
         if isinstance(message, bytes):  # off a WebSocket, which keeps messages apart as UDP does
             self.endpoint.receive_datagram(message, flow, now)
             return
-        if flow.transport is Transport.TLS and isinstance(message, Request):
-            self._learn_alias(message, driver)
+        came_in = flow.transport is Transport.TLS and _core(driver).target is None
+        if came_in and isinstance(message, Request):
+            self._aliases.learn(driver, message)
         self.endpoint.receive(message, flow, now)
-
-    def _learn_alias(self, request: Request, driver: StreamDriver) -> None:
-        if _core(driver).target is not None:
-            return
-        try:
-            via = request.via
-        except SipError:
-            return  # the endpoint says so
-        if find_param(via.params, "alias") is not None:
-            self._aliases.learn(driver, via)
 
     def on_congestion(self, driver: StreamDriver, congested: bool) -> None:
         """Leave it: the hard bound of the write buffer ends a peer that never catches up."""
@@ -259,17 +249,19 @@ class SipSockets:
     def on_lost(self, driver: StreamDriver, reason: str) -> None:
         """Tell the endpoint that a connection is gone, or never came to be."""
         core, now = _core(driver), self._clock()
-        if core.target is not None and self._opened.get(_stream(core.target)) is driver:
-            del self._opened[_stream(core.target)]
+        if core.target is not None:
+            self._opened.end(core.target, driver)
         if core.flow is None:
             return
         del self._flows[core.flow.connection]
         log.debug("connection closed", extra=about(peer=driver.remote[0], reason=reason))
-        for target in self._aliases.forget(driver):
-            self.endpoint.unreachable(target, now)
+        used_for = self._aliases.forget(driver)
         if core.target is not None and not core.ready:
             log.warning("not sent", extra=about(peer=driver.remote[0], reason=reason))
-            self.endpoint.unreachable(core.target, now)
+        if core.target is not None and (not core.ready or core.flow.transport is Transport.TLS):
+            used_for.add(core.target)
+        for target in used_for:
+            self.endpoint.unreachable(target, now)
         self.endpoint.closed(core.flow, now)
         self.wake()
 
@@ -337,11 +329,8 @@ class SipSockets:
 
     def _send_stream(self, target: Target, data: bytes) -> bool:
         """Send over the connection to `target`, or one that came from there; else make one."""
-        key = _stream(target)
-        found = self._opened.get(key) or self._aliases.find(target, self._clock())
+        found = self._opened.find(target) or self._aliases.find(target, self._clock())
         if found is None:
-            if len(self._opened) >= self._limits.opened and not self._make_room():
-                return False
             core = SipStream(
                 target=target,
                 tls=target.transport is Transport.TLS,
@@ -349,34 +338,36 @@ class SipSockets:
                 began=self._clock(),
                 pause=lambda: self._chance.uniform(*KEEP_ALIVE),
             )
-            found = self._opened[key] = _Dialling(core, self._limits.waiting)
-            found.task = self._loop.create_task(self._dial(key, core))
-        if isinstance(found, _Dialling):
+            found = Dialling(core, self._limits.waiting)
+            if not self._opened.begin(target, found):
+                return False
+            found.task = self._loop.create_task(self._dial(target, found))
+        if isinstance(found, Dialling):
             return found.add(data)
         return self._send_along(found, data)
 
-    async def _dial(self, key: Stream, core: SipStream) -> None:
-        target = cast("Target", core.target)
-        secure = target.transport is Transport.TLS
+    async def _dial(self, target: Target, dialling: Dialling) -> None:
+        core, secure = dialling.core, target.transport is Transport.TLS
         try:
             _, driver = await connect(
                 [target], lambda _: self._driver(core, secure), patience=self._limits.patience
             )
         except Unreachable as error:
-            del self._opened[key]
             log.debug("not connected", extra=about(reason=error.reason))
-            self.endpoint.unreachable(target, self._clock())
-            self.wake()
+            self._undialled(target)
             return
-        dialling = cast("_Dialling", self._opened.pop(key))
         if driver.lost:
-            self.endpoint.unreachable(target, self._clock())
-            self.wake()
+            self._undialled(target)
             return
-        self._opened[key] = driver
+        self._opened.made(target, driver)
         for data in dialling.waiting:
             core.send(data)
         driver.wake()
+
+    def _undialled(self, target: Target) -> None:
+        self._opened.end(target)
+        self.endpoint.unreachable(target, self._clock())
+        self.wake()
 
     def _incoming(self, web: bool, secure: bool) -> StreamDriver:
         now = self._clock()
@@ -415,16 +406,6 @@ class SipSockets:
         if self._flows:
             self._sweeping = self._loop.call_later(SWEEP, self._sweep)
 
-    def _make_room(self) -> bool:
-        """Close the connection of ours that has been idle longest; False when there is none."""
-        drivers = [each for each in self._opened.values() if isinstance(each, StreamDriver)]
-        if not drivers:
-            return False
-        oldest = min(drivers, key=lambda each: each.used)
-        del self._opened[_stream(cast("Target", _core(oldest).target))]
-        oldest.close("room was needed for another connection")
-        return True
-
     def _rearm(self) -> None:
         """Set the alarm for the endpoint's next timer; one that rings earlier will do."""
         when = self.endpoint.next_timer()
@@ -445,24 +426,6 @@ class SipSockets:
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         text = data.decode("utf-8", "replace")
         tap.saw(Side.SIP, direction, peer, key_of(text), text)
-
-
-class _Dialling:
-    """A connection under way, and what waits for it."""
-
-    def __init__(self, core: SipStream, most: int) -> None:
-        self.core = core
-        self.waiting: list[bytes] = []
-        self.task: asyncio.Task[None]
-        self._room = most
-
-    def add(self, data: bytes) -> bool:
-        """Have `data` wait; False when too much does already."""
-        if len(data) > self._room:
-            return False
-        self._room -= len(data)
-        self.waiting.append(data)
-        return True
 
 
 def key_of(text: str) -> str:
@@ -488,13 +451,6 @@ def _core(driver: StreamDriver) -> Core:
 
 def _identity(driver: StreamDriver) -> Identity | None:
     return _core(driver).identity
-
-
-def _stream(target: Target) -> Stream:
-    """Return what a connection is known by: with TLS also who has proved to be whom over it."""
-    if target.transport is not Transport.TLS:
-        return target.transport, target.address, target.port, "", ""
-    return target.transport, target.address, target.port, target.domain, target.local
 
 
 def _is_loopback(host: str) -> bool:

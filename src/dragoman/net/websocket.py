@@ -114,7 +114,8 @@ class SipWebSocket(SipCore):
                 self._out.append(frames.send(event.response()))
             case CloseConnection(code=code):
                 # the peer's own close is given back; a broken frame is answered with its code
-                self._end(frames, code, event.reason or "")
+                bad_text = code == CloseReason.INVALID_FRAME_PAYLOAD_DATA
+                self._end(frames, code, "not UTF-8" if bad_text else event.reason or "")
 
     def _collect(self, frames: Connection, event: TextMessage | BytesMessage, now: float) -> None:
         """Add a piece of a message, and have it read when it is whole."""
