@@ -16,6 +16,7 @@ from dragoman.app.services import Gateway
 from dragoman.net.dns import MemoryResolver
 from dragoman.records import Kind, Naptr, Question, Srv
 from dragoman.sip.framing import Framer
+from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, encode, response_to
 from dragoman.testing.credentials import names_in
 from dragoman.testing.domain import Domain
@@ -196,3 +197,5 @@ async def test_a_server_with_tls_is_shown_the_certificate_of_the_domain_that_sen
     assert (set(shown), server.named) == ({XMPP_DOMAIN}, [SIP_DOMAIN])
     assert request.via.transport == "TLS"
     assert dict(request.via.params)["alias"] is None
+    other = Target(Transport.TLS, "127.0.0.7", 5061, SIP_DOMAIN, "uncertified.test")
+    assert "alias" not in secure.gateway._sent_by(other)

@@ -61,6 +61,11 @@ def test_without_a_port_it_is_5061(table: Aliases) -> None:
     assert table.find(TARGET, 0.0) is driver
 
 
+def test_without_a_certificate_nothing_is_kept(table: Aliases) -> None:
+    table.learn(connection(), claim())
+    assert (len(table), table._at) == (0, {})
+
+
 def test_the_address_is_where_it_comes_from_and_not_what_it_says(table: Aliases) -> None:
     table.learn(connection("sip.example", host="203.0.113.66"), claim("192.0.2.1:5061"))
     assert table.find(TARGET, 0.0) is None

@@ -346,9 +346,11 @@ async def allies(make: Make, show: str = "sip.example") -> tuple[End, End, Targe
 
 async def test_a_connection_that_came_in_is_used_for_requests_back(make: Make) -> None:
     near, far, back = await allies(make)
+    far.name += ";alias"
     far.send(back, handle=2)
     await far.until(far.outcomes)
     assert far.outcomes() == {2: 200}
+    assert near.sockets.describe()["aliases"] == 0, "we opened it: it is known as such"
     assert near.flows[0].connection == _first_flow(near).connection
     described = far.sockets.describe()
     assert len(far.sockets._flows) == 1
@@ -604,10 +606,29 @@ def _first_flow(end: End) -> Flow:
 
 
 async def test_no_one_is_dialled_by_websocket(make: Make) -> None:
-    near = make()
-    near.send(Target(Transport.WS, "127.0.0.1", 80, "df7jal23ls0d.invalid"))
+    near, far = make(), make()
+    near.send(await far.at("ws"))
     await near.until(near.outcomes)
     assert near.outcomes() == {1: Cause.UNREACHABLE}
+    assert far.sockets._numbers == 0
+
+
+async def test_a_connection_that_we_use_is_not_idle(make: Make) -> None:
+    near, far = make(limits=Limits(idle=1000)), make()
+    target = await far.at("tcp")
+    near.send(target)
+    await near.until(near.outcomes)
+    far.answers = False
+    near.ahead = 900.0
+    near.send(target, handle=2)
+    await far.until(lambda: len(far.requests()) == 2)
+    near.ahead = 1800.0
+    near.sockets._sweep()
+    (driver,) = near.sockets._flows.values()
+    assert not driver._closing
+    near.ahead = 2000.0
+    near.sockets._sweep()
+    assert driver._closing
 
 
 async def test_a_flow_that_is_gone_is_counted(make: Make) -> None:

@@ -331,3 +331,10 @@ async def test_the_code_of_what_ends_a_connection(make: Make) -> None:
         far.sockets._sweep()
         await asyncio.wait_for(socket.receive(), 5)
         assert socket.close_code == 1001
+    async with connected(await far.at("ws")) as socket:
+        await socket.send_str(ask("OPTIONS", 2))
+        await answer(socket)
+        closing = asyncio.create_task(far.sockets.close())
+        await asyncio.wait_for(socket.receive(), 5)
+        assert socket.close_code == 1001
+        await closing

@@ -238,8 +238,8 @@ class SipSockets:
         if isinstance(message, bytes):  # off a WebSocket, which keeps messages apart as UDP does
             self.endpoint.receive_datagram(message, flow, now)
             return
-        came_in = flow.transport is Transport.TLS and _core(driver).target is None
-        if came_in and isinstance(message, Request):
+        core = _core(driver)
+        if core.identity is not None and core.target is None and isinstance(message, Request):
             self._aliases.learn(driver, message)
         self.endpoint.receive(message, flow, now)
 
