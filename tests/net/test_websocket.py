@@ -23,9 +23,10 @@ from wsproto.events import (
 )
 from wsproto.frame_protocol import CloseReason
 
-from dragoman.net.sip import Limits
+from dragoman.net.driver import StreamDriver
+from dragoman.net.sip import Core, Limits
 from dragoman.net.websocket import HANDSHAKE, MOST_HEAD, SipWebSocket
-from dragoman.sip.endpoint import Outgoing, Target, Transport
+from dragoman.sip.endpoint import Flow, Outgoing, Target, Transport
 from dragoman.sip.message import MAX_MESSAGE, Response, parse
 from tests.net.authority import BOTH, issue
 from tests.net.test_handshake import PLAIN
@@ -315,6 +316,27 @@ async def test_the_handshake_of_another_subprotocol_or_page_is_refused(make: Mak
     assert refused.value.status == 403
     async with connected(target, Origin="https://phone.example") as socket:
         assert socket.protocol == "sip"
+
+
+async def test_who_is_slow_to_ask_for_a_websocket_is_sent_away(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = make()
+    target = await far.at("ws")
+    came: asyncio.Queue[StreamDriver] = asyncio.Queue()
+    admit = far.sockets._admit
+
+    def noted(driver: StreamDriver, core: Core) -> Flow:
+        came.put_nowait(driver)
+        return admit(driver, core)
+
+    monkeypatch.setattr(far.sockets, "_admit", noted)
+    reader, writer = await asyncio.open_connection(target.address, target.port)
+    driver = await asyncio.wait_for(came.get(), 5)
+    far.ahead = HANDSHAKE + 1
+    driver._on_alarm()
+    assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 408 ")
+    writer.close()
 
 
 async def test_the_code_of_what_ends_a_connection(make: Make) -> None:
