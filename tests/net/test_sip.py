@@ -330,22 +330,27 @@ async def test_a_connection_proved_for_one_domain_is_not_used_for_another(make: 
     assert len({flow.connection for flow in far.flows}) == 2
 
 
-async def allies(make: Make, show: str = "sip.example") -> tuple[End, End, Target]:
+async def allies(
+    make: Make, show: str = "sip.example", host: str = "127.0.0.1"
+) -> tuple[End, End, Target]:
     """Return two ends, of which the first connected to the other and offered an alias.
 
     The target leads to where the first one listens, for requests to sip.example.
     """
     near, far = make(show), make()
-    back = replace(await near.at("tls"), local="gw.example")
-    near.name = f"{back.address}:{back.port};alias"
-    near.send(replace(await far.at("tls"), domain="gw.example", local=show))
+    back = replace(await near.at("tls", host), local="gw.example")
+    bare = f"[{host}]" if ":" in host else host
+    near.name = f"{bare}:{back.port};alias"
+    near.send(replace(await far.at("tls", host), domain="gw.example", local=show))
     await near.until(near.outcomes)
     assert near.outcomes() == {1: 200}
     return near, far, back
 
 
-async def test_a_connection_that_came_in_is_used_for_requests_back(make: Make) -> None:
-    near, far, back = await allies(make)
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.spec("NET-34")
+async def test_a_connection_that_came_in_is_used_for_requests_back(make: Make, host: str) -> None:
+    near, far, back = await allies(make, host=host)
     far.name += ";alias"
     far.send(back, handle=2)
     await far.until(far.outcomes)
@@ -480,15 +485,20 @@ async def test_pings_and_violations_on_a_real_stream(make: Make) -> None:
         assert await asyncio.wait_for(loop.sock_recv(peer, 100), 5) == b""
 
 
-@pytest.mark.spec("NET-27")
-async def test_a_peer_that_answers_no_keep_alive_is_given_up_for_the_next(make: Make) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.spec("NET-27", "NET-34")
+async def test_a_peer_that_answers_no_keep_alive_is_given_up_for_the_next(
+    make: Make, host: str
+) -> None:
     near, far = make(), make()
     loop = asyncio.get_running_loop()
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as server:
-        server.bind(("127.0.0.1", 0))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as server:
+        server.bind((host, 0))
         server.listen()
         server.setblocking(False)
-        near.send(Target(Transport.TCP, *server.getsockname()), await far.at("tcp"))
+        place = server.getsockname()[:2]
+        near.send(Target(Transport.TCP, *place), await far.at("tcp", host))
         peer, _ = await asyncio.wait_for(loop.sock_accept(server), 5)
         with closing(peer):
             request = await asyncio.wait_for(loop.sock_recv(peer, 65535), 5)

@@ -92,6 +92,14 @@ def test_an_answer_is_at_most_an_address_longer(count: int, marked: bool) -> Non
         assert len(data) <= len(request) + longest
 
 
+def test_what_fits_into_no_packet_is_not_read() -> None:
+    largest = bytes(Stun(REQUEST, BINDING, ID, ((0x8022, bytes(1476)),)))
+    assert answer(largest, ("192.0.2.1", 5060)) is not None
+    larger = bytes(Stun(REQUEST, BINDING, ID, ((0x8022, bytes(1480)),)))
+    assert (len(largest), len(larger)) == (1500, 1504)
+    assert answer(larger, ("192.0.2.1", 5060)) is None
+
+
 @pytest.mark.parametrize(
     "data",
     [

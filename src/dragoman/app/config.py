@@ -28,7 +28,6 @@ from dragoman.net.sip import SCHEMES as SIP_SCHEMES
 DEFAULT_FILE: Final = Path("/etc/dragoman/dragoman.toml")
 PREFIX: Final = "DRAGOMAN_"
 HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+")
-
 ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
 
 

@@ -524,7 +524,7 @@ class Hub:
 
 
 def _in_our_name(request: Request, targets: Sequence[SipTarget]) -> Sequence[SipTarget]:
-    """Have TLS show the certificate of the domain that the request is from (RFC 5922 §4)."""
+    """Have TLS show the certificate of the domain that the request is from (RFC 5922 §5)."""
     for each in targets:
         if each.transport is Transport.TLS:
             local = request.from_.uri.host

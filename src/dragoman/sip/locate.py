@@ -53,7 +53,7 @@ class Target:
     """One place to send a request to: an IP literal without brackets, and how to get there.
 
     `domain` is the host of the URI that was looked up: the name a certificate must bear. `local`
-    is the domain of ours that sends: the name on the certificate that we show (RFC 5922 §4).
+    is the domain of ours that sends: the name on the certificate that we show (RFC 5922 §5).
     """
 
     transport: Transport

@@ -11,6 +11,9 @@ from dragoman.errors import RemoteError
 FIRST: Final = b"\x04"
 """The first byte of a STUN message is below this, that of no SIP message is (RFC 7983 §7)."""
 
+LARGEST: Final = 1500
+"""Bytes of the largest message that is read: requests fit into one packet (§6.1)."""
+
 BINDING: Final = 0x001
 REQUEST: Final = 0x000
 SUCCESS: Final = 0x100
@@ -70,6 +73,8 @@ class Stun:
         """Read a whole datagram; raise RemoteError where it is not STUN of RFC 5389 or later."""
         if len(data) < _HEADER.size:
             raise RemoteError("shorter than a STUN header")
+        if len(data) > LARGEST:
+            raise RemoteError(f"STUN longer than {LARGEST} bytes")
         number, length, cookie, transaction = _HEADER.unpack_from(data)
         if number >> 14 or cookie != _COOKIE:
             raise RemoteError("not STUN: no magic cookie")
