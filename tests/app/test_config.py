@@ -40,6 +40,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         ("[sip]\nfoo = 2", ["FILE: sip.foo: no such key; allowed here: advertise, listen"]),
         ("[sip]\nlisten = ['quic:*:1']", ["sip.listen.0: found 'quic:*:1'", '"udp:ADDRESS:PORT"']),
         ("[sip]\nlisten = ['udp:*:70000']", ["sip.listen.0", "a port from 0 to 65535"]),
+        ("[sip]\norigins = ['phone.example']", ["sip.origins.0", '"https://phone.example"']),
+        ("[sip]\norigins = ['https://phone.example/']", ["sip.origins.0: found 'https://phone"]),
         ("[sip]\ntrusted = ['300.1.1.1']", ["sip.trusted.0: found '300.1.1.1'", "192.0.2.0/24"]),
         (
             "[sip]\nlisten = ['udp:gw:5060']",
@@ -66,6 +68,17 @@ def test_a_refusal_names_file_key_what_was_found_and_what_is_allowed(
     for word in words:
         assert word in said
     assert said.count("require_certificate") <= 1
+
+
+def test_websockets_and_the_pages_that_may_open_them(tmp_path: Path) -> None:
+    file = tmp_path / "dragoman.toml"
+    file.write_text(
+        "[sip]\nlisten = ['ws:127.0.0.1:80', 'wss:*:443']\n"
+        "origins = ['HTTPS://Phone.example:8443', '*']"
+    )
+    found = load(file).sip
+    assert found.listen == ["ws:127.0.0.1:80", "wss:*:443"]
+    assert found.origins == ["https://phone.example:8443", "*"]
 
 
 def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:

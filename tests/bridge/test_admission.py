@@ -162,6 +162,47 @@ def test_an_identity_of_a_foreign_domain_is_not_believed() -> None:
     assert (verdict.sender.user, verdict.trusted) == ("carol", False)
 
 
+@pytest.mark.spec("NET-32")
+def test_a_certificate_for_the_senders_domain_is_believed_from_any_address() -> None:
+    asked: list[str] = []
+
+    def vouched(domain: str) -> bool:
+        asked.append(domain)
+        return domain == "sip.example"
+
+    honest = request("sip:carol@sip.example", "sip:alice@xmpp.example")
+    verdict = admission().judge(honest, STRANGER, 1.0, vouched)
+    assert verdict == Admitted(honest.from_.uri, trusted=False)
+    assert admission().screen(honest, STRANGER, 1.0, vouched) is None
+    assert set(asked) == {"sip.example"}
+    forged = request("sip:ceo@lone.example", "sip:alice@xmpp.example")
+    refused = admission().screen(forged, STRANGER, 1.0, vouched)
+    assert refused is not None
+    assert refused.status == 403
+
+
+def test_a_certificate_makes_nobody_a_relay() -> None:
+    strange = request("sip:carol@elsewhere.example", "sip:alice@xmpp.example")
+    verdict = admission().judge(strange, STRANGER, 1.0, lambda _: True)
+    assert verdict == Wait("elsewhere.example"), "its XMPP records are still to be looked at"
+    lone = request("sip:carol@lone.example", "sip:alice@xmpp.example")
+    refused = admission().judge(lone, STRANGER, 1.0, lambda _: True)
+    assert isinstance(refused, Refused)
+
+
+@pytest.mark.spec("NET-32")
+def test_an_asserted_identity_counts_where_the_certificate_is_its_domains() -> None:
+    asserted = request(
+        "sip:anonymous@anonymous.invalid",
+        "sip:alice@xmpp.example",
+        "P-Asserted-Identity: <sip:carol@sip.example>",
+    )
+    verdict = admission().judge(asserted, STRANGER, 1.0, "sip.example".__eq__)
+    assert isinstance(verdict, Admitted)
+    assert (verdict.sender.user, verdict.trusted) == ("carol", False)
+    assert isinstance(admission().judge(asserted, STRANGER, 1.0, "b.example".__eq__), Wait)
+
+
 def test_options_to_the_gateway_itself_needs_only_a_believed_sender() -> None:
     asked = request("sip:sip.example", "sip:192.0.2.10", method="OPTIONS")
     assert isinstance(admission().judge(asked, PROXY, 1.0), Admitted)

@@ -1,16 +1,18 @@
 """The hub: what waits and for how long, what comes back, and how it stops."""
 
 import asyncio
+from dataclasses import replace
 from random import Random
 
 import pytest
 
-from dragoman.bridge.admission import Verdict
+from dragoman.bridge.admission import Verdict, Vouched
 from dragoman.bridge.fence import PATIENCE as FENCE
-from dragoman.bridge.hub import PARKED, PATIENCE, Attached
+from dragoman.bridge.hub import PARKED, PATIENCE, Attached, _in_our_name
 from dragoman.bridge.naming import Attachment
 from dragoman.bridge.outbox import CAPACITY
-from dragoman.sip.message import Request, encode, response_to
+from dragoman.sip.locate import Target, Transport
+from dragoman.sip.message import Request, encode, parse, response_to
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import disco
 from dragoman.xmpp.failure import Condition, StanzaError
@@ -154,9 +156,11 @@ def test_who_waits_for_another_domain_is_not_judged_again(monkeypatch: pytest.Mo
         judged: list[str] = []
         judge = world.hub.admission.judge
 
-        def noted(request: Request, address: str, now: float) -> Verdict:
+        def noted(
+            request: Request, address: str, now: float, vouched: Vouched | None = None
+        ) -> Verdict:
             judged.append(request.call_id)
-            return judge(request, address, now)
+            return judge(request, address, now, vouched)
 
         monkeypatch.setattr(world.hub.admission, "judge", noted)
         world.sip.arrives(datagram("a"))
@@ -167,6 +171,39 @@ def test_who_waits_for_another_domain_is_not_judged_again(monkeypatch: pytest.Mo
         assert [status for _, status in world.sip.answers[1:]] == [403] * 10
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("transport", "status"),
+    [
+        (Transport.TLS, 202),
+        (Transport.WSS, 202),
+        (Transport.TCP, 403),
+        (Transport.WS, 403),
+        (Transport.UDP, 403),
+    ],
+)
+@pytest.mark.spec("NET-32")
+def test_a_certificate_is_asked_for_where_there_is_tls(transport: Transport, status: int) -> None:
+    async def scenario() -> None:
+        world = World()
+        world.sip.vouched = {"sip.example"}
+        world.sip.arrives(datagram("a"), STRANGER, transport)
+        await pass_time(20.0)
+        assert world.sip.answers == [("a", status)]
+
+    run(scenario())
+
+
+@pytest.mark.spec("NET-31")
+def test_over_tls_a_request_goes_in_the_name_of_the_domain_that_sends() -> None:
+    request = parse(datagram("a", target=f"sip:{CAROL}", sender=f"sip:{ALICE}"))
+    assert isinstance(request, Request)
+    udp = [Target(Transport.UDP, PROXY, 5060, "sip.example")]
+    assert _in_our_name(request, udp) is udp
+    secure = Target(Transport.TLS, PROXY, 5061, "sip.example")
+    named = _in_our_name(request, [*udp, secure])
+    assert named[1] == replace(secure, local="xmpp.example")
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ class SipEnd:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self.sent: list[Request | Response] = []
+        self.vouched: set[str] = set()
         numbers = count(1)
         self.endpoint = Endpoint(
             sent_by=lambda _: f"{GATEWAY}:5060",
@@ -138,8 +139,14 @@ class SipEnd:
         self._hub.on_sip(self.endpoint)
         self.sent += [parse(each.data) for each in self.endpoint.to_send()]
 
-    def arrives(self, data: bytes, address: str = PROXY) -> None:
-        flow = Flow(Transport.UDP, (GATEWAY, 5060), (address, 5060))
+    def vouches(self, flow: Flow, domain: str) -> bool:
+        return flow.connection == 7 and domain in self.vouched
+
+    def arrives(
+        self, data: bytes, address: str = PROXY, transport: Transport = Transport.UDP
+    ) -> None:
+        connection = 7 if transport.reliable else 0
+        flow = Flow(transport, (GATEWAY, 5060), (address, 5060), connection)
         self.endpoint.receive_datagram(data, flow, asyncio.get_running_loop().time())
         self.turn()
 

@@ -2,19 +2,22 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dragoman.net.certificates import Credentials
 from dragoman.net.driver import Bounds
 from dragoman.net.listen import Gate, Place
-from dragoman.net.sip import Limits, SipSockets
+from dragoman.net.sip import Limits, SipSockets, _core
 from dragoman.net.tls import Tls
 from dragoman.net.trust import Trust
+from dragoman.sip import stun
 from dragoman.sip.endpoint import (
     Cause,
     Endpoint,
@@ -44,13 +47,22 @@ def credentials(name: str) -> Credentials:
     return Credentials((name,), (certificate,), leaf.key, "test", certificate.not_valid_after_utc)
 
 
-OURS = {name: credentials(name) for name in ("gw.example", "sip.example")}
+OURS = {name: credentials(name) for name in ("gw.example", "sip.example", "evil.example")}
 
 
 class End:
     """An endpoint on its sockets: answers 200 to what it is told to, remembers the rest."""
 
-    def __init__(self, tls: Tls, tap: Tap | None, limits: Limits | None, gate: Gate | None):
+    def __init__(
+        self,
+        tls: Tls,
+        tap: Tap | None = None,
+        limits: Limits | None = None,
+        gate: Gate | None = None,
+        origins: Collection[str] = (),
+    ) -> None:
+        self.name = "192.0.2.99:5060"
+        self.ahead = 0.0
         self.flows: list[Flow] = []
         self.seen: list[Event] = []
         self.turns = 0
@@ -59,12 +71,21 @@ class End:
         self._news = asyncio.Event()
         tokens = count(1)
         endpoint = Endpoint(
-            sent_by=lambda target: f"192.0.2.99:{target.port}",
+            sent_by=lambda _: self.name,
             allow=("MESSAGE", "OPTIONS"),
             token=lambda: f"t{next(tokens)}",
             screen=lambda _request, _flow: None,
         )
-        self.sockets = SipSockets(endpoint, self.on_events, tls, tap=tap, limits=limits, gate=gate)
+        self.sockets = SipSockets(
+            endpoint,
+            self.on_events,
+            tls,
+            clock=self.now,
+            tap=tap,
+            limits=limits,
+            gate=gate,
+            origins=origins,
+        )
 
     def on_events(self, endpoint: Endpoint) -> None:
         self.turns += 1
@@ -80,7 +101,8 @@ class End:
         self._news.set()
 
     def now(self) -> float:
-        return asyncio.get_running_loop().time()
+        """Return the time, which is `ahead` of the loop's."""
+        return asyncio.get_running_loop().time() + self.ahead
 
     def send(self, *targets: Target, handle: int = 1, body: bytes = b"hello") -> None:
         request = build_request(
@@ -136,11 +158,11 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
     trust = Trust(tmp_path / "ca.pem")
     ends: list[End] = []
 
-    def made(
-        *, tap: Tap | None = None, limits: Limits | None = None, gate: Gate | None = None
-    ) -> End:
-        tls = Tls(lambda name: OURS.get(name, OURS["gw.example"]), trust, wall=lambda: NOW)
-        ends.append(End(tls, tap, limits, gate))
+    def made(show: str = "", **settings: Any) -> End:
+        """Make an end that shows the certificate asked for, or always that of `show`."""
+        pick = OURS["gw.example"] if not show else OURS[show]
+        tls = Tls(lambda name: pick if show else OURS.get(name, pick), trust, wall=lambda: NOW)
+        ends.append(End(tls, **settings))
         return ends[-1]
 
     yield made
@@ -264,6 +286,40 @@ async def test_tls_must_show_the_domain_looked_up(
         assert not far.sockets.vouches(Flow(Transport.UDP, ("", 0), ("", 0)), "gw.example")
 
 
+@pytest.mark.parametrize("domain", ["gw.example", "sip.example"])
+@pytest.mark.spec("NET-31")
+async def test_the_certificate_shown_is_that_of_the_domain_asked_for(
+    make: Make, domain: str
+) -> None:
+    near, far = make(), make()
+    found = await far.at("tls")
+    near.send(replace(found, domain=domain, local="evil.example"))
+    await near.until(near.outcomes)
+    assert near.outcomes() == {1: 200}
+    (driver,) = near.sockets._flows.values()
+    assert driver.tls is not None
+    assert driver.tls.peer.chain == OURS[domain].chain
+    (driver,) = far.sockets._flows.values()
+    assert driver.tls is not None
+    assert (driver.tls.server_name, driver.tls.peer.chain) == (domain, OURS["evil.example"].chain)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.spec("NET-31", "NET-34")
+async def test_who_connects_is_known_by_the_certificate_of_the_domain_that_sends(
+    make: Make, host: str
+) -> None:
+    near, far = make(), make()
+    found = replace(await far.at("tls", host), domain="gw.example")
+    near.send(replace(found, local="sip.example"))
+    near.send(replace(found, local="evil.example"), handle=2)
+    await near.until(lambda: len(near.outcomes()) == 2)
+    names = ("sip.example", "evil.example", "gw.example")
+    shown = [{name for name in names if far.sockets.vouches(flow, name)} for flow in far.flows]
+    assert sorted(map(sorted, shown)) == [["evil.example"], ["sip.example"]]
+    assert near.sockets.vouches(_first_flow(near), "gw.example")
+
+
 async def test_a_connection_proved_for_one_domain_is_not_used_for_another(make: Make) -> None:
     near, far = make(), make()
     found = await far.at("tls")
@@ -274,10 +330,82 @@ async def test_a_connection_proved_for_one_domain_is_not_used_for_another(make: 
     assert len({flow.connection for flow in far.flows}) == 2
 
 
-async def test_a_connection_that_breaks_fails_what_waits_on_it(make: Make) -> None:
+async def allies(
+    make: Make, show: str = "sip.example", host: str = "127.0.0.1"
+) -> tuple[End, End, Target]:
+    """Return two ends, of which the first connected to the other and offered an alias.
+
+    The target leads to where the first one listens, for requests to sip.example.
+    """
+    near, far = make(show), make()
+    back = replace(await near.at("tls", host), local="gw.example")
+    bare = f"[{host}]" if ":" in host else host
+    near.name = f"{bare}:{back.port};alias"
+    near.send(replace(await far.at("tls", host), domain="gw.example", local=show))
+    await near.until(near.outcomes)
+    assert near.outcomes() == {1: 200}
+    return near, far, back
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.spec("NET-34")
+async def test_a_connection_that_came_in_is_used_for_requests_back(make: Make, host: str) -> None:
+    near, far, back = await allies(make, host=host)
+    far.name += ";alias"
+    far.send(back, handle=2)
+    await far.until(far.outcomes)
+    assert far.outcomes() == {2: 200}
+    assert near.sockets.describe()["aliases"] == 0, "we opened it: it is known as such"
+    assert near.flows[0].connection == _first_flow(near).connection
+    described = far.sockets.describe()
+    assert len(far.sockets._flows) == 1
+    assert (described["aliases"], len(far.sockets._opened)) == (1, 0)
+
+
+async def test_an_alias_for_the_address_of_another_domain_is_not_used(make: Make) -> None:
+    """Whoever shares an address with the server of a domain gets none of what is sent to it."""
+    evil, far, back = await allies(make, show="evil.example")
+    far.send(back, handle=2)
+    await far.until(far.outcomes)
+    assert far.outcomes() == {2: Cause.UNREACHABLE}
+    assert evil.requests() == []
+    assert far.sockets.describe()["aliases"] == 1
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+async def test_without_certificate_or_alias_a_connection_is_not_used_for_requests_back(
+    make: Make, scheme: str
+) -> None:
+    near, far = make("sip.example"), make()
+    back = replace(await near.at(scheme), local="gw.example")
+    near.name = f"{back.address}:{back.port}" + (";alias" if scheme == "tcp" else "")
+    near.send(replace(await far.at(scheme), domain="gw.example"))
+    await near.until(near.outcomes)
+    far.send(back, handle=2)
+    await far.until(far.outcomes)
+    assert far.outcomes() == {2: 200}
+    assert len(far.sockets._flows) == 2
+    assert far.sockets.describe()["aliases"] == 0
+
+
+async def test_what_waits_on_an_alias_that_breaks_goes_to_the_next_target(make: Make) -> None:
+    near, far, back = await allies(make)
+    near.answers = False
+    third = make()
+    far.send(back, await third.at("tcp"), handle=2)
+    await near.until(near.requests)
+    next(iter(far.sockets._flows.values())).abort("cut")
+    await far.until(far.outcomes)
+    assert far.outcomes() == {2: 200}
+    assert len(third.requests()) == 1
+    assert far.sockets.describe()["aliases"] == 0
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+async def test_a_connection_that_breaks_fails_what_waits_on_it(make: Make, scheme: str) -> None:
     near, far = make(), make()
     far.answers = False
-    target = await far.at("tcp")
+    target = await far.at(scheme)
     near.send(target)
     await far.until(far.requests)
     await far.sockets.close()
@@ -357,6 +485,56 @@ async def test_pings_and_violations_on_a_real_stream(make: Make) -> None:
         assert await asyncio.wait_for(loop.sock_recv(peer, 100), 5) == b""
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.spec("NET-27", "NET-34")
+async def test_a_peer_that_answers_no_keep_alive_is_given_up_for_the_next(
+    make: Make, host: str
+) -> None:
+    near, far = make(), make()
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as server:
+        server.bind((host, 0))
+        server.listen()
+        server.setblocking(False)
+        place = server.getsockname()[:2]
+        near.send(Target(Transport.TCP, *place), await far.at("tcp", host))
+        peer, _ = await asyncio.wait_for(loop.sock_accept(server), 5)
+        with closing(peer):
+            request = await asyncio.wait_for(loop.sock_recv(peer, 65535), 5)
+            assert request.startswith(b"MESSAGE ")
+            (driver,) = near.sockets._flows.values()
+            near.ahead = 120.0
+            driver._on_alarm()
+            assert await asyncio.wait_for(loop.sock_recv(peer, 100), 5) == b"\r\n\r\n"
+            assert far.requests() == []
+            near.ahead = 130.1
+            driver._on_alarm()
+            await far.until(far.requests)
+            assert await asyncio.wait_for(loop.sock_recv(peer, 100), 5) == b""
+    assert driver.lost
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.spec("NET-34")
+async def test_stun_is_answered_on_the_sip_port(make: Make, host: str) -> None:
+    far = make()
+    target = await far.at("udp", host)
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_DGRAM)) as peer:
+        peer.bind((host, 0))
+        peer.setblocking(False)
+        asked = bytes(stun.Stun(stun.REQUEST, stun.BINDING, b"transaction!"))
+        for data in (b"", b"\0\1", asked):
+            peer.sendto(data, (target.address, target.port))
+        said = stun.Stun.parse(await asyncio.wait_for(loop.sock_recv(peer, 1500), 5))
+        place = peer.getsockname()[:2]
+        assert bytes(said) == stun.answer(asked, place)
+    assert far.sockets.describe()["stun"] == 1
+    assert far.sockets.endpoint.describe() == {}
+
+
 async def test_a_peer_that_does_not_read_is_dropped(make: Make) -> None:
     near = make(limits=Limits(bounds=Bounds(hard=1 << 16)))
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as server:
@@ -428,6 +606,39 @@ async def test_closing_ends_a_dial(make: Make, stack: object) -> None:
     near.sockets._turn()
     assert near.sockets.describe()["dialling"] == 1
     await asyncio.wait_for(near.sockets.close(), 5)
+
+
+def _first_flow(end: End) -> Flow:
+    driver = next(iter(end.sockets._flows.values()))
+    flow = _core(driver).flow
+    assert flow is not None
+    return flow
+
+
+async def test_no_one_is_dialled_by_websocket(make: Make) -> None:
+    near, far = make(), make()
+    near.send(await far.at("ws"))
+    await near.until(near.outcomes)
+    assert near.outcomes() == {1: Cause.UNREACHABLE}
+    assert far.sockets._numbers == 0
+
+
+async def test_a_connection_that_we_use_is_not_idle(make: Make) -> None:
+    near, far = make(limits=Limits(idle=1000)), make()
+    target = await far.at("tcp")
+    near.send(target)
+    await near.until(near.outcomes)
+    far.answers = False
+    near.ahead = 900.0
+    near.send(target, handle=2)
+    await far.until(lambda: len(far.requests()) == 2)
+    near.ahead = 1800.0
+    near.sockets._sweep()
+    (driver,) = near.sockets._flows.values()
+    assert not driver._closing
+    near.ahead = 2000.0
+    near.sockets._sweep()
+    assert driver._closing
 
 
 async def test_a_flow_that_is_gone_is_counted(make: Make) -> None:

@@ -91,7 +91,7 @@ def test_who_connects_to_us_need_prove_nothing(tmp_path: Path) -> None:
     stream.secured(peer(tmp_path, issue("a")), 0.0)
     assert stream.send(b"hello")
     assert stream.to_send() == [b"hello"]
-    assert stream.peer is not None
+    assert stream.identity is not None
 
 
 def test_what_waits_is_bounded() -> None:
@@ -101,10 +101,78 @@ def test_what_waits_is_bounded() -> None:
     assert SipStream(target=TARGET, most=0).send(b"x")
 
 
-def test_nothing_is_ever_due_and_nothing_follows_the_end() -> None:
+def pinged(pauses: list[float]) -> SipStream:
+    return SipStream(target=TARGET, began=1000.0, pause=lambda: pauses.pop(0))
+
+
+@pytest.mark.spec("NET-27")
+def test_a_connection_of_ours_is_pinged_at_random_times() -> None:
+    stream = pinged([95.0, 120.0, 100.0])
+    assert stream.next_timer() == 1095.0
+    stream.on_timer(1094.9)
+    assert stream.to_send() == []
+    stream.on_timer(1095.0)
+    assert stream.to_send() == [b"\r\n\r\n"]
+    assert stream.next_timer() == 1105.0
+    stream.receive(b"\r\n", 1095.1)
+    assert stream.next_timer() == 1215.0
+    stream.on_timer(1105.0)
+    assert (stream.to_send(), stream.mute) == ([], False)
+    stream.on_timer(1215.0)
+    assert stream.to_send() == [b"\r\n\r\n"]
+
+
+@pytest.mark.spec("NET-27")
+def test_who_does_not_answer_a_ping_is_gone() -> None:
+    stream = pinged([95.0, 95.0])
+    stream.on_timer(1095.0)
+    stream.on_timer(1104.9)
+    assert not stream.mute
+    stream.on_timer(1105.0)
+    assert stream.mute
+    assert stream.next_timer() is None
+
+
+def test_anything_that_comes_shows_that_the_peer_lives() -> None:
+    stream = pinged([95.0, 95.0])
+    stream.on_timer(1095.0)
+    stream.receive(REQUEST[:7], 1104.0)
+    stream.on_timer(1105.0)
+    assert not stream.mute
+    stream.receive(REQUEST[7:], 1105.0)
+    assert len(stream.inbox) == 1
+
+
+@pytest.mark.spec("NET-27")
+def test_two_pongs_are_not_a_ping() -> None:
+    stream = pinged([95.0, 95.0, 95.0])
+    for now in (1095.0, 1190.0):
+        stream.on_timer(now)
+        assert stream.to_send() == [b"\r\n\r\n"]
+        stream.receive(b"\r\n", now + 0.1)
+        assert stream.to_send() == []
+    stream.receive(b"\r\n\r\n", 1191.0)
+    assert stream.to_send() == [b"\r\n"]
+
+
+def test_pings_are_no_use_but_those_of_the_peer() -> None:
+    stream = pinged([95.0, 95.0, 95.0])
+    stream.on_timer(1095.0)
+    stream.receive(b"\r\n", 1095.1)
+    assert stream.used == 1000.0
+    stream.receive(b"\r\n\r\n", 1100.0)
+    assert stream.used == 1100.0
+    stream.receive(REQUEST, 1110.0)
+    assert stream.used == 1110.0
+
+
+def test_who_connected_to_us_is_not_pinged_and_nothing_follows_the_end() -> None:
     stream = SipStream()
     stream.send(b"x")
-    stream.on_timer(0.0)
+    stream.on_timer(1e9)
+    assert stream.to_send() == [b"x"]
     assert stream.next_timer() is None
+    stream.send(b"y")
+    stream.farewell()
     stream.closed(0.0)
     assert stream.to_send() == []

@@ -100,6 +100,12 @@ def uri(text: str) -> x509.UniformResourceIdentifier:
         ([uri("SIP:A.example")], "a.example", True),
         ([uri("sip:b.example"), "a.example"], "a.example", False),
         ([uri("sip:user@a.example")], "a.example", False),
+        ([uri("sip:user@b.example"), "a.example"], "a.example", True),
+        ([uri("sip:a.example;transport=tls")], "a.example", True),
+        ([uri("sip:a.example:5061")], "a.example", True),
+        ([uri("sip:"), "a.example"], "a.example", True),
+        ([uri("sip:b.example"), uri("sip:a.example")], "a.example", True),
+        (["*.example.org"], "*.example.org", True),
         ([uri("https://a.example"), "a.example"], "a.example", True),
         (["*.example.org"], "a.example.org", False),
         ([uri("sips:a.example")], "a.example", False),
@@ -124,6 +130,10 @@ def test_a_name_constraint_binds_every_kind_of_name(tmp_path: Path) -> None:
     assert judged(trust, inside, domain="www.corp.example") == GOOD
     assert not judged(trust, outside).good
     assert not judged(trust, sly).good
+    slier = issue("x", root, names=[uri("sip:a.example")])
+    assert not judged(trust, slier, use=Use.SIP).good
+    both = issue("x", root, names=[uri("sip:www.corp.example"), "www.corp.example"])
+    assert judged(trust, both, domain="www.corp.example", use=Use.SIP) == GOOD
 
 
 def leaf_of(issuer: Issued) -> Issued:

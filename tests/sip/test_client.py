@@ -1,5 +1,7 @@
 """Requests that we send: repetition, failover, size, and what is told of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from dragoman.errors import LocalError
@@ -210,6 +212,20 @@ def test_another_connection_that_ends_fails_nothing() -> None:
     sends(desk, over(Transport.TCP))
     desk.endpoint.closed(Flow(Transport.TCP, ("192.0.2.2", 1), ("192.0.2.1", 49152), 3), 1.0)
     assert told(desk) == []
+
+
+def test_over_tls_only_the_domain_concerned_hears_of_a_broken_connection() -> None:
+    desk = Desk()
+    ours = over(Transport.TLS)
+    other = replace(ours, domain="other.example")
+    desk.endpoint.send(outgoing("MESSAGE"), [ours], "ours", 0.0)
+    desk.endpoint.send(outgoing("MESSAGE"), [other], "other", 0.0)
+    desk.endpoint.closed(Flow(Transport.TLS, ("192.0.2.2", 1), (ours.address, ours.port), 3), 1.0)
+    assert desk.endpoint.events() == []
+    desk.endpoint.unreachable(other, 1.0)
+    assert desk.endpoint.events() == [RequestFailed("other", Cause.UNREACHABLE)]
+    desk.endpoint.unreachable(ours, 1.0)
+    assert desk.endpoint.events() == [RequestFailed("ours", Cause.UNREACHABLE)]
 
 
 # Size

@@ -23,10 +23,12 @@ from pydantic_settings import (
 from dragoman.errors import LocalError
 from dragoman.net.dns import parse_server
 from dragoman.net.listen import Place
+from dragoman.net.sip import SCHEMES as SIP_SCHEMES
 
 DEFAULT_FILE: Final = Path("/etc/dragoman/dragoman.toml")
 PREFIX: Final = "DRAGOMAN_"
 HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+")
+ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
 
 
 class BadConfiguration(Exception):
@@ -81,15 +83,23 @@ def _network(text: str) -> str:
     return text
 
 
+def _origin(text: str) -> str:
+    text = text.lower()
+    if text != "*" and not ORIGIN.fullmatch(text):
+        raise ValueError('"SCHEME://HOST" or "SCHEME://HOST:PORT", such as "https://phone.example"')
+    return text
+
+
 def _domain(text: str) -> str:
     if not text or " " in text or "@" in text or "/" in text:
         raise ValueError("a domain name such as sip.example") from None
     return text.lower().rstrip(".")
 
 
-SipListener = Annotated[str, _listener("udp", "tcp", "tls")]
+SipListener = Annotated[str, _listener(*SIP_SCHEMES)]
 XmppListener = Annotated[str, _listener("starttls", "tls")]
 Network = Annotated[str, AfterValidator(_network)]
+Origin = Annotated[str, AfterValidator(_origin)]
 Domain = Annotated[str, AfterValidator(_domain)]
 MaybeDomain = Annotated[str, AfterValidator(lambda text: _domain(text) if text else "")]
 NameServer = Annotated[str, AfterValidator(_name_server)]
@@ -109,7 +119,13 @@ class Sip(Section):
 
     listen: list[SipListener] = Field(
         default=["udp:*:5060", "tcp:*:5060", "tls:*:5061"],
-        description='Where SIP arrives; "*" is every IPv4 and IPv6 address.',
+        description="Where SIP arrives (udp, tcp, tls; ws and wss for SIP over WebSocket);"
+        ' "*" is every IPv4 and IPv6 address.',
+    )
+    origins: list[Origin] = Field(
+        default=[],
+        description='Web pages whose browsers may open a WebSocket, "https://phone.example";'
+        ' "*": any.',
     )
     trusted: list[Network] = Field(
         default=[],

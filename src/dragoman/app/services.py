@@ -26,6 +26,7 @@ from dragoman.net.addresses import Addresses
 from dragoman.net.certificates import CertificateStore
 from dragoman.net.dns import DnsResolver, Resolver, find, find_now
 from dragoman.net.listen import Place as Listen
+from dragoman.net.sip import SCHEMES as SIP_SCHEMES
 from dragoman.net.sip import SipSockets
 from dragoman.net.tls import Tls
 from dragoman.net.trust import Trust
@@ -86,7 +87,14 @@ class Gateway:
         self.endpoint = Endpoint(
             sent_by=self._sent_by, allow=ALLOW, token=token, screen=self.hub.screen
         )
-        self.sip = SipSockets(self.endpoint, self.hub.on_sip, tls, clock=loop.time, tap=tap)
+        self.sip = SipSockets(
+            self.endpoint,
+            self.hub.on_sip,
+            tls,
+            clock=loop.time,
+            tap=tap,
+            origins=frozenset(configuration.sip.origins),
+        )
         self.xmpp = XmppSockets(self.hub, tls, loop.time)
 
     async def start(self) -> None:
@@ -99,7 +107,7 @@ class Gateway:
         self._trust.load()
         self._certificates.pick()
         for each in configuration.sip.listen:
-            place = Listen.parse(each, ("udp", "tcp", "tls"))
+            place = Listen.parse(each, SIP_SCHEMES)
             listener = await self.sip.listen(place)
             self._note(Side.SIP, listener.addresses)
             self._sip_ports.setdefault(Transport[place.scheme.upper()], listener.addresses[0][1])
@@ -151,10 +159,17 @@ class Gateway:
         return place[1] in self._ports[side] and place[0] in self._addresses
 
     def _sent_by(self, target: Target) -> str:
-        """Return the "host:port" to name in Via: where answers to that target reach us."""
+        """Return the "host:port" to name in Via: where answers to that target reach us.
+
+        With TLS it is followed by `alias` where we show a certificate for the domain that sends:
+        requests may then come back over the same connection (RFC 5923 §8.1).
+        """
         port = self._sip_ports.get(target.transport, target.transport.port)
         host = self._configuration.sip.advertise or self._addresses.local_toward(target.address)
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if target.transport is Transport.TLS and self._certificates.covers(target.local):
+            return f"{name};alias"
+        return name
 
     def _accept(self, direct_tls: bool) -> IncomingStream:
         return IncomingStream(

@@ -2,7 +2,8 @@
 
 SIP authenticates no sender, and a gateway that carries for everybody is an open relay.  So a
 request passes only between two domains whose DNS asks us to carry for them, and only when it
-comes from where its sender's domain sends from.
+comes from where its sender's domain sends from, or over TLS from who shows that domain's
+certificate (RFC 5922 §7.4).
 """
 
 from collections import OrderedDict
@@ -48,6 +49,8 @@ class Wait:
 
 
 Verdict = Admitted | Refused | Wait
+Vouched = Callable[[str], bool]
+"""Tells whether the peer's certificate is for a domain; there is none without TLS."""
 Check = tuple[Standing, Standing, int, str, str]
 """What is known, what it must be, and else: the answer, and the reason about a domain."""
 
@@ -65,21 +68,26 @@ class Admission:
         self._attached = attached
         self._last: tuple[Request, Verdict] | None = None
 
-    def screen(self, request: Request, address: str, now: float) -> Refused | None:
+    def screen(
+        self, request: Request, address: str, now: float, vouched: Vouched | None = None
+    ) -> Refused | None:
         """Return what refuses a request for certain, as cheaply as can be told.
 
         A request that may have to wait for the DNS gets None here, and its answer from `judge`.
         """
         try:
-            verdict = self.judge(request, address, now)
+            verdict = self.judge(request, address, now, vouched)
         except (SipError, MappingRefused) as error:
             return Refused(error.status, error.reason)
         self._last = (request, verdict)
         return verdict if isinstance(verdict, Refused) else None
 
-    def judge(self, request: Request, address: str, now: float) -> Verdict:
+    def judge(
+        self, request: Request, address: str, now: float, vouched: Vouched | None = None
+    ) -> Verdict:
         """Return what is to become of a request that came from the IP address `address`.
 
+        A domain that the peer's certificate is `vouched` for is believed from any address.
         Raises SipError or mapping.failure.Refused when the addresses in it cannot be read.
         """
         if self._last is not None and self._last[0] is request:
@@ -89,12 +97,12 @@ class Admission:
         trusted = self._directory.trusted(address)
         sender = sender_of(request, trusted=True) if trusted else None
         if sender is None:
-            found = self._asserted(request, address, now)
+            found = self._asserted(request, address, now, vouched)
             if isinstance(found, Wait):
                 return found
             sender = found or sender_of(request)
         for known, needed, status, reason, domain in self._checks(
-            request.uri, request.method, sender.host, address, now
+            request.uri, request.method, sender.host, address, now, vouched
         ):
             if known is needed:
                 continue
@@ -105,11 +113,15 @@ class Admission:
             return Refused(status, f"{domain} {reason}")
         return Admitted(sender, trusted)
 
-    def _asserted(self, request: Request, address: str, now: float) -> Uri | Wait | None:
-        """Return P-Asserted-Identity where its own domain sends from `address` (RFC 3325 §9)."""
+    def _asserted(
+        self, request: Request, address: str, now: float, vouched: Vouched | None
+    ) -> Uri | Wait | None:
+        """Return P-Asserted-Identity where its own domain is who sends (RFC 3325 §9)."""
         for uri in asserted(request)[:MOST_IDENTITIES]:
             if not uri.host:
                 continue
+            if vouched is not None and vouched(uri.host):
+                return uri
             believed = self._directory.believes(uri.host, address, now)
             if believed is Standing.YES:
                 return uri
@@ -118,12 +130,19 @@ class Admission:
         return None
 
     def _checks(
-        self, target: Uri, method: str, origin: str, address: str, now: float
+        self,
+        target: Uri,
+        method: str,
+        origin: str,
+        address: str,
+        now: float,
+        vouched: Vouched | None,
     ) -> Iterator[Check]:
         """Yield the questions in order; a later one is asked when the earlier ones hold."""
         directory = self._directory
-        believed = directory.believes(origin, address, now)
-        yield believed, Standing.YES, 403, "does not send from that address", origin
+        if vouched is None or not vouched(origin):
+            believed = directory.believes(origin, address, now)
+            yield believed, Standing.YES, 403, "does not send from that address", origin
         if method == "OPTIONS" and target.user is None:
             return
         served = directory.stands_for(Side.SIP, target.host, now)

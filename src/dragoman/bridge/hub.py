@@ -7,7 +7,7 @@ has to wait (for the DNS, for a connection) waits in a task that the hub owns an
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from logging import getLogger
 from random import SystemRandom
@@ -36,8 +36,8 @@ from dragoman.sip.endpoint import (
     ResponseArrived,
     ServerTransaction,
 )
+from dragoman.sip.locate import DIALLED, SECURE, Transport, locate, sources
 from dragoman.sip.locate import Target as SipTarget
-from dragoman.sip.locate import Transport, locate, sources
 from dragoman.sip.message import Request, Response, SipError, response_to
 from dragoman.trace import Direction, Tap
 from dragoman.trace import Protocol as Seen
@@ -100,7 +100,7 @@ class Settings:
     override: Override | None = None
     components: Sequence[Attached] = ()
     tel_domain: str = ""
-    transports: tuple[Transport, ...] = (Transport.UDP, Transport.TCP, Transport.TLS)
+    transports: tuple[Transport, ...] = DIALLED
 
 
 class Hub:
@@ -187,7 +187,7 @@ class Hub:
     def screen(self, request: Request, flow: Flow) -> int | None:
         """Return the status that refuses a request before any state is made of it."""
         now = self._loop.time()
-        refused = self.admission.screen(request, flow.remote[0], now)
+        refused = self.admission.screen(request, flow.remote[0], now, self._vouching(flow))
         if refused is None:
             return None
         if self._complaints.is_new(f"{flow.remote[0]} {refused.reason}", now):
@@ -219,7 +219,7 @@ class Hub:
             self._refuse(arrived, 503, "the gateway stops")
             return
         try:
-            verdict = self.admission.judge(request, flow.remote[0], now)
+            verdict = self.admission.judge(request, flow.remote[0], now, self._vouching(flow))
         except (SipError, MappingRefused) as error:
             self._refuse(arrived, error.status, error.reason)
             return
@@ -234,6 +234,12 @@ class Hub:
                 self._parked.append(Parked(deadline or now + PATIENCE, domain, arrived))
             case Wait():
                 self._refuse(arrived, 503, "too many requests wait for the DNS")
+
+    def _vouching(self, flow: Flow) -> Callable[[str], bool] | None:
+        """Return what the TLS peer's certificate says of a domain; None where there is no TLS."""
+        if not flow.connection or flow.transport not in SECURE or self._sip is None:
+            return None
+        return partial(self._sip.vouches, flow)
 
     def _refuse(self, arrived: RequestArrived, status: int, reason: str) -> None:
         log.warning(
@@ -300,7 +306,8 @@ class Hub:
             loop = StanzaError(Condition.ITEM_NOT_FOUND, text=text)
             self.messages.on_failure(cast("int", handle), loop, self._loop.time())
         elif self._sip is not None:
-            self._sip.endpoint.send(request, targets, handle, self._loop.time())
+            named = _in_our_name(request, targets)
+            self._sip.endpoint.send(request, named, handle, self._loop.time())
             self._sip.wake()
 
     def _unanswered(self, handle: Hashable, failure: DnsFailure) -> None:
@@ -525,6 +532,15 @@ class Hub:
 
     def _show(self, direction: Direction, stanza: Element, peer: str) -> None:
         self._tap.saw(Seen.XMPP, direction, peer, stanza_key(stanza), to_xml(stanza))
+
+
+def _in_our_name(request: Request, targets: Sequence[SipTarget]) -> Sequence[SipTarget]:
+    """Have TLS show the certificate of the domain that the request is from (RFC 5922 §5)."""
+    for each in targets:
+        if each.transport is Transport.TLS:
+            local = request.from_.uri.host
+            return [replace(each, local=local) for each in targets]
+    return targets
 
 
 def _hosts(component: Attached) -> Generator[Question, Answer, list[servers.Target]]:

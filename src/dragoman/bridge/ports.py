@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from dragoman.bridge.link import Line, OurStream
 from dragoman.records import Answer, Question
-from dragoman.sip.endpoint import Endpoint, ServerTransaction
+from dragoman.sip.endpoint import Endpoint, Flow, ServerTransaction
 from dragoman.sip.message import Request, Response
 from dragoman.xmpp import locate as servers
 from dragoman.xmpp.element import Element
@@ -65,6 +65,9 @@ class SipWire(Protocol):
 
     def wake(self) -> None:
         """Have what the endpoint has to send looked at soon."""
+
+    def vouches(self, flow: Flow, domain: str) -> bool:
+        """Tell whether the TLS peer of `flow` showed a certificate for `domain` (RFC 5922)."""
 
 
 class XmppWire(Protocol):

@@ -1,34 +1,44 @@
-"""SIP's transports (RFC 3261 §18): the endpoint joined to UDP sockets, TCP and TLS connections."""
+"""SIP's transports (RFC 3261 §18, RFC 7118): the endpoint joined to UDP sockets and connections."""
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from logging import getLogger
+from random import SystemRandom
 from typing import Final, Protocol, cast
 
 from dragoman.log import about
 from dragoman.net.dial import Unreachable, connect
 from dragoman.net.driver import Bounds, StreamDriver
+from dragoman.net.identity import Identity
 from dragoman.net.listen import Gate, Listener, Place, bind, listen
+from dragoman.net.opened import Dialling, Opened
+from dragoman.net.reuse import Aliases
 from dragoman.net.siptcp import SipStream
 from dragoman.net.tls import Tls
 from dragoman.net.trust import Use
 from dragoman.net.udp import DatagramSocket
+from dragoman.net.websocket import SipWebSocket
+from dragoman.sip import stun
 from dragoman.sip.endpoint import Endpoint, Flow, Outgoing, Target, Transport
 from dragoman.sip.header import canonical
-from dragoman.sip.message import encode
+from dragoman.sip.locate import DIALLED
+from dragoman.sip.message import Request, Response, encode
 from dragoman.trace import Direction, Tap, of_sip
 from dragoman.trace import Protocol as Side
 
 log = getLogger(__name__)
 
-SCHEMES: Final = ("udp", "tcp", "tls")
+SCHEMES: Final = ("udp", "tcp", "tls", "ws", "wss")
 SWEEP: Final = 10.0
+KEEP_ALIVE: Final = (95.0, 120.0)
+"""Seconds between two pings on a connection that we opened, by chance (RFC 5626 §4.4.1)."""
+MUTE: Final = "no answer to a keep-alive"
 ROUNDS: Final = 3
 """How often in one turn the owner is asked again, because what it did may have had events."""
 
-Stream = tuple[Transport, str, int, str]
+Core = SipStream | SipWebSocket
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +85,12 @@ class SipSockets:
         tap: Tap | None = None,
         gate: Gate | None = None,
         limits: Limits | None = None,
+        origins: Collection[str] = (),
     ) -> None:
         """Call `on_events` once after each turn in which the endpoint ran; needs a running loop.
 
-        `clock` gives absolute seconds, the loop's own unless told otherwise.
+        `clock` gives absolute seconds, the loop's own unless told otherwise. Browsers may open
+        WebSockets from the pages of `origins`.
         """
         self.endpoint = endpoint
         self._on_events = on_events
@@ -88,11 +100,15 @@ class SipSockets:
         self._tap = tap
         self._gate = gate or Gate()
         self._limits = limits or Limits()
+        self._origins = origins
+        self._chance = SystemRandom()
+        self._stun = 0
         self._listeners: list[Listener] = []
         self._udp: dict[tuple[str, int], DatagramSocket] = {}
         self._numbers = 0
         self._flows: dict[int, StreamDriver] = {}
-        self._opened: dict[Stream, StreamDriver | _Dialling] = {}
+        self._opened = Opened(self._limits.opened)
+        self._aliases = Aliases(_identity)
         self._failed: list[Flow | Target] = []
         self._turning = self._again = False
         self._waking: asyncio.Handle | None = None
@@ -103,13 +119,13 @@ class SipSockets:
     # -- what the owner asks ------------------------------------------------------------
 
     async def listen(self, place: Place) -> Listening:
-        """Listen at a place of scheme udp, tcp or tls; raises LocalError saying where and why."""
+        """Listen at a place of one of SCHEMES; raises LocalError saying where and why."""
         if place.scheme == "udp":
             sockets = [DatagramSocket(each, self) for each in bind(place, socket.SOCK_DGRAM)]
             self._udp.update((each.local, each) for each in sockets)
             return Bound(place, tuple(each.local for each in sockets))
-        secure = place.scheme == "tls"
-        listener = await listen(place, lambda: self._driver(SipStream(), secure), self._gate)
+        web, secure = place.scheme in ("ws", "wss"), place.scheme in ("tls", "wss")
+        listener = await listen(place, lambda: self._incoming(web, secure), self._gate)
         self._listeners.append(listener)
         return listener
 
@@ -123,8 +139,8 @@ class SipSockets:
     def vouches(self, flow: Flow, domain: str) -> bool:
         """Tell whether the TLS peer of `flow` showed a certificate for `domain` (RFC 5922)."""
         driver = self._flows.get(flow.connection)
-        peer = _core(driver).peer if driver is not None else None
-        return peer is not None and peer.vouches(domain)
+        who = _core(driver).identity if driver is not None else None
+        return who is not None and who.vouches(domain, self._clock())
 
     def stop_listening(self) -> None:
         """Accept no more connections; what is open, and UDP, goes on."""
@@ -135,13 +151,14 @@ class SipSockets:
         """Send what waits, then close everything."""
         self._turn()
         self.stop_listening()
-        dialling = [each for each in self._opened.values() if isinstance(each, _Dialling)]
+        dialling = self._opened.dialling()
         for dial in dialling:
             dial.task.cancel()
         await asyncio.gather(*(each.task for each in dialling), return_exceptions=True)
         gone = [asyncio.Event() for _ in self._flows]
         for driver, event in zip(list(self._flows.values()), gone, strict=True):
             driver.when_lost(event.set)
+            _core(driver).farewell()
             driver.close()
         await asyncio.gather(*(event.wait() for event in gone))
         for sock in self._udp.values():
@@ -156,7 +173,9 @@ class SipSockets:
             "udp": [each.describe() for each in self._udp.values()],
             "listeners": [each.describe() for each in self._listeners],
             "connections": [each.describe() for each in self._flows.values()],
-            "dialling": sum(isinstance(each, _Dialling) for each in self._opened.values()),
+            "dialling": len(self._opened.dialling()),
+            "aliases": len(self._aliases),
+            "stun": self._stun,
             "gate": self._gate.describe(),
         }
 
@@ -170,10 +189,19 @@ class SipSockets:
         tap = self._tap if self._tap is not None and self._tap.readers else None
         receive, local = self.endpoint.receive_datagram, sock.local
         for data, remote in found:
+            if data[:1] < stun.FIRST:
+                self._answer_stun(sock, data, remote)
+                continue
             if tap is not None:
                 self._show(tap, Direction.IN, remote, data)
             receive(data, Flow(Transport.UDP, local, remote), now)
         self._turn()
+
+    def _answer_stun(self, sock: DatagramSocket, data: bytes, remote: tuple[str, int]) -> None:
+        answer = stun.answer(data, remote)
+        if answer is not None:
+            self._stun += 1
+            sock.send(answer, remote)
 
     def on_unreachable(self, sock: DatagramSocket, places: set[tuple[str, int]]) -> None:
         """Tell the endpoint which of its targets refused."""
@@ -194,12 +222,26 @@ class SipSockets:
             core.spoke = True
             now = self._clock()
             for message in inbox:
-                if self._tap is not None and self._tap.readers:
-                    self._show(self._tap, Direction.IN, driver.remote, encode(message))
-                self.endpoint.receive(message, core.flow, now)
+                self._receive(message, driver, core.flow, now)
             self._turn()
-        if core.violation:
+        if core.mute:
+            driver.abort(MUTE)
+        elif core.violation:
             driver.close(core.violation)
+
+    def _receive(
+        self, message: Request | Response | bytes, driver: StreamDriver, flow: Flow, now: float
+    ) -> None:
+        if self._tap is not None and self._tap.readers:
+            data = message if isinstance(message, bytes) else encode(message)
+            self._show(self._tap, Direction.IN, driver.remote, data)
+        if isinstance(message, bytes):  # off a WebSocket, which keeps messages apart as UDP does
+            self.endpoint.receive_datagram(message, flow, now)
+            return
+        core = _core(driver)
+        if core.identity is not None and core.target is None and isinstance(message, Request):
+            self._aliases.learn(driver, message)
+        self.endpoint.receive(message, flow, now)
 
     def on_congestion(self, driver: StreamDriver, congested: bool) -> None:
         """Leave it: the hard bound of the write buffer ends a peer that never catches up."""
@@ -207,15 +249,19 @@ class SipSockets:
     def on_lost(self, driver: StreamDriver, reason: str) -> None:
         """Tell the endpoint that a connection is gone, or never came to be."""
         core, now = _core(driver), self._clock()
-        if core.target is not None and self._opened.get(_stream(core.target)) is driver:
-            del self._opened[_stream(core.target)]
+        if core.target is not None:
+            self._opened.end(core.target, driver)
         if core.flow is None:
             return
         del self._flows[core.flow.connection]
         log.debug("connection closed", extra=about(peer=driver.remote[0], reason=reason))
+        used_for = self._aliases.forget(driver)
         if core.target is not None and not core.ready:
             log.warning("not sent", extra=about(peer=driver.remote[0], reason=reason))
-            self.endpoint.unreachable(core.target, now)
+        if core.target is not None and (not core.ready or core.flow.transport is Transport.TLS):
+            used_for.add(core.target)
+        for target in used_for:
+            self.endpoint.unreachable(target, now)
         self.endpoint.closed(core.flow, now)
         self.wake()
 
@@ -260,7 +306,7 @@ class SipSockets:
         elif isinstance(to, Flow):
             sent = self._send_along(self._flows.get(to.connection), data)
         else:
-            sent = self._send_stream(to, data)
+            sent = to.transport in DIALLED and self._send_stream(to, data)
         if not sent:
             self._failed.append(to)
 
@@ -277,64 +323,74 @@ class SipSockets:
     def _send_along(self, driver: StreamDriver | None, data: bytes) -> bool:
         if driver is None or not _core(driver).send(data):
             return False
+        _core(driver).used = self._clock()
         driver.wake()
         return True
 
     def _send_stream(self, target: Target, data: bytes) -> bool:
-        """Send over the connection to `target`, which is made if there is none."""
-        key = _stream(target)
-        found = self._opened.get(key)
+        """Send over the connection to `target`, or one that came from there; else make one."""
+        found = self._opened.find(target) or self._aliases.find(target, self._clock())
         if found is None:
-            if len(self._opened) >= self._limits.opened and not self._make_room():
-                return False
             core = SipStream(
-                target=target, tls=target.transport is Transport.TLS, most=self._limits.waiting
+                target=target,
+                tls=target.transport is Transport.TLS,
+                most=self._limits.waiting,
+                began=self._clock(),
+                pause=lambda: self._chance.uniform(*KEEP_ALIVE),
             )
-            found = self._opened[key] = _Dialling(core, self._limits.waiting)
-            found.task = self._loop.create_task(self._dial(key, core))
-        if isinstance(found, _Dialling):
+            found = Dialling(core, self._limits.waiting)
+            if not self._opened.begin(target, found):
+                return False
+            found.task = self._loop.create_task(self._dial(target, found))
+        if isinstance(found, Dialling):
             return found.add(data)
         return self._send_along(found, data)
 
-    async def _dial(self, key: Stream, core: SipStream) -> None:
-        target = cast("Target", core.target)
-        secure = target.transport is Transport.TLS
+    async def _dial(self, target: Target, dialling: Dialling) -> None:
+        core, secure = dialling.core, target.transport is Transport.TLS
         try:
             _, driver = await connect(
                 [target], lambda _: self._driver(core, secure), patience=self._limits.patience
             )
         except Unreachable as error:
-            del self._opened[key]
             log.debug("not connected", extra=about(reason=error.reason))
-            self.endpoint.unreachable(target, self._clock())
-            self.wake()
+            self._undialled(target)
             return
-        dialling = cast("_Dialling", self._opened.pop(key))
         if driver.lost:
-            self.endpoint.unreachable(target, self._clock())
-            self.wake()
+            self._undialled(target)
             return
-        self._opened[key] = driver
+        self._opened.made(target, driver)
         for data in dialling.waiting:
             core.send(data)
         driver.wake()
 
-    def _driver(self, core: SipStream, secure: bool) -> StreamDriver:
-        engine = None
-        if secure and core.target is not None:
-            engine = self._tls.client(core.target.domain, use=Use.SIP)
+    def _undialled(self, target: Target) -> None:
+        self._opened.end(target)
+        self.endpoint.unreachable(target, self._clock())
+        self.wake()
+
+    def _incoming(self, web: bool, secure: bool) -> StreamDriver:
+        now = self._clock()
+        core = SipWebSocket(began=now, origins=self._origins) if web else SipStream(began=now)
+        return self._driver(core, secure)
+
+    def _driver(self, core: Core, secure: bool) -> StreamDriver:
+        engine, target = None, core.target
+        if secure and target is not None:
+            engine = self._tls.client(target.domain, local=target.local, use=Use.SIP)
         elif secure:
-            engine = self._tls.server(use=Use.SIP)
+            alpn = ("http/1.1",) if isinstance(core, SipWebSocket) else ()
+            engine = self._tls.server(alpn=alpn, use=Use.SIP)
         return StreamDriver(core, self, tls=engine, bounds=self._limits.bounds, clock=self._clock)
 
-    def _admit(self, driver: StreamDriver, core: SipStream) -> Flow:
+    def _admit(self, driver: StreamDriver, core: Core) -> Flow:
         """Give a new connection its number, and watch that it is used."""
         self._numbers += 1
         self._flows[self._numbers] = driver
         if self._sweeping is None:
             self._sweeping = self._loop.call_later(SWEEP, self._sweep)
-        transport = Transport.TCP if driver.tls is None else Transport.TLS
-        return Flow(transport, driver.local, driver.remote, self._numbers)
+        web, secure = isinstance(core, SipWebSocket), driver.tls is not None
+        return Flow(_TRANSPORTS[web, secure], driver.local, driver.remote, self._numbers)
 
     def _sweep(self) -> None:
         """Close what has been idle for too long."""
@@ -343,20 +399,12 @@ class SipSockets:
         for driver in list(self._flows.values()):
             core = _core(driver)
             used = core.spoke or core.target is not None
-            if now - driver.used > (self._limits.idle if used else self._limits.silent):
+            late = now - core.used > self._limits.idle
+            if late if used else now - core.began > self._limits.silent:
+                core.farewell()
                 driver.close("idle")
         if self._flows:
             self._sweeping = self._loop.call_later(SWEEP, self._sweep)
-
-    def _make_room(self) -> bool:
-        """Close the connection of ours that has been idle longest; False when there is none."""
-        drivers = [each for each in self._opened.values() if isinstance(each, StreamDriver)]
-        if not drivers:
-            return False
-        oldest = min(drivers, key=lambda each: each.used)
-        del self._opened[_stream(cast("Target", _core(oldest).target))]
-        oldest.close("room was needed for another connection")
-        return True
 
     def _rearm(self) -> None:
         """Set the alarm for the endpoint's next timer; one that rings earlier will do."""
@@ -380,24 +428,6 @@ class SipSockets:
         tap.saw(Side.SIP, direction, peer, key_of(text), text)
 
 
-class _Dialling:
-    """A connection under way, and what waits for it."""
-
-    def __init__(self, core: SipStream, most: int) -> None:
-        self.core = core
-        self.waiting: list[bytes] = []
-        self.task: asyncio.Task[None]
-        self._room = most
-
-    def add(self, data: bytes) -> bool:
-        """Have `data` wait; False when too much does already."""
-        if len(data) > self._room:
-            return False
-        self._room -= len(data)
-        self.waiting.append(data)
-        return True
-
-
 def key_of(text: str) -> str:
     """Return what a message as it crossed the wire shares with its answers, for the tap."""
     found: dict[str, str] = {}
@@ -407,14 +437,20 @@ def key_of(text: str) -> str:
     return of_sip(found.get("Call-ID", ""), found.get("CSeq", ""), found.get("From", ""))
 
 
-def _core(driver: StreamDriver) -> SipStream:
-    return cast("SipStream", driver.core)
+_TRANSPORTS: Final = {
+    (False, False): Transport.TCP,
+    (False, True): Transport.TLS,
+    (True, False): Transport.WS,
+    (True, True): Transport.WSS,
+}
 
 
-def _stream(target: Target) -> Stream:
-    """Return what a connection is known by: with TLS also the domain that it was proved for."""
-    domain = target.domain if target.transport is Transport.TLS else ""
-    return target.transport, target.address, target.port, domain
+def _core(driver: StreamDriver) -> Core:
+    return cast("Core", driver.core)
+
+
+def _identity(driver: StreamDriver) -> Identity | None:
+    return _core(driver).identity
 
 
 def _is_loopback(host: str) -> bool:

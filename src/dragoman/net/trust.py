@@ -1,5 +1,6 @@
 """Whether a certificate speaks for a domain (RFC 5280; names: RFC 9525, 6120 §13.7.1, 5922 §7)."""
 
+import re
 import ssl
 import warnings
 from collections import OrderedDict
@@ -36,6 +37,7 @@ DEEPEST: Final = 8
 END: Final = b"-----END CERTIFICATE-----"
 SRV_NAME: Final = ObjectIdentifier("1.3.6.1.5.5.7.8.7")
 XMPP_ADDRESS: Final = ObjectIdentifier("1.3.6.1.5.5.7.8.5")
+SIP_HOST: Final = re.compile("sip:([^:;?/]+)", re.IGNORECASE)
 PURPOSES: Final = {
     ExtendedKeyUsageOID.SERVER_AUTH,
     ExtendedKeyUsageOID.CLIENT_AUTH,
@@ -182,6 +184,23 @@ def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
     return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName)) if names else ()
 
 
+def sip_names(certificate: x509.Certificate) -> frozenset[str]:
+    """Return the domains that a certificate is for in SIP, in lower case (RFC 5922 §7.1).
+
+    Those of its SIP URIs without a user, and where there is none its dNSNames; a wildcard among
+    them stands for itself alone (§7.2). Raises ValueError for names that do not parse.
+    """
+    names = _alternatives(certificate)
+    if names is None:
+        return frozenset()
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    sip = [SIP_HOST.match(uri) for uri in uris if "@" not in uri]
+    found = frozenset(each[1].lower().rstrip(".") for each in sip if each)
+    return found or frozenset(
+        name.lower().rstrip(".") for name in names.get_values_for_type(x509.DNSName)
+    )
+
+
 def _alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -193,21 +212,13 @@ def _names(path: Sequence[x509.Certificate], domain: str, use: Use) -> bool:
     names = _alternatives(path[0])
     if names is None:
         return False
+    # an authority's name constraints reach dNSNames, but not names of the other kinds
+    free = not any(_constrained(each) for each in path[1:])
     if use is Use.SIP:
-        return _sip_names(names, domain)
+        return domain in sip_names(path[0]) and (free or domain in dns_names(path[0]))
     if any(matches(name, domain) for name in names.get_values_for_type(x509.DNSName)):
         return True
-    # an authority's name constraints would not reach names of these kinds
-    return not any(_constrained(each) for each in path[1:]) and domain in _xmpp_names(names)
-
-
-def _sip_names(names: x509.SubjectAlternativeName, domain: str) -> bool:
-    """Judge by RFC 5922 §7.1-7.2: SIP URIs where there are any, else dNSNames; no wildcards."""
-    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    sip = [uri[4:].lower() for uri in uris if uri[:4].lower() == "sip:"]
-    if sip:
-        return domain in sip
-    return domain in (name.lower() for name in names.get_values_for_type(x509.DNSName))
+    return free and domain in _xmpp_names(names)
 
 
 def _xmpp_names(names: x509.SubjectAlternativeName) -> Iterator[str]:

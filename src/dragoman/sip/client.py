@@ -127,15 +127,26 @@ class Clients:
         return True
 
     def unreachable(self, to: Target, now: float) -> None:
-        """Fail what was sent to `to`: it could not be delivered."""
+        """Fail what was sent to `to`: it could not be delivered.
+
+        With TLS, another domain's connection to the same place is not concerned.
+        """
         place = (to.transport, to.address, to.port)
         for key in list(self._places.get(place, ())):
             transaction = self._active[key]
+            if to.transport is Transport.TLS and transaction.to != to:
+                continue
             transaction.attempt.refused.add(place)
             self._step(transaction, Signal.TRANSPORT_ERROR, now)
 
     def closed(self, flow: Flow, now: float) -> None:
-        """Fail what waits for an answer over a connection that is gone."""
+        """Fail what waits for an answer over a connection that is gone.
+
+        With TLS it is told as the target that is `unreachable`: there may be several connections
+        to one place, each for a domain of its own.
+        """
+        if flow.transport is Transport.TLS:
+            return
         place = (flow.transport, *flow.remote)
         for key in list(self._places.get(place, ())):
             self._step(self._active[key], Signal.TRANSPORT_ERROR, now)

@@ -61,9 +61,10 @@ class Endpoint:
     ) -> None:
         """Serve the methods of `allow` and the extensions of `supported`.
 
-        `sent_by` gives our "host[:port]" for the Via toward a target; `token` returns a new
-        unguessable token; `screen` is asked about each new request before any state is made, and
-        returns the status to refuse it with or None to admit it.
+        `sent_by` gives our "host[:port]" for the Via toward a target, with parameters of ours where
+        there are any (";alias"); `token` returns a new unguessable token; `screen` is asked about
+        each new request before any state is made, and returns the status to refuse it with or None
+        to admit it.
         """
         limits = limits or Limits()
         self._allow = tuple(allow)

@@ -55,6 +55,12 @@ class Framer:
             self._buffer.clear()
         return events
 
+    def drop_pong(self) -> None:
+        """Forget a line end that stands alone: the answer to a ping, not one half of another."""
+        if self._message is None and self._buffer == b"\r\n":
+            self._buffer.clear()
+            self._scanned = 0
+
     def _next(self) -> Event | None:
         if self._message is None:
             if self._skip_empty_lines():

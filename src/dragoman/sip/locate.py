@@ -25,6 +25,8 @@ class Transport(StrEnum):
     UDP = "UDP"
     TCP = "TCP"
     TLS = "TLS"
+    WS = "WS"
+    WSS = "WSS"
 
     @property
     def reliable(self) -> bool:
@@ -33,21 +35,32 @@ class Transport(StrEnum):
 
     @property
     def port(self) -> int:
-        """The port where none is named (RFC 3261 §18.1.1)."""
-        return 5061 if self is Transport.TLS else 5060
+        """The port where none is named (RFC 3261 §18.1.1, RFC 7118 §5.5)."""
+        return _PORTS.get(self, 5060)
+
+
+_PORTS: Final = {Transport.TLS: 5061, Transport.WS: 80, Transport.WSS: 443}
+
+SECURE: Final = frozenset({Transport.TLS, Transport.WSS})
+"""The transports whose peers may have shown a certificate."""
+
+DIALLED: Final = (Transport.UDP, Transport.TCP, Transport.TLS)
+"""The transports by which a server is sought; a WebSocket only ever comes to us (RFC 7118 §5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """One place to send a request to: an IP literal without brackets, and how to get there.
 
-    `domain` is the host of the URI that was looked up: the name a certificate must bear.
+    `domain` is the host of the URI that was looked up: the name a certificate must bear. `local`
+    is the domain of ours that sends: the name on the certificate that we show (RFC 5922 §5).
     """
 
     transport: Transport
     address: str
     port: int
     domain: str = ""
+    local: str = ""
 
 
 Search: TypeAlias = Generator[Question, Answer, list[Target]]
@@ -100,8 +113,8 @@ def sources(domain: str) -> Generator[Question, Answer, frozenset[tuple[str, int
     search = _Search(host, _NoChance(), limit=MAX_QUESTIONS * MAX_TARGETS)
     if is_address(host):
         return frozenset({(host, Transport.UDP.port)})
-    yield from search.named(tuple(Transport), host, every=True)
-    yield from search.services(tuple(Transport), host, (Transport.UDP,))
+    yield from search.named(DIALLED, host, every=True)
+    yield from search.services(DIALLED, host, (Transport.UDP,))
     return frozenset((target.address, target.port) for target in search.outcome())
 
 

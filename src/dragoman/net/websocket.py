@@ -1,0 +1,143 @@
+"""SIP over one WebSocket (RFC 7118, RFC 6455), the server's side: the core that a driver runs."""
+
+from collections.abc import Collection
+from typing import Final
+
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Event, TextMessage
+from wsproto.events import Ping as WirePing
+from wsproto.frame_protocol import CloseReason
+
+from dragoman.net.handshake import Refusal, accept
+from dragoman.net.siptcp import PING, PONG, SipCore
+from dragoman.sip.message import MAX_MESSAGE
+
+MOST_HEAD: Final = 8192
+"""Bytes of the largest HTTP request head that is read."""
+HANDSHAKE: Final = 10.0
+"""Seconds that the HTTP request may take to arrive."""
+END: Final = b"\r\n\r\n"
+
+
+class SipWebSocket(SipCore):
+    """Whole SIP messages, one a WebSocket message, out of a connection that came in and into it.
+
+    Compression is never agreed to: a message is as large as what was received for it.
+    """
+
+    def __init__(
+        self, *, began: float = 0.0, origins: Collection[str] = (), most: int = MAX_MESSAGE
+    ) -> None:
+        """Take messages of `most` bytes, from the pages of `origins` where a browser sends them."""
+        super().__init__(None, began)
+        self._origins = origins
+        self._most = most
+        self._head = bytearray()
+        self._frames: Connection | None = None
+        self._message = bytearray()
+
+    def send(self, data: bytes) -> bool:
+        """Have a message sent: as text where it is UTF-8 (§4.2); False when nobody listens."""
+        if self._frames is None or self.violation:
+            return False
+        try:
+            event: Event = TextMessage(data=data.decode())
+        except UnicodeDecodeError:
+            event = BytesMessage(data=data)
+        self._out.append(self._frames.send(event))
+        return True
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Answer the handshake, then collect messages; what breaks the protocol ends it."""
+        if self.violation:
+            return
+        if self._frames is None:
+            data = self._shake_hands(data)
+        if self._frames is None or not data:
+            return
+        self._frames.receive_data(data)
+        for event in self._frames.events():
+            self._take(self._frames, event, now)
+            if self.violation:
+                return
+
+    def on_timer(self, now: float) -> None:
+        """Refuse who is too slow to ask for a WebSocket."""
+        when = self.next_timer()
+        if when is not None and when <= now:
+            self._refuse(Refusal(408, "the WebSocket handshake took too long"))
+
+    def next_timer(self) -> float | None:
+        """Return when the handshake must be over; None once it is."""
+        return self.began + HANDSHAKE if self._frames is None and not self.violation else None
+
+    def to_send(self) -> list[bytes]:
+        """Return what is to be sent, and forget it."""
+        out, self._out = self._out, []
+        return out
+
+    def farewell(self) -> None:
+        """Say that we go away."""
+        if self._frames is not None and not self.violation:
+            self._end(self._frames, CloseReason.GOING_AWAY, "closed by us")
+
+    def _shake_hands(self, data: bytes) -> bytes:
+        """Take a piece of the HTTP request; return what follows it, empty while it is not whole."""
+        self._head += data
+        end = self._head.find(END)
+        if end + len(END) > MOST_HEAD or (end < 0 and len(self._head) >= MOST_HEAD):
+            self._refuse(Refusal(431, "an HTTP request head that is too large"))
+            return b""
+        if end < 0:
+            return b""
+        head, rest = bytes(self._head[: end + len(END)]), bytes(self._head[end + len(END) :])
+        self._head.clear()
+        try:
+            self._out.append(accept(head, self._origins))
+        except Refusal as refusal:
+            self._refuse(refusal)
+            return b""
+        self._frames = Connection(ConnectionType.SERVER)
+        return rest
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._head.clear()
+        self._out.append(refusal.answer)
+        self.violation = refusal.reason
+
+    def _take(self, frames: Connection, event: Event, now: float) -> None:
+        match event:
+            case TextMessage() | BytesMessage():
+                self._collect(frames, event, now)
+            case WirePing():
+                self.used = now
+                self._out.append(frames.send(event.response()))
+            case CloseConnection(code=code):
+                # the peer's own close is given back; a broken frame is answered with its code
+                bad_text = code == CloseReason.INVALID_FRAME_PAYLOAD_DATA
+                self._end(frames, code, "not UTF-8" if bad_text else event.reason or "")
+
+    def _collect(self, frames: Connection, event: TextMessage | BytesMessage, now: float) -> None:
+        """Add a piece of a message, and have it read when it is whole."""
+        self._message += event.data.encode() if isinstance(event, TextMessage) else event.data
+        if len(self._message) > self._most:
+            reason = f"message longer than {self._most} bytes"
+            self._end(frames, CloseReason.MESSAGE_TOO_BIG, reason)
+        elif event.message_finished:
+            whole = bytes(self._message)
+            self._message.clear()
+            self.used = now
+            self._deliver(whole)
+
+    def _deliver(self, data: bytes) -> None:
+        """Keep a message to be read; answer a ping of SIP's own (RFC 7118 §6)."""
+        if data.strip(b"\r\n"):
+            self.inbox.append(data)
+        elif data == PING:
+            self.send(PONG)
+
+    def _end(self, frames: Connection, code: int, reason: str) -> None:
+        """Say why it is over, and have the connection closed."""
+        self._out.append(frames.send(CloseConnection(code=code, reason=reason)))
+        self._message.clear()
+        self.violation = reason or "closed by the peer"
