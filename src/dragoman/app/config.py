@@ -158,6 +158,14 @@ class Xmpp(Section):
     max_stanza: int = Field(
         default=262144, ge=10000, le=10485760, description="Bytes of the largest stanza taken."
     )
+    posh: bool = Field(
+        default=False,
+        description="Whether a certificate may be vouched for by the domain's web server (POSH).",
+    )
+    posh_networks: list[Network] = Field(
+        default=[],
+        description="Networks that are asked for POSH documents though they are not public.",
+    )
     component: list[Component] = Field(default=[], description="Names at XMPP servers (XEP-0114).")
 
 

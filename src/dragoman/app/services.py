@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from functools import lru_cache
 from logging import getLogger
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dragoman import __version__
 from dragoman.app.config import Configuration
@@ -38,6 +38,9 @@ from dragoman.xmpp.component import ComponentStream
 from dragoman.xmpp.s2s_in import IncomingStream
 from dragoman.xmpp.s2s_out import OutgoingStream
 from dragoman.xmpp.stream import Policy
+
+if TYPE_CHECKING:
+    from dragoman.net.posh import Posh
 
 log = getLogger(__name__)
 
@@ -80,7 +83,9 @@ class Gateway:
         self._components = {each.domain: each.secret for each in configuration.xmpp.component}
         self._policy = _policy(configuration)
         self._certificates = CertificateStore(configuration.tls.certificates, configuration.state)
-        self._trust = Trust(configuration.tls.trust)
+        self._posh = _posh(configuration, resolver)
+        published = self._posh.lists if self._posh is not None else None
+        self._trust = Trust(configuration.tls.trust, published=published)
         tls = Tls(self._certificates.pick, self._trust)
         self.hub = Hub(self._settings(), Names(resolver), tap)
         self.endpoint = Endpoint(
@@ -121,6 +126,8 @@ class Gateway:
         self.sip.stop_listening()
         self.xmpp.stop_listening()
         await self.hub.drain(patience)
+        if self._posh is not None:
+            await self._posh.close()
         self.xmpp.abort()
         await self.sip.close()
 
@@ -192,6 +199,8 @@ class Gateway:
                 for each in configuration.xmpp.component
             ],
             tel_domain=configuration.sip.tel_domain,
+            proofs=self._posh,
+            needs_certificate=self._policy.require_certificate,
         )
 
     def _rules(self) -> Rules:
@@ -255,6 +264,15 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
         return runner.run(main)
 
 
+def _posh(configuration: Configuration, resolver: Resolver) -> "Posh | None":
+    """Return what asks web servers about certificates, where that is wanted."""
+    if not configuration.xmpp.posh:
+        return None
+    from dragoman.net.posh import Posh  # the HTTP client is loaded where it is used only
+
+    return Posh(resolver, configuration.tls.trust, allowed=configuration.xmpp.posh_networks)
+
+
 def _policy(configuration: Configuration) -> Policy:
     wanted = configuration.xmpp.require_certificate
     domains = frozenset(wanted) if isinstance(wanted, list) else frozenset[str]()
@@ -262,6 +280,7 @@ def _policy(configuration: Configuration) -> Policy:
         require_encryption=configuration.xmpp.require_encryption,
         require_certificate=lambda domain: wanted is True or domain in domains,
         max_stanza=configuration.xmpp.max_stanza,
+        proofs=configuration.xmpp.posh,
     )
 
 

@@ -69,6 +69,9 @@ class Network(Protocol):
         The stream to run on the connection is made by `Federation.stream_for`.
         """
 
+    def prove(self, domain: str) -> None:
+        """Look for what proves that a certificate is `domain`'s own, then call `proven`."""
+
 
 class Receiver(Protocol):
     """Who hears of stanzas."""
@@ -134,7 +137,8 @@ class Federation:
         self._links: dict[tuple[Pair, bool], Link] = {}
         self._components: dict[str, Link] = {}
         self._incoming: dict[IncomingStream, Line] = {}
-        self._asked: dict[str, list[IncomingStream]] = defaultdict(list)
+        self._asked: dict[str, list[tuple[IncomingStream, str]]] = defaultdict(list)
+        self._proving: dict[str, list[tuple[IncomingStream, str]]] = defaultdict(list)
         self._verifying: dict[VerifyQuery, list[IncomingStream]] = defaultdict(list)
         self._alarms: Alarms[Pair] = Alarms()
         self.closing = False
@@ -253,8 +257,8 @@ class Federation:
                     self._receiver.on_stanza(stanza, local, remote, line.peer)
                 case StartTls(domain):
                     line.start_tls(domain)
-                case AskedFor(domain):
-                    self._answer(stream, domain, now)
+                case AskedFor(domain, unproven):
+                    self._answer(stream, domain, unproven, now)
                 case VerifyWanted(query):
                     self._verify(stream, query, now)
                 case Paired(local, remote):
@@ -268,9 +272,15 @@ class Federation:
     def learned(self, now: float) -> None:
         """Answer the streams that wait to hear whether we stand for a domain."""
         for domain in list(self._asked):
-            for stream in self._asked.pop(domain):
+            for stream, unproven in self._asked.pop(domain):
                 if stream in self._incoming:
-                    self._answer(stream, domain, now)
+                    self._answer(stream, domain, unproven, now)
+
+    def proven(self, remote: str, now: float) -> None:
+        """Answer the streams that wait until it was looked for what proves `remote`."""
+        for stream, domain in self._proving.pop(remote, ()):
+            if stream in self._incoming:
+                self._answer(stream, domain, "", now)
 
     # -- time ---------------------------------------------------------------------------
 
@@ -406,10 +416,17 @@ class Federation:
         for back in link.outbox.returned():
             self._receiver.undelivered(back.stanza, back.error)
 
-    def _answer(self, stream: IncomingStream, domain: str, now: float) -> None:
+    def _answer(self, stream: IncomingStream, domain: str, unproven: str, now: float) -> None:
+        """Tell a stream whether we stand for a domain, once that and the proofs are known."""
         standing = self._serves(domain)
         if standing is Standing.UNKNOWN:
-            self._asked[domain].append(stream)
+            self._asked[domain].append((stream, unproven))
+            return
+        if unproven and standing is Standing.YES:
+            waiting = self._proving[unproven]
+            waiting.append((stream, domain))
+            if len(waiting) == 1:
+                self._network.prove(unproven)
             return
         stream.hosted(domain, standing is Standing.YES, now)
         self._incoming[stream].wake()
