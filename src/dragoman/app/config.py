@@ -46,6 +46,15 @@ def _listener(*schemes: str) -> Any:
     return AfterValidator(check)
 
 
+def _web_listener(text: str) -> str:
+    if text:
+        try:
+            Place.parse(f"http:{text}", ("http",))
+        except LocalError:
+            raise ValueError('"ADDRESS:PORT", such as "127.0.0.1:8855"; "" for none') from None
+    return text
+
+
 def _name_server(text: str) -> str:
     try:
         parse_server(text)
@@ -88,6 +97,7 @@ def _domain(text: str) -> str:
 
 
 SipListener = Annotated[str, _listener("udp", "tcp", "tls")]
+WebListener = Annotated[str, AfterValidator(_web_listener)]
 XmppListener = Annotated[str, _listener("starttls", "tls")]
 Network = Annotated[str, AfterValidator(_network)]
 Domain = Annotated[str, AfterValidator(_domain)]
@@ -194,6 +204,15 @@ class Tls(Section):
     trust: Bundle = Field(default="", description="A file of CA certificates; empty: the system's.")
 
 
+class Http(Section):
+    """Pages for the operator: /metrics and /healthz."""
+
+    listen: WebListener = Field(
+        default="127.0.0.1:8855",
+        description='Where they are served, "ADDRESS:PORT"; empty: nowhere.',
+    )
+
+
 class Log(Section):
     """What is logged, and how."""
 
@@ -232,6 +251,7 @@ class Configuration(BaseSettings):
     serve: Serve = Field(default_factory=lambda: Serve(), description="Domains, despite DNS.")
     dns: Dns = Field(default_factory=lambda: Dns(), description="DNS.")
     tls: Tls = Field(default_factory=lambda: Tls(), description="Certificates.")
+    http: Http = Field(default_factory=lambda: Http(), description="Pages for the operator.")
     message: Message = Field(default_factory=lambda: Message(), description="Messages.")
     log: Log = Field(default_factory=lambda: Log(), description="Logs.")
     state: Path = Field(default_factory=_state, description="Where state is kept.")

@@ -8,13 +8,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from logging import getLogger
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dragoman import __version__
 from dragoman.app.config import Configuration
+from dragoman.app.expiry import ExpiryWatch
 from dragoman.app.logs import traffic
+from dragoman.app.metrics import Metrics
 from dragoman.bridge.directory import Override, Place, Side
 from dragoman.bridge.federation import Link, OurStream
 from dragoman.bridge.hub import Attached, Hub, Settings
@@ -25,6 +28,7 @@ from dragoman.log import about
 from dragoman.net.addresses import Addresses
 from dragoman.net.certificates import CertificateStore
 from dragoman.net.dns import DnsResolver, Resolver, find, find_now
+from dragoman.net.http import HttpServer, Page
 from dragoman.net.listen import Place as Listen
 from dragoman.net.sip import SipSockets
 from dragoman.net.tls import Tls
@@ -48,6 +52,8 @@ T = TypeVar("T")
 
 DRAIN: Final = 5.0
 """Seconds that what is under way may take to come to its end on a stop."""
+WATCH: Final = 300.0
+"""Seconds between looks at what should be warned of."""
 TOKEN: Final = 12
 """Random bytes in a branch, tag, stanza id or stream id."""
 
@@ -81,6 +87,8 @@ class Gateway:
         self._first: dict[Side, tuple[str, int]] = {}
         self._sip_ports: dict[Transport, int] = {}
         self._components = {each.domain: each.secret for each in configuration.xmpp.component}
+        self.http_address: tuple[str, int] | None = None
+        """Where the operator's pages are, after `start`; None where there are none."""
         self._policy = _policy(configuration)
         self._certificates = CertificateStore(configuration.tls.certificates, configuration.state)
         self._posh = _posh(configuration, resolver)
@@ -93,6 +101,12 @@ class Gateway:
         )
         self.sip = SipSockets(self.endpoint, self.hub.on_sip, tls, clock=loop.time, tap=tap)
         self.xmpp = XmppSockets(self.hub, tls, loop.time)
+        pages = {"/metrics": Metrics(self.describe).page, "/healthz": _healthy}
+        self.http = HttpServer(pages, loop.time)
+        self._expiry = ExpiryWatch(
+            self._certificates.reports, self._served, self._certificates.covers
+        )
+        self._watching: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Listen everywhere; raises LocalError naming address, port and reason.
@@ -120,6 +134,9 @@ class Gateway:
                 version=__version__,
             ),
         )
+        if configuration.http.listen:
+            await self._serve_pages(configuration.http.listen)
+        self._watch()
 
     async def stop(self, patience: float = DRAIN) -> None:
         """Take nothing new, let what is under way end, then close everything."""
@@ -129,6 +146,9 @@ class Gateway:
         if self._posh is not None:
             await self._posh.close()
         self.xmpp.abort()
+        self.http.close()
+        if self._watching is not None:
+            self._watching.cancel()
         await self.sip.close()
 
     @property
@@ -146,9 +166,32 @@ class Gateway:
         return {
             "hub": self.hub.describe(),
             "sip": self.endpoint.describe(),
-            "xmpp": self.xmpp.describe(),
+            "sip_sockets": self.sip.describe(),
+            "xmpp_sockets": self.xmpp.describe(),
+            "posh": self._posh.describe() if self._posh is not None else {},
             "certificates": self._certificates.describe(),
         }
+
+    async def _serve_pages(self, where: str) -> None:
+        """Listen for the operator's browser; messages cross without it, so failing is a warning."""
+        try:
+            listener = await self.http.listen(Listen.parse(f"http:{where}", ("http",)))
+        except LocalError as error:
+            log.warning("no pages for the operator", extra=about(reason=error.reason))
+        else:
+            self.http_address = listener.addresses[0]
+
+    def _watch(self) -> None:
+        """Warn of what needs attention, now and then."""
+        self._expiry.look(datetime.now(UTC))
+        self._watching = asyncio.get_running_loop().call_later(WATCH, self._watch)
+
+    def _served(self) -> frozenset[str]:
+        """Return the domains that want a certificate: all on XMPP, and on SIP if it has TLS."""
+        found = self.hub.directory.served(Side.XMPP)
+        if Transport.TLS in self._sip_ports:
+            found |= self.hub.directory.served(Side.SIP)
+        return found
 
     def _note(self, side: Side, addresses: Sequence[tuple[str, int]]) -> None:
         self._ports[side].update(port for _, port in addresses)
@@ -262,6 +305,10 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main)
+
+
+def _healthy() -> Page:
+    return Page(b"ok\n")
 
 
 def _posh(configuration: Configuration, resolver: Resolver) -> "Posh | None":
