@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dragoman.app.config import Configuration, Dns, Log, Message, Serve, Sip, Tls, Xmpp
+from dragoman.app.config import Configuration, Dns, Http, Log, Message, Serve, Sip, Tls, Xmpp
 from dragoman.app.demo import CAROL, XMPP_DOMAIN, zone
 from dragoman.app.services import Gateway
 from dragoman.net.dns import MemoryResolver
@@ -48,7 +48,11 @@ class House:
 
 
 def configuration(
-    folder: Path, *, trusted: Sequence[str] = (), require_certificate: bool = False
+    folder: Path,
+    *,
+    trusted: Sequence[str] = (),
+    require_certificate: bool = False,
+    http: str = "",
 ) -> Configuration:
     return Configuration(
         sip=Sip(listen=["udp:127.0.0.1:0", "tcp:127.0.0.1:0"], trusted=list(trusted)),
@@ -56,6 +60,7 @@ def configuration(
         serve=Serve(),
         dns=Dns(),
         tls=Tls(certificates=folder / "certs"),
+        http=Http(listen=http),
         message=Message(),
         log=Log(),
         state=folder,
@@ -63,13 +68,19 @@ def configuration(
 
 
 async def build(
-    folder: Path, *, trusted: Sequence[str] = (), require_certificate: bool = False
+    folder: Path,
+    *,
+    trusted: Sequence[str] = (),
+    require_certificate: bool = False,
+    http: str = "",
 ) -> House:
     seen: list[Seen] = []
     tap = Tap(lambda: 0.0)
     tap.readers.append(seen.append)
     resolver = MemoryResolver()
-    settings = configuration(folder, trusted=trusted, require_certificate=require_certificate)
+    settings = configuration(
+        folder, trusted=trusted, require_certificate=require_certificate, http=http
+    )
     gateway = Gateway(settings, resolver, tap)
     await gateway.start()
     phone = await Phone.start(gateway=gateway.sip_address)

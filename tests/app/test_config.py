@@ -36,7 +36,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("bla = 1", ["FILE: bla: no such key; allowed here: dns, log"]),
+        ("bla = 1", ["FILE: bla: no such key; allowed here: dns, http, log"]),
         ("[sip]\nfoo = 2", ["FILE: sip.foo: no such key; allowed here: advertise, listen"]),
         ("[sip]\nlisten = ['quic:*:1']", ["sip.listen.0: found 'quic:*:1'", '"udp:ADDRESS:PORT"']),
         ("[sip]\nlisten = ['udp:*:70000']", ["sip.listen.0", "a port from 0 to 65535"]),
@@ -56,6 +56,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
             ["xmpp.component.0.server: found 'prosody'", "localhost:5347"],
         ),
         ("[sip]\nmax_message = 'x'", ["sip.max_message: found 'x'", "integer"]),
+        ("[http]\nlisten = '8855'", ["http.listen: found '8855'", "127.0.0.1:8855"]),
+        ("[xmpp]\nposh_networks = ['x']", ["xmpp.posh_networks.0: found 'x'", "192.0.2.0/24"]),
         ("[[xmpp.component]]\ndomain = 'a'", ["xmpp.component.0.secret: is missing"]),
         ("[xmpp]\nrequire_certificate = 'x'", ["xmpp.require_certificate: found 'x'"]),
         ("[sip", ["FILE: not TOML"]),

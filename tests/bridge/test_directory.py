@@ -89,3 +89,14 @@ def test_answers_and_open_questions_are_bounded() -> None:
         assert found.believes(f"e{number}.example", PROXY[0], 0.0) is Standing.UNKNOWN
     assert found.believes("one.more.example", PROXY[0], 0.0) is Standing.UNANSWERED
     assert len(found.wanted()) == ASKING
+
+
+def test_the_domains_served_are_those_known_to_lead_here_or_listed() -> None:
+    found = directory()
+    assert found.served(Side.XMPP) == frozenset()
+    found.learn(Look(Side.XMPP, "a.example"), frozenset({GATEWAY}), 0.0)
+    found.learn(Look(Side.XMPP, "b.example"), frozenset({PROXY}), 0.0)
+    found.learn(Look(Side.SIP, "c.example"), frozenset({GATEWAY}), 0.0)
+    assert found.served(Side.XMPP) == {"a.example"}
+    assert found.served(Side.SIP) == {"c.example"}
+    assert directory(Override(xmpp=["d.example"])).served(Side.XMPP) == {"d.example"}

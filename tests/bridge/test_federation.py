@@ -17,6 +17,7 @@ from dragoman.xmpp.s2s_in import IncomingStream, VerifyWanted
 from dragoman.xmpp.s2s_out import OutgoingStream
 from dragoman.xmpp.stanza import message
 from dragoman.xmpp.stream import Ended, Event, Policy
+from tests.xmpp.wire import NOBODY
 
 US, THEM = "sip.example", "xmpp.example"
 FIRST = Target("192.0.2.20", 5269, False, THEM)
@@ -68,6 +69,10 @@ class Around:
         self.back: list[tuple[str | None, Condition]] = []
         self.gone: list[Pair] = []
         self.doubtful: list[Sequence[str | None] | None] = []
+        self.proving: list[str] = []
+
+    def prove(self, domain: str) -> None:
+        self.proving.append(domain)
 
     def look_up(self, link: Link) -> None:
         self.looked_up.append(link)
@@ -536,6 +541,47 @@ def test_streams_that_wait_to_hear_whether_a_domain_is_ours_are_answered_when_it
     assert b"from='sip.example'" in said[0]
     assert b"host-unknown" in said[2]
     assert found.describe()["streams_in"] == 2
+
+
+def secure_stream(found: Federation, remote: str, to: str) -> IncomingStream:
+    """Have a peer open a stream with TLS, whose certificate vouches for nobody."""
+    stream = IncomingStream(
+        policy=Policy(proofs=True), secret=b"s", token=lambda: "id", direct_tls=True
+    )
+    found.accepted(stream, Line())
+    stream.connected(0.0)
+    stream.events()
+    stream.secured(NOBODY, 0.0)
+    begin = FEATURES[: FEATURES.index(b" id=")]
+    stream.receive(begin + f" version='1.0' from='{remote}' to='{to}'>".encode(), 0.0)
+    found.on_incoming(stream, 0.0)
+    return stream
+
+
+def test_streams_wait_until_it_was_looked_for_what_proves_their_peer() -> None:
+    around, known = Around(), {US: Standing.UNKNOWN}
+    found = Federation(
+        around, around, outgoing, lambda name: known.get(name, Standing.NO), lambda: 1.0
+    )
+    one = [secure_stream(found, "one.example", US) for _ in range(3)]
+    other = secure_stream(found, "other.example", US)
+    lost = secure_stream(found, "lost.example", "not.example")
+    assert around.proving == []  # not before it is known whether the domain is ours
+    known[US] = Standing.YES
+    found.learned(1.0)
+    assert around.proving == ["one.example", "other.example"]
+    one[2].closed(1.0)
+    found.on_incoming(one[2], 1.0)
+    found.proven("one.example", 2.0)
+    found.proven("nobody.example", 2.0)
+    said = [b"<stream:features" in b"".join(each.to_send()) for each in (*one, other)]
+    assert said == [True, True, False, False]
+    found.proven("other.example", 3.0)
+    assert b"<stream:features" in b"".join(other.to_send())
+    assert b"host-unknown" in b"".join(lost.to_send())
+    later = secure_stream(found, "one.example", US)
+    assert around.proving[2:] == ["one.example"]
+    assert b"<stream:features" not in b"".join(later.to_send())
 
 
 def test_a_gateway_that_stops_connects_nothing_more() -> None:

@@ -28,6 +28,7 @@ from tests.bridge.world import (
     STRANGER,
     XMPP,
     Far,
+    Papers,
     World,
     run,
 )
@@ -626,5 +627,45 @@ def test_the_tap_shows_both_sides_of_an_exchange_as_one() -> None:
         await pass_time()
         [shown] = [each for each in world.seen if "<body>" in each.text]
         assert (shown.direction, shown.protocol, shown.peer) == ("out", "xmpp", Far.peer)
+
+    run(scenario())
+
+
+# -- what certificates do not prove by themselves ------------------------------------------------
+
+
+def test_what_proves_a_certificate_is_known_before_the_stream_that_needs_it() -> None:
+    async def scenario(strict: bool) -> tuple[Papers, float]:
+        papers = Papers()
+        world = World(proofs=papers, needs_certificate=lambda _: strict)
+        world.sip.arrives(datagram("a"))
+        start = asyncio.get_running_loop().time()
+        while not world.xmpp.dialled:
+            await pass_time(0.1)
+        return papers, asyncio.get_running_loop().time() - start
+
+    strict, took = run(scenario(strict=True))
+    assert (strict.begun, strict.learnt) == (["xmpp.example"], ["xmpp.example"])
+    assert took > 3.0
+    lax, took = run(scenario(strict=False))
+    assert (lax.begun, lax.learnt) == (["xmpp.example"], [])
+    assert took < 1.0
+
+
+def test_a_stream_that_comes_in_waits_until_it_was_looked_for_proof() -> None:
+    async def scenario() -> None:
+        papers = Papers()
+        world = World(proofs=papers)
+        told: list[tuple[str, float]] = []
+        world.hub.federation.proven = (  # type: ignore[method-assign]
+            lambda remote, now: told.append((remote, now))
+        )
+        start = asyncio.get_running_loop().time()
+        world.hub.prove("far.example")
+        await pass_time(2.9)
+        assert told == []
+        await pass_time(0.2)
+        assert [remote for remote, now in told if now - start >= 3.0] == ["far.example"]
+        assert papers.learnt == ["far.example"]
 
     run(scenario())

@@ -10,6 +10,7 @@ from dragoman.bridge.directory import Place, Side
 from dragoman.bridge.federation import Line, Link, OurStream
 from dragoman.bridge.hub import Attached, Hub, Settings
 from dragoman.bridge.message import Rules
+from dragoman.bridge.ports import Proofs
 from dragoman.errors import RemoteError
 from dragoman.net.dns import find, find_now
 from dragoman.records import Answer, DnsFailure, Kind, Question, Srv
@@ -260,10 +261,32 @@ def ours(_: Side, place: Place) -> bool:
     return place[0] == GATEWAY
 
 
+class Papers:
+    """What domains publish about their certificates: takes a while, and remembers who asked."""
+
+    def __init__(self, delay: float = 3.0) -> None:
+        self.delay = delay
+        self.begun: list[str] = []
+        self.learnt: list[str] = []
+
+    def begin(self, domain: str) -> object:
+        self.begun.append(domain)
+        return None
+
+    async def learn(self, domain: str) -> None:
+        await asyncio.sleep(self.delay)
+        self.learnt.append(domain)
+
+
 class World:
     """A hub between its two ends."""
 
-    def __init__(self, *components: Attached) -> None:
+    def __init__(
+        self,
+        *components: Attached,
+        proofs: Proofs | None = None,
+        needs_certificate: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         numbers = count(1)
         self.names = Names()
         self.seen: list[Seen] = []
@@ -278,6 +301,8 @@ class World:
             wall=lambda: 0.0,
             version="1",
             components=components,
+            proofs=proofs,
+            needs_certificate=needs_certificate,
         )
         self.hub = Hub(settings, self.names, tap)
         self.sip, self.xmpp = SipEnd(self.hub), XmppEnd(self.hub)

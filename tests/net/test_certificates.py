@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.net.certificates import LOOK_AGAIN, CertificateStore, Credentials
+from dragoman.net.certificates import LOOK_AGAIN, CertificateStore, Credentials, Report
 from tests.net.authority import NOW, issue
 
 
@@ -207,5 +207,43 @@ def test_describe(house: House) -> None:
             "origin": str(house.certs / "a.crt"),
             "names": ["a.example"],
             "expires": (NOW + timedelta(days=60)).isoformat(),
+            "problem": "",
         }
     ]
+
+
+def test_reports_have_what_is_not_used_too(house: House) -> None:
+    soon = NOW + timedelta(days=1)
+    issue("a", names=["a.example"], ends=soon).save(house.certs, "a")
+    issue("a", names=["old.example"], ends=NOW - timedelta(days=1)).save(house.certs, "old")
+    (house.certs / "junk.crt").write_bytes(b"nonsense")
+    store = house.store("gw.example")
+    junk, old = f"{house.certs}/junk.crt", f"{house.certs}/old.crt"
+    first, second, third = store.reports()
+    assert first == Report(f"{house.certs}/a.crt", ("a.example",), soon)
+    assert (second.origin, second.names, second.expires) == (junk, (), None)
+    assert second.problem.startswith("it does not parse")
+    assert third == Report(
+        old, ("old.example",), NOW - timedelta(days=1), "it expired on 2026-05-31"
+    )
+
+
+def test_a_report_tells_that_former_contents_are_in_use(house: House) -> None:
+    issue("a", names=["a.example"]).save(house.certs, "a")
+    store = house.store()
+    store.pick()
+    (house.certs / "a.key").write_bytes(issue().key_pem())
+    house.seconds += LOOK_AGAIN
+    [report] = store.reports()
+    assert report.expires == NOW + timedelta(days=60)
+    assert report.problem == "its key belongs to another certificate"
+    issue("a", names=["a.example"]).save(house.certs, "a")
+    house.seconds += LOOK_AGAIN
+    assert [each.problem for each in store.reports()] == [""]
+
+
+def test_a_report_of_our_own_certificate(house: House) -> None:
+    store = house.store("gw.example")
+    store.pick()
+    [report] = store.reports()
+    assert (report.origin, report.names) == ("self-signed", ("gw.example",))

@@ -1,5 +1,6 @@
 """Streams that we accept: RFC 6120 §9.2 and XEP-0220 §2.2 as conversations, every table cell."""
 
+from dataclasses import dataclass
 from itertools import count
 
 import pytest
@@ -872,3 +873,71 @@ def test_every_cell_is_legal_or_refused(state: State, kind: Input) -> None:
         )
         assert answered.startswith(error(expected))
         assert answered.endswith(END)
+
+
+PROOFS = Policy(proofs=True)
+
+
+@dataclass
+class Late:
+    """A certificate that vouches for what was found out meanwhile."""
+
+    proven: list[str]
+
+    def vouches(self, domain: str) -> bool:
+        return domain in self.proven
+
+
+def test_a_certificate_that_does_not_vouch_is_asked_about_where_other_proof_may_be_had() -> None:
+    core = stream(PROOFS)
+    greeted(core)
+    feed(core, STARTTLS)
+    core.events()
+    proven: list[str] = []
+    core.secured(Late(proven), 0.0)
+    assert feed(core, HEADER + auth("=")) == ""
+    assert core.events() == [AskedFor(LOCAL, REMOTE)]
+    proven.append(REMOTE)
+    core.hosted(LOCAL, yes=True, now=0.0)
+    assert sent(core) == header("id2") + features(EXTERNAL, DIALBACK, BIDI_OFFER, LIMITS) + SUCCESS
+    assert core.events() == [Paired(LOCAL, REMOTE)]
+
+
+def test_without_proof_there_is_dialback_still() -> None:
+    core = stream(PROOFS, direct_tls=True)
+    core.events()
+    core.secured(NOBODY, 0.0)
+    feed(core, HEADER)
+    assert core.events() == [AskedFor(LOCAL, REMOTE)]
+    core.hosted(LOCAL, yes=True, now=0.0)
+    assert sent(core) == header("id1") + features(DIALBACK, BIDI_OFFER, LIMITS)
+
+
+def test_nothing_is_asked_before_tls_nor_about_who_is_proven() -> None:
+    core = stream(PROOFS)
+    feed(core, HEADER)
+    assert core.events() == [AskedFor(LOCAL)]
+    core.hosted(LOCAL, yes=True, now=0.0)
+    feed(core, STARTTLS)
+    core.events()
+    sent(core)
+    core.secured(TRUSTED, 0.0)
+    assert feed(core, HEADER) == header("id2") + features(EXTERNAL, DIALBACK, BIDI_OFFER, LIMITS)
+    assert core.events() == []
+
+
+def test_proof_is_looked_for_for_each_domain_that_needs_a_certificate() -> None:
+    other = "other.example"
+    core = stream(Policy(proofs=True, require_certificate=lambda name: name == other))
+    greeted(core)
+    feed(core, STARTTLS)
+    core.events()
+    proven = [REMOTE]
+    core.secured(Late(proven), 0.0)
+    feed(core, HEADER)
+    key = KEY.replace(REMOTE, other)
+    assert feed(core, key) == ""
+    assert core.events() == [AskedFor(LOCAL, other)]
+    proven.append(other)
+    core.hosted(LOCAL, yes=True, now=0.0)
+    assert [event.query.remote for event in of_type(core, VerifyWanted)] == [other]

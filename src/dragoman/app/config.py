@@ -48,6 +48,15 @@ def _listener(*schemes: str) -> Any:
     return AfterValidator(check)
 
 
+def _web_listener(text: str) -> str:
+    if text:
+        try:
+            Place.parse(f"http:{text}", ("http",))
+        except LocalError:
+            raise ValueError('"ADDRESS:PORT", such as "127.0.0.1:8855"; "" for none') from None
+    return text
+
+
 def _name_server(text: str) -> str:
     try:
         parse_server(text)
@@ -97,6 +106,7 @@ def _domain(text: str) -> str:
 
 
 SipListener = Annotated[str, _listener(*SIP_SCHEMES)]
+WebListener = Annotated[str, AfterValidator(_web_listener)]
 XmppListener = Annotated[str, _listener("starttls", "tls")]
 Network = Annotated[str, AfterValidator(_network)]
 Origin = Annotated[str, AfterValidator(_origin)]
@@ -174,6 +184,14 @@ class Xmpp(Section):
     max_stanza: int = Field(
         default=262144, ge=10000, le=10485760, description="Bytes of the largest stanza taken."
     )
+    posh: bool = Field(
+        default=False,
+        description="Whether a certificate may be vouched for by the domain's web server (POSH).",
+    )
+    posh_networks: list[Network] = Field(
+        default=[],
+        description="Networks that are asked for POSH documents though they are not public.",
+    )
     component: list[Component] = Field(default=[], description="Names at XMPP servers (XEP-0114).")
 
 
@@ -200,6 +218,15 @@ class Tls(Section):
         description="Where NAME.crt and NAME.key lie; the names inside them count.",
     )
     trust: Bundle = Field(default="", description="A file of CA certificates; empty: the system's.")
+
+
+class Http(Section):
+    """Pages for the operator: /metrics and /healthz."""
+
+    listen: WebListener = Field(
+        default="127.0.0.1:8855",
+        description='Where they are served, "ADDRESS:PORT"; empty: nowhere.',
+    )
 
 
 class Log(Section):
@@ -240,6 +267,7 @@ class Configuration(BaseSettings):
     serve: Serve = Field(default_factory=lambda: Serve(), description="Domains, despite DNS.")
     dns: Dns = Field(default_factory=lambda: Dns(), description="DNS.")
     tls: Tls = Field(default_factory=lambda: Tls(), description="Certificates.")
+    http: Http = Field(default_factory=lambda: Http(), description="Pages for the operator.")
     message: Message = Field(default_factory=lambda: Message(), description="Messages.")
     log: Log = Field(default_factory=lambda: Log(), description="Logs.")
     state: Path = Field(default_factory=_state, description="Where state is kept.")

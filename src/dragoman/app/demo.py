@@ -13,7 +13,7 @@ from typing import Final
 from rich.console import Console
 
 from dragoman.app import logs
-from dragoman.app.config import Configuration, Dns, Log, Message, Serve, Sip, Tls, Xmpp
+from dragoman.app.config import Configuration, Dns, Http, Log, Message, Serve, Sip, Tls, Xmpp
 from dragoman.app.ladder import Ladder
 from dragoman.app.services import Gateway, run_loop
 from dragoman.net.dns import MemoryResolver
@@ -95,6 +95,7 @@ def _configuration(folder: Path) -> Configuration:
         serve=Serve(),
         dns=Dns(),
         tls=Tls(certificates=folder / "certs"),
+        http=Http(listen=""),
         message=Message(),
         log=Log(),
         state=folder,

@@ -8,13 +8,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from logging import getLogger
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dragoman import __version__
 from dragoman.app.config import Configuration
+from dragoman.app.expiry import ExpiryWatch
 from dragoman.app.logs import traffic
+from dragoman.app.metrics import Metrics
 from dragoman.bridge.directory import Override, Place, Side
 from dragoman.bridge.hub import Attached, Hub, Settings
 from dragoman.bridge.link import Link, OurStream
@@ -25,6 +28,7 @@ from dragoman.log import about
 from dragoman.net.addresses import Addresses
 from dragoman.net.certificates import CertificateStore
 from dragoman.net.dns import DnsResolver, Resolver, find, find_now
+from dragoman.net.http import HttpServer, Page
 from dragoman.net.listen import Place as Listen
 from dragoman.net.sip import SCHEMES as SIP_SCHEMES
 from dragoman.net.sip import SipSockets
@@ -40,12 +44,17 @@ from dragoman.xmpp.s2s_in import IncomingStream
 from dragoman.xmpp.s2s_out import OutgoingStream
 from dragoman.xmpp.stream import Policy
 
+if TYPE_CHECKING:
+    from dragoman.net.posh import Posh
+
 log = getLogger(__name__)
 
 T = TypeVar("T")
 
 DRAIN: Final = 5.0
 """Seconds that what is under way may take to come to its end on a stop."""
+WATCH: Final = 300.0
+"""Seconds between looks at what should be warned of."""
 TOKEN: Final = 12
 """Random bytes in a branch, tag, stanza id or stream id."""
 
@@ -79,9 +88,13 @@ class Gateway:
         self._first: dict[Side, tuple[str, int]] = {}
         self._sip_ports: dict[Transport, int] = {}
         self._components = {each.domain: each.secret for each in configuration.xmpp.component}
+        self.http_address: tuple[str, int] | None = None
+        """Where the operator's pages are, after `start`; None where there are none."""
         self._policy = _policy(configuration)
         self._certificates = CertificateStore(configuration.tls.certificates, configuration.state)
-        self._trust = Trust(configuration.tls.trust)
+        self._posh = _posh(configuration, resolver)
+        published = self._posh.lists if self._posh is not None else None
+        self._trust = Trust(configuration.tls.trust, published=published)
         tls = Tls(self._certificates.pick, self._trust)
         self.hub = Hub(self._settings(), Names(resolver), tap)
         self.endpoint = Endpoint(
@@ -96,6 +109,12 @@ class Gateway:
             origins=frozenset(configuration.sip.origins),
         )
         self.xmpp = XmppSockets(self.hub, tls, loop.time)
+        pages = {"/metrics": Metrics(self.describe).page, "/healthz": _healthy}
+        self.http = HttpServer(pages, loop.time)
+        self._expiry = ExpiryWatch(
+            self._certificates.reports, self._served, self._certificates.covers
+        )
+        self._watching: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Listen everywhere; raises LocalError naming address, port and reason.
@@ -123,13 +142,21 @@ class Gateway:
                 version=__version__,
             ),
         )
+        if configuration.http.listen:
+            await self._serve_pages(configuration.http.listen)
+        self._watch()
 
     async def stop(self, patience: float = DRAIN) -> None:
         """Take nothing new, let what is under way end, then close everything."""
         self.sip.stop_listening()
         self.xmpp.stop_listening()
         await self.hub.drain(patience)
+        if self._posh is not None:
+            await self._posh.close()
         self.xmpp.abort()
+        self.http.close()
+        if self._watching is not None:
+            self._watching.cancel()
         await self.sip.close()
 
     @property
@@ -147,9 +174,32 @@ class Gateway:
         return {
             "hub": self.hub.describe(),
             "sip": self.endpoint.describe(),
-            "xmpp": self.xmpp.describe(),
+            "sip_sockets": self.sip.describe(),
+            "xmpp_sockets": self.xmpp.describe(),
+            "posh": self._posh.describe() if self._posh is not None else {},
             "certificates": self._certificates.describe(),
         }
+
+    async def _serve_pages(self, where: str) -> None:
+        """Listen for the operator's browser; messages cross without it, so failing is a warning."""
+        try:
+            listener = await self.http.listen(Listen.parse(f"http:{where}", ("http",)))
+        except LocalError as error:
+            log.warning("no pages for the operator", extra=about(reason=error.reason))
+        else:
+            self.http_address = listener.addresses[0]
+
+    def _watch(self) -> None:
+        """Warn of what needs attention, now and then."""
+        self._expiry.look(datetime.now(UTC))
+        self._watching = asyncio.get_running_loop().call_later(WATCH, self._watch)
+
+    def _served(self) -> frozenset[str]:
+        """Return the domains that want a certificate: all on XMPP, and on SIP if it has TLS."""
+        found = self.hub.directory.served(Side.XMPP)
+        if Transport.TLS in self._sip_ports:
+            found |= self.hub.directory.served(Side.SIP)
+        return found
 
     def _note(self, side: Side, addresses: Sequence[tuple[str, int]]) -> None:
         self._ports[side].update(port for _, port in addresses)
@@ -208,6 +258,8 @@ class Gateway:
                 for each in configuration.xmpp.component
             ],
             tel_domain=configuration.sip.tel_domain,
+            proofs=self._posh,
+            needs_certificate=self._policy.require_certificate,
         )
 
     def _rules(self) -> Rules:
@@ -271,6 +323,19 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
         return runner.run(main)
 
 
+def _healthy() -> Page:
+    return Page(b"ok\n")
+
+
+def _posh(configuration: Configuration, resolver: Resolver) -> "Posh | None":
+    """Return what asks web servers about certificates, where that is wanted."""
+    if not configuration.xmpp.posh:
+        return None
+    from dragoman.net.posh import Posh  # the HTTP client is loaded where it is used only
+
+    return Posh(resolver, configuration.tls.trust, allowed=configuration.xmpp.posh_networks)
+
+
 def _policy(configuration: Configuration) -> Policy:
     wanted = configuration.xmpp.require_certificate
     domains = frozenset(wanted) if isinstance(wanted, list) else frozenset[str]()
@@ -278,6 +343,7 @@ def _policy(configuration: Configuration) -> Policy:
         require_encryption=configuration.xmpp.require_encryption,
         require_certificate=lambda domain: wanted is True or domain in domains,
         max_stanza=configuration.xmpp.max_stanza,
+        proofs=configuration.xmpp.posh,
     )
 
 

@@ -111,6 +111,14 @@ class Directory:
             return Standing.YES if domain in listed else Standing.NO
         return self.leads_here(side, domain, now)
 
+    def served(self, side: Side) -> frozenset[str]:
+        """Return the domains that the gateway is known to stand for on `side`; asks nobody."""
+        listed = self._override.xmpp if side is Side.XMPP else self._override.sip
+        if listed:
+            return frozenset(listed)
+        facts = self._facts.items()
+        return frozenset(look.domain for look, fact in facts if look.side is side and fact.here)
+
     def leads_here(self, side: Side, domain: str, now: float) -> Standing:
         """Tell whether traffic for `domain` on `side` would come back to the gateway."""
         fact = self._fact(Look(side, domain), now)

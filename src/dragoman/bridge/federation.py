@@ -202,7 +202,15 @@ class Federation:
         """Answer the streams that wait to hear whether we stand for a domain."""
         self.inbound.learned(now)
 
+    def proven(self, remote: str, now: float) -> None:
+        """Answer the streams that wait until it was looked for what proves `remote`."""
+        self.inbound.proven(remote, now)
+
     # -- what streams that come in want ---------------------------------------------------
+
+    def prove(self, domain: str) -> None:
+        """Look for what proves that a certificate is `domain`'s own; `proven` follows."""
+        self._network.prove(domain)
 
     def verify(self, query: VerifyQuery, now: float) -> None:
         """Ask the domain that is claimed, on a stream of its own to it, about the key."""

@@ -21,7 +21,7 @@ from dragoman.bridge.fence import Pair
 from dragoman.bridge.link import Link, OurStream
 from dragoman.bridge.message import ALLOW, Messages, Rules, stanza_key
 from dragoman.bridge.naming import Attachment, Naming
-from dragoman.bridge.ports import Lookup, SipWire, XmppWire
+from dragoman.bridge.ports import Lookup, Proofs, SipWire, XmppWire
 from dragoman.errors import ProtocolError, RemoteError
 from dragoman.log import about
 from dragoman.mapping.failure import Refused as MappingRefused
@@ -101,6 +101,10 @@ class Settings:
     components: Sequence[Attached] = ()
     tel_domain: str = ""
     transports: tuple[Transport, ...] = DIALLED
+    proofs: Proofs | None = None
+    """Where to look for what certificates do not prove by themselves; None: nowhere."""
+    needs_certificate: Callable[[str], bool] = lambda _: False
+    """Whether the certificate of an XMPP domain has to be good for it."""
 
 
 class Hub:
@@ -398,9 +402,25 @@ class Hub:
         """Connect a link."""
         self._spawn(self._connect(link, targets), lambda: self._unreachable(link, BUG))
 
+    def prove(self, domain: str) -> None:
+        """Look for what proves that a certificate is a domain's own."""
+        self._spawn(self._prove(domain), lambda: self.federation.proven(domain, self._loop.time()))
+
+    async def _prove(self, domain: str) -> None:
+        if self._settings.proofs is not None:
+            await self._settings.proofs.learn(domain)
+        self.federation.proven(domain, self._loop.time())
+        self._settle()
+
     async def _find_servers(self, link: Link) -> None:
+        remote = link.pair[1]
+        proofs = None if link.component or link.verify_only else self._settings.proofs
+        if proofs is not None:
+            proofs.begin(remote)  # while the DNS is asked
         try:
             found = await self._lookup.find(self._servers_of(link))
+            if proofs is not None and found and self._settings.needs_certificate(remote):
+                await proofs.learn(remote)
         except (DnsFailure, RemoteError) as error:
             self._unreachable(link, error.reason)
         else:

@@ -33,6 +33,9 @@ class Sending(Protocol):
     def verify(self, query: VerifyQuery, now: float) -> None:
         """Ask the domain that is claimed about a key; `Inbound.tell_verified` takes the answer."""
 
+    def prove(self, domain: str) -> None:
+        """Look for what proves that a certificate is `domain`'s own; `Inbound.proven` follows."""
+
     def lent(self, stream: IncomingStream, line: Line, now: float) -> None:
         """Learn that a stream has another pair; one of both directions may be sent on."""
 
@@ -51,7 +54,8 @@ class Inbound:
         self._sending = sending
         self._serves = serves
         self._streams: dict[IncomingStream, Line] = {}
-        self._asked: dict[str, list[IncomingStream]] = defaultdict(list)
+        self._asked: dict[str, list[tuple[IncomingStream, str]]] = defaultdict(list)
+        self._proving: dict[str, list[tuple[IncomingStream, str]]] = defaultdict(list)
         self._verifying: dict[VerifyQuery, list[IncomingStream]] = defaultdict(list)
         self._sessions: OrderedDict[str, tuple[float, Ledger]] = OrderedDict()
         self._handled: OrderedDict[Pair, tuple[float, set[Mark]]] = OrderedDict()
@@ -76,8 +80,8 @@ class Inbound:
                         self._receiver.on_stanza(stanza, local, remote, line.peer)
                 case StartTls(domain):
                     line.start_tls(domain)
-                case AskedFor(domain):
-                    self._answer(stream, domain, now)
+                case AskedFor(domain, unproven):
+                    self._answer(stream, domain, unproven, now)
                 case VerifyWanted(query):
                     self._verify(stream, query, now)
                 case Paired(local, remote):
@@ -90,9 +94,15 @@ class Inbound:
     def learned(self, now: float) -> None:
         """Answer the streams that wait to hear whether we stand for a domain."""
         for domain in list(self._asked):
-            for stream in self._asked.pop(domain):
+            for stream, unproven in self._asked.pop(domain):
                 if stream in self._streams:
-                    self._answer(stream, domain, now)
+                    self._answer(stream, domain, unproven, now)
+
+    def proven(self, remote: str, now: float) -> None:
+        """Answer the streams that wait until it was looked for what proves `remote`."""
+        for stream, domain in self._proving.pop(remote, ()):
+            if stream in self._streams:
+                self._answer(stream, domain, "", now)
 
     def tell_verified(
         self, query: VerifyQuery, now: float, *, valid: bool, error: StanzaError | None
@@ -109,10 +119,17 @@ class Inbound:
             stream.shut(StreamCondition.SYSTEM_SHUTDOWN, now)
             line.wake()
 
-    def _answer(self, stream: IncomingStream, domain: str, now: float) -> None:
+    def _answer(self, stream: IncomingStream, domain: str, unproven: str, now: float) -> None:
+        """Tell a stream whether we stand for a domain, once that and the proofs are known."""
         standing = self._serves(domain)
         if standing is Standing.UNKNOWN:
-            self._asked[domain].append(stream)
+            self._asked[domain].append((stream, unproven))
+            return
+        if unproven and standing is Standing.YES:
+            waiting = self._proving[unproven]
+            waiting.append((stream, domain))
+            if len(waiting) == 1:
+                self._sending.prove(unproven)
             return
         if standing is Standing.UNANSWERED and not stream.pairs:
             # host-unknown would be final; the DNS may answer when the peer comes again

@@ -60,6 +60,9 @@ class Network(Protocol):
         The stream to run on the connection is made by `Federation.stream_for`.
         """
 
+    def prove(self, domain: str) -> None:
+        """Look for what proves that a certificate is `domain`'s own, then call `proven`."""
+
 
 class Receiver(Protocol):
     """Who hears of stanzas."""

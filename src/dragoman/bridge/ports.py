@@ -56,6 +56,16 @@ class Lookup(Protocol):
         """Return what a search finds; raises what the search raises."""
 
 
+class Proofs(Protocol):
+    """What finds out by which certificates a domain may be known, whatever names they bear."""
+
+    def begin(self, domain: str) -> object:
+        """Start to learn what `domain` publishes, and do not wait."""
+
+    async def learn(self, domain: str) -> None:
+        """Have at hand what `domain` publishes; returns in bounded time, found or not."""
+
+
 class SipWire(Protocol):
     """What carries SIP messages for the endpoint."""
 

@@ -48,7 +48,27 @@ class Credentials:
 
 
 class BadPair(Exception):
-    """A certificate file or its key cannot be used; the text says why."""
+    """A certificate file or its key cannot be used; the text says why.
+
+    `ended` is what there is, where the only fault is that its time is over.
+    """
+
+    def __init__(self, text: str, ended: Credentials | None = None) -> None:
+        """Say it in one sentence."""
+        super().__init__(text)
+        self.ended = ended
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A pair of the directory, or the self-signed one, as the operator wants to know of it."""
+
+    origin: str
+    names: tuple[str, ...] = ()
+    expires: datetime | None = None
+    """None where the pair could not be read."""
+    problem: str = ""
+    """Why the files are not used as they are; empty when they are."""
 
 
 class CertificateStore:
@@ -76,6 +96,7 @@ class CertificateStore:
         self._looked = float("-inf")
         self._seen: tuple[tuple[str, int, int], ...] | None = None
         self._pairs: dict[str, Credentials] = {}
+        self._bad: dict[str, BadPair] = {}
         self._own: Credentials | None = None
 
     def pick(self, domain: str = "") -> Credentials:
@@ -96,17 +117,34 @@ class CertificateStore:
         now = self._wall()
         return any(pair.expires > now and pair.covers(domain) for pair in self._current())
 
+    def reports(self) -> list[Report]:
+        """Return what there is to know of each pair, those that are not used too."""
+        pairs = self._current()
+        found = [self._report(pair) for pair in pairs]
+        for stem in self._bad.keys() - self._pairs.keys():
+            bad = self._bad[stem]
+            origin, ended = str(self._directory / f"{stem}.crt"), bad.ended
+            names, expires = (ended.names, ended.expires) if ended is not None else ((), None)
+            found.append(Report(origin, names, expires, str(bad)))
+        if self._own is not None:
+            found.append(self._report(self._own))
+        return sorted(found, key=lambda each: each.origin)
+
     def describe(self) -> list[dict[str, str | list[str]]]:
-        """Return each pair in use: its origin, names and date of expiry."""
-        found = [*self._current(), *([self._own] if self._own else [])]
+        """Return each pair: its origin, names, date of expiry, and why it is not used if so."""
         return [
             {
-                "origin": pair.origin,
-                "names": list(pair.names),
-                "expires": pair.expires.isoformat(),
+                "origin": each.origin,
+                "names": list(each.names),
+                "expires": each.expires.isoformat() if each.expires is not None else "",
+                "problem": each.problem,
             }
-            for pair in found
+            for each in self.reports()
         ]
+
+    def _report(self, pair: Credentials) -> Report:
+        bad = self._bad.get(Path(pair.origin).stem) if pair is not self._own else None
+        return Report(pair.origin, pair.names, pair.expires, str(bad) if bad else "")
 
     def _current(self) -> list[Credentials]:
         now = self._clock()
@@ -136,11 +174,13 @@ class CertificateStore:
     def _load(self, stems: Sequence[str]) -> None:
         """Read every pair anew; one that is broken for now keeps its former contents."""
         pairs: dict[str, Credentials] = {}
+        self._bad.clear()
         for stem in stems:
             path = self._directory / f"{stem}.crt"
             try:
                 pairs[stem] = load_pair(path, self._wall())
             except BadPair as bad:
+                self._bad[stem] = bad
                 log.warning("certificate skipped: %s: %s", path, bad)
                 if stem in self._pairs:
                     pairs[stem] = self._pairs[stem]
@@ -196,9 +236,10 @@ def load_pair(path: Path, now: datetime) -> Credentials:
         raise BadPair("its key belongs to another certificate")
     if not names:
         raise BadPair("it names no domain (subjectAltName dNSName)")
-    if chain[0].not_valid_after_utc <= now:
-        raise BadPair(f"it expired on {chain[0].not_valid_after_utc:%Y-%m-%d}")
-    return Credentials(names, chain, key, str(path), chain[0].not_valid_after_utc)
+    pair = Credentials(names, chain, key, str(path), chain[0].not_valid_after_utc)
+    if pair.expires <= now:
+        raise BadPair(f"it expired on {pair.expires:%Y-%m-%d}", pair)
+    return pair
 
 
 def self_signed(names: Sequence[str], now: datetime) -> Credentials:

@@ -4,7 +4,7 @@ import re
 import ssl
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -60,14 +60,26 @@ class Verdict:
     reason: str = ""
 
 
+GOOD: Final = Verdict(good=True)
+
+
 class Trust:
     """Judges peers' certificates by a bundle of authorities, the system's unless one is given."""
 
-    def __init__(self, bundle: str | Path = "", *, remembered: int = 4096) -> None:
+    def __init__(
+        self,
+        bundle: str | Path = "",
+        *,
+        remembered: int = 4096,
+        published: Callable[[str, x509.Certificate], bool] | None = None,
+    ) -> None:
         """Trust the authorities in the PEM file `bundle`; it is read at the first question.
 
-        At most `remembered` verdicts are kept, each for an hour at most.
+        At most `remembered` verdicts are kept, each for an hour at most.  `published(domain,
+        certificate)` tells whether an XMPP domain says by other means that a certificate is its
+        own (POSH, RFC 7711); it is asked about those that authorities do not vouch for.
         """
+        self._published = published
         self._bundle = str(bundle)
         self._remembered = remembered
         self._store: Store | None = None
@@ -98,6 +110,22 @@ class Trust:
         """Return whether `chain` is good for `domain` (A-labels or U-labels), and why not."""
         if not chain:
             return Verdict(good=False, reason="no certificate was shown")
+        verdict = self._by_authorities(chain, domain, now, use)
+        if verdict.good or self._published is None or use is not Use.XMPP:
+            return verdict
+        return GOOD if _in_time(chain[0], now) and self._published(domain, chain[0]) else verdict
+
+    def describe(self) -> dict[str, str | int]:
+        """Return the bundle's path and the numbers of authorities and of verdicts kept."""
+        return {
+            "bundle": self._bundle or "system",
+            "authorities": self._authorities,
+            "verdicts": len(self._verdicts),
+        }
+
+    def _by_authorities(
+        self, chain: Sequence[x509.Certificate], domain: str, now: datetime, use: Use
+    ) -> Verdict:
         marks = b"".join(each.fingerprint(SHA256()) for each in chain[: DEEPEST + 1])
         key = (marks, domain, use)
         known = self._verdicts.get(key)
@@ -109,14 +137,6 @@ class Trust:
         while len(self._verdicts) > self._remembered:
             self._verdicts.popitem(last=False)
         return verdict
-
-    def describe(self) -> dict[str, str | int]:
-        """Return the bundle's path and the numbers of authorities and of verdicts kept."""
-        return {
-            "bundle": self._bundle or "system",
-            "authorities": self._authorities,
-            "verdicts": len(self._verdicts),
-        }
 
     def _judge(
         self, chain: Sequence[x509.Certificate], domain: str, now: datetime, use: Use
@@ -157,6 +177,10 @@ class Trust:
 
 class _RefusedError(Exception):
     """The certificate is not good: the text says why."""
+
+
+def _in_time(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
 def a_label(domain: str) -> str:

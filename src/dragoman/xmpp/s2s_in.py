@@ -34,9 +34,14 @@ from dragoman.xmpp.stream import (
 
 @dataclass(frozen=True, slots=True)
 class AskedFor(Event):
-    """Do we serve this domain?  `hosted` answers; meanwhile the stream stands still."""
+    """Do we serve this domain?  `hosted` answers; meanwhile the stream stands still.
+
+    `unproven` is the domain that the peer says it is, where TLS is up, its certificate does not
+    vouch for that, and other proof may be had: look for it before answering.
+    """
 
     domain: str
+    unproven: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,16 +253,18 @@ class IncomingStream(ServerStream):
         local = domain_of(to) if to else self._local
         if not local or (self._local and local != self._local):
             raise StreamError(StreamCondition.IMPROPER_ADDRESSING, "`to` is missing or has changed")
-        self._ask(local, lambda yes: self._welcome(local, yes=yes))
+        self._ask(local, lambda yes: self._welcome(local, yes=yes), remote)
 
-    def _ask(self, domain: str, then: Callable[[bool], None]) -> None:
-        """Learn whether we serve `domain`; input waits until then."""
-        if domain == self._local:
+    def _ask(self, domain: str, then: Callable[[bool], None], remote: str = "") -> None:
+        """Learn whether we serve `domain`, and what proves `remote`; input waits until then."""
+        proven = not self._policy.proofs or self._peer is None or self._vouched(remote)
+        unproven = "" if proven else remote
+        if domain == self._local and not unproven:
             then(True)
             return
         self._question = (domain, then)
         self._held = bytearray()
-        self._events.append(AskedFor(domain))
+        self._events.append(AskedFor(domain, unproven))
 
     def _welcome(self, local: str, *, yes: bool) -> None:
         if not yes:
@@ -410,7 +417,8 @@ class IncomingStream(ServerStream):
             return
         local, remote = domain_of(request.get("to")), domain_of(request.get("from"))
         query = VerifyQuery(local, remote, self._id, request.text.strip())
-        self._ask(local, lambda yes: self._take_key(request, query, yes=yes))
+        strict = query.remote if self._policy.require_certificate(query.remote) else ""
+        self._ask(local, lambda yes: self._take_key(request, query, yes=yes), strict)
 
     def _take_key(self, request: Element, query: VerifyQuery, *, yes: bool) -> None:
         pair = (query.local, query.remote)

@@ -51,6 +51,8 @@ class Policy:
     require_encryption: bool = True
     require_certificate: Callable[[str], bool] = _never
     """Whether that domain has to have a certificate that vouches for it."""
+    proofs: bool = False
+    """Whether what a certificate does not prove may be proven otherwise (RFC 7712 §5)."""
     max_stanza: int = 262_144
     max_unauthenticated: int = 10_000
     """The largest element before authentication."""
