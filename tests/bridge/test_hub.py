@@ -7,9 +7,10 @@ import pytest
 
 from dragoman.bridge.admission import Verdict
 from dragoman.bridge.fence import PATIENCE as FENCE
-from dragoman.bridge.hub import PARKED, PATIENCE, Attached
+from dragoman.bridge.hub import PATIENCE, Attached
 from dragoman.bridge.naming import Attachment
 from dragoman.bridge.outbox import CAPACITY
+from dragoman.bridge.parking import MOST_OF_ONE
 from dragoman.sip.message import Request, encode, response_to
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import disco
@@ -135,12 +136,12 @@ def test_a_dns_that_never_answers_is_not_waited_for() -> None:
 def test_one_more_than_may_wait_for_the_dns_is_503_with_a_time_to_come_back() -> None:
     async def scenario() -> None:
         world = World()
-        for number in range(PARKED + 1):
+        for number in range(MOST_OF_ONE + 1):
             world.sip.arrives(datagram(f"c{number}"))
         [refused] = world.sip.responses
-        assert (refused.call_id, refused.status) == (f"c{PARKED}", 503)
+        assert (refused.call_id, refused.status) == (f"c{MOST_OF_ONE}", 503)
         assert refused.get("Retry-After") == "5"
-        assert world.hub.describe()["parked"] == PARKED
+        assert world.hub.describe()["parked"] == MOST_OF_ONE
 
     run(scenario())
 

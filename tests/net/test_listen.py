@@ -110,7 +110,7 @@ def test_gate() -> None:
     assert [gate.enter("192.0.2.1") for _ in range(3)] == [True, True, False]
     assert gate.enter("2001:db8::1")
     assert not gate.enter("192.0.2.2")
-    assert gate.describe() == {"open": 3, "places": 2, "refused": 2}
+    assert gate.describe() == {"open": 3, "places": 2, "refused": 2, "evicted": 0}
     gate.leave("192.0.2.1")
     assert gate.enter("2001:db8::ffff")
     gate.leave("192.0.2.1")
@@ -118,7 +118,7 @@ def test_gate() -> None:
     assert gate.enter("2001:db8:0:1::5")
     for address in ("2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::5"):
         gate.leave(address)
-    assert gate.describe() == {"open": 0, "places": 0, "refused": 3}
+    assert gate.describe() == {"open": 0, "places": 0, "refused": 3, "evicted": 0}
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ async def test_too_many_are_turned_away(keeper: Keeper) -> None:
         assert await first() == b"hello\n"
         async with visitor(listener) as second:
             assert await second() == b""
-        assert gate.describe() == {"open": 1, "places": 1, "refused": 1}
+        assert gate.describe() == {"open": 1, "places": 1, "refused": 1, "evicted": 0}
     await keeper.until(lambda: keeper.lost)
     async with visitor(listener) as third:
         assert await third() == b"hello\n"

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import os
+import resource
 import secrets
 import signal
 import sys
@@ -20,18 +21,22 @@ from dragoman.bridge.federation import Link, OurStream
 from dragoman.bridge.hub import Attached, Hub, Settings
 from dragoman.bridge.message import ALLOW, Rules
 from dragoman.bridge.naming import Attachment
+from dragoman.bridge.rate import Allowance
 from dragoman.errors import LocalError
 from dragoman.log import about
 from dragoman.net.addresses import Addresses
 from dragoman.net.certificates import CertificateStore
 from dragoman.net.dns import DnsResolver, Resolver, find, find_now
+from dragoman.net.listen import Gate
 from dragoman.net.listen import Place as Listen
 from dragoman.net.sip import SipSockets
 from dragoman.net.tls import Tls
 from dragoman.net.trust import Trust
 from dragoman.net.xmpp import SCHEMES, XmppSockets
 from dragoman.records import Answer, Question
+from dragoman.sip import guard
 from dragoman.sip.endpoint import Endpoint
+from dragoman.sip.guard import Answering, Guard
 from dragoman.sip.locate import Target, Transport
 from dragoman.trace import Tap
 from dragoman.xmpp.component import ComponentStream
@@ -43,6 +48,12 @@ log = getLogger(__name__)
 
 T = TypeVar("T")
 
+UNDER_WAY: Final = 2000
+"""Messages of one XMPP domain that may wait for the SIP side before it is no longer read."""
+RESERVED: Final = 512
+"""File descriptors for all but connections that come in."""
+MOST_CONNECTIONS: Final = 4096
+"""Connections that may come in on either side, where there are descriptors for them."""
 DRAIN: Final = 5.0
 """Seconds that what is under way may take to come to its end on a stop."""
 TOKEN: Final = 12
@@ -82,12 +93,27 @@ class Gateway:
         self._certificates = CertificateStore(configuration.tls.certificates, configuration.state)
         self._trust = Trust(configuration.tls.trust)
         tls = Tls(self._certificates.pick, self._trust)
+        most = connections(raise_descriptors())
         self.hub = Hub(self._settings(), Names(resolver), tap)
         self.endpoint = Endpoint(
-            sent_by=self._sent_by, allow=ALLOW, token=token, screen=self.hub.screen
+            sent_by=self._sent_by,
+            allow=ALLOW,
+            token=token,
+            screen=self.hub.screen,
+            quiet=lambda flow: self.guard.quiet(flow.remote[0], loop.time()),
         )
-        self.sip = SipSockets(self.endpoint, self.hub.on_sip, tls, clock=loop.time, tap=tap)
-        self.xmpp = XmppSockets(self.hub, tls, loop.time)
+        self.guard = self._guard()
+        self.hub.watch(self.guard)
+        self.sip = SipSockets(
+            self.endpoint,
+            self.hub.on_sip,
+            tls,
+            clock=loop.time,
+            tap=tap,
+            gate=Gate(most),
+            guard=self.guard,
+        )
+        self.xmpp = XmppSockets(self.hub, tls, loop.time, gate=Gate(most))
 
     async def start(self) -> None:
         """Listen everywhere; raises LocalError naming address, port and reason.
@@ -139,6 +165,7 @@ class Gateway:
         return {
             "hub": self.hub.describe(),
             "sip": self.endpoint.describe(),
+            "guard": self.guard.describe(),
             "xmpp": self.xmpp.describe(),
             "certificates": self._certificates.describe(),
         }
@@ -176,8 +203,20 @@ class Gateway:
             verify_only=link.verify_only,
         )
 
+    def _guard(self) -> Guard:
+        sip, endpoint = self._configuration.sip, self.endpoint
+        rules = guard.Rules(Answering(sip.unbelieved), Answering(sip.scanners), sip.rate)
+        return Guard(
+            rules,
+            _trusted(sip.trusted),
+            endpoint.refusal_tag,
+            endpoint.pending,
+            endpoint.asked,
+        )
+
     def _settings(self) -> Settings:
         configuration = self._configuration
+        xmpp = configuration.xmpp
         return Settings(
             rules=self._rules(),
             ours=self._ours,
@@ -192,6 +231,7 @@ class Gateway:
                 for each in configuration.xmpp.component
             ],
             tel_domain=configuration.sip.tel_domain,
+            allowance=Allowance(xmpp.rate, xmpp.byte_rate, UNDER_WAY),
         )
 
     def _rules(self) -> Rules:
@@ -206,6 +246,26 @@ class Gateway:
             limit=configuration.sip.max_message,
             via=len(via),
         )
+
+
+def raise_descriptors() -> int:
+    """Have as many file descriptors as we may; return how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        return soft
+    return hard
+
+
+def connections(descriptors: int) -> int:
+    """Return how many connections either side may have come in, with so many descriptors.
+
+    A third is kept for those that we open, and `RESERVED` for everything else.
+    """
+    if descriptors < 0:  # no limit at all
+        return MOST_CONNECTIONS
+    return max(64, min(MOST_CONNECTIONS, (descriptors - RESERVED) // 3))
 
 
 def token() -> str:

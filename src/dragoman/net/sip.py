@@ -16,8 +16,9 @@ from dragoman.net.tls import Tls
 from dragoman.net.trust import Use
 from dragoman.net.udp import DatagramSocket
 from dragoman.sip.endpoint import Endpoint, Flow, Outgoing, Target, Transport
+from dragoman.sip.guard import Guard
 from dragoman.sip.header import canonical
-from dragoman.sip.message import encode
+from dragoman.sip.message import Request, Response, encode
 from dragoman.trace import Direction, Tap, of_sip
 from dragoman.trace import Protocol as Side
 
@@ -29,6 +30,7 @@ ROUNDS: Final = 3
 """How often in one turn the owner is asked again, because what it did may have had events."""
 
 Stream = tuple[Transport, str, int, str]
+Datagram = tuple[bytes, tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class SipSockets:
         tap: Tap | None = None,
         gate: Gate | None = None,
         limits: Limits | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """Call `on_events` once after each turn in which the endpoint ran; needs a running loop.
 
@@ -86,6 +89,7 @@ class SipSockets:
         self._loop = asyncio.get_running_loop()
         self._clock = clock or self._loop.time
         self._tap = tap
+        self._guard = guard
         self._gate = gate or Gate()
         self._limits = limits or Limits()
         self._listeners: list[Listener] = []
@@ -158,22 +162,39 @@ class SipSockets:
             "connections": [each.describe() for each in self._flows.values()],
             "dialling": sum(isinstance(each, _Dialling) for each in self._opened.values()),
             "gate": self._gate.describe(),
+            "guard": self._guard.describe() if self._guard is not None else {},
         }
 
     # -- what UDP says --------------------------------------------------------------------
 
-    def on_datagrams(
-        self, sock: DatagramSocket, found: list[tuple[bytes, tuple[str, int]]]
-    ) -> None:
+    def on_datagrams(self, sock: DatagramSocket, found: list[Datagram]) -> None:
         """Hand the endpoint the datagrams of one wake-up, then take its turn."""
         now = self._clock()
         tap = self._tap if self._tap is not None and self._tap.readers else None
         receive, local = self.endpoint.receive_datagram, sock.local
+        if self._guard is not None:
+            found = self._heard(self._guard, sock, found, now)
         for data, remote in found:
             if tap is not None:
                 self._show(tap, Direction.IN, remote, data)
             receive(data, Flow(Transport.UDP, local, remote), now)
         self._turn()
+
+    def _heard(
+        self, guard: Guard, sock: DatagramSocket, found: list[Datagram], now: float
+    ) -> list[Datagram]:
+        """Return what the guard lets be heard; the rest it has answered, or it is dropped."""
+        if sock.lag is not None:
+            guard.overload.waited(sock.lag, now)
+        heard: list[Datagram] = []
+        look = guard.look
+        for each in found:
+            answer = look(each[0], each[1], now)
+            if answer is None:
+                heard.append(each)
+            elif answer.data:
+                sock.send(answer.data, answer.to)
+        return heard
 
     def on_unreachable(self, sock: DatagramSocket, places: set[tuple[str, int]]) -> None:
         """Tell the endpoint which of its targets refused."""
@@ -196,10 +217,27 @@ class SipSockets:
             for message in inbox:
                 if self._tap is not None and self._tap.readers:
                     self._show(self._tap, Direction.IN, driver.remote, encode(message))
-                self.endpoint.receive(message, core.flow, now)
+                if self._may_speak(driver, message, now):
+                    self.endpoint.receive(message, core.flow, now)
             self._turn()
         if core.violation:
             driver.close(core.violation)
+
+    def _may_speak(self, driver: StreamDriver, message: Request | Response, now: float) -> bool:
+        """Tell whether a message is to be heard; who sends too many is not read for a while."""
+        if driver.closing or self._guard is None:
+            return not driver.closing
+        driver.proven = driver.proven or self._guard.knows(driver.remote[0], now)
+        if isinstance(message, Response):
+            return True
+        wait = self._guard.owes(message, driver.remote[0], now)
+        if wait is None:
+            driver.close("a scanner")
+            return False
+        if wait:
+            driver.pause()
+            self._loop.call_later(wait, driver.resume)
+        return True
 
     def on_congestion(self, driver: StreamDriver, congested: bool) -> None:
         """Leave it: the hard bound of the write buffer ends a peer that never catches up."""
@@ -233,6 +271,8 @@ class SipSockets:
                 self._on_events(self.endpoint)
                 if not self._again:
                     break
+            if self._guard is not None:
+                self._guard.overload.pending(self.endpoint.waiting, self._clock())
             for outgoing in self.endpoint.to_send():
                 self._send(outgoing)
         finally:
@@ -341,9 +381,12 @@ class SipSockets:
         self._sweeping = None
         now = self._clock()
         for driver in list(self._flows.values()):
-            core = _core(driver)
-            used = core.spoke or core.target is not None
-            if now - driver.used > (self._limits.idle if used else self._limits.silent):
+            core, limits = _core(driver), self._limits
+            if core.spoke or core.target is not None:
+                over = now - driver.used > limits.idle
+            else:
+                over = now - driver.began > limits.silent
+            if over:
                 driver.close("idle")
         if self._flows:
             self._sweeping = self._loop.call_later(SWEEP, self._sweep)
@@ -370,7 +413,10 @@ class SipSockets:
 
     def _on_alarm(self) -> None:
         self._timer = None
-        self.endpoint.on_timer(self._clock())
+        now = self._clock()
+        if self._guard is not None:
+            self._guard.overload.rang_late(now - self._timer_at, now)
+        self.endpoint.on_timer(now)
         self._turn()
 
     def _show(self, tap: Tap, direction: Direction, remote: tuple[str, int], data: bytes) -> None:

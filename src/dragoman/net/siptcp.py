@@ -1,5 +1,7 @@
 """SIP over one stream (RFC 3261 §18.3, RFC 5922, RFC 5626 §4.4.1): the core that a driver runs."""
 
+from typing import Final
+
 from dragoman.errors import ProtocolError, RemoteError
 from dragoman.net.tls import Peer
 from dragoman.sip.endpoint import Flow, Target
@@ -7,6 +9,8 @@ from dragoman.sip.framing import Framer, Ping
 from dragoman.sip.message import Request, Response, SipError, encode, response_to
 
 PONG = b"\r\n"
+WHOLE: Final = 32.0
+"""Seconds that one message may take to arrive, however its bytes trickle."""
 
 
 class SipStream:
@@ -29,6 +33,7 @@ class SipStream:
         self._waiting = 0
         self._out: list[bytes] = []
         self._framer = Framer()
+        self._since: float | None = None
 
     def send(self, data: bytes) -> bool:
         """Have `data` sent; False when too much waits already for the connection to be ready."""
@@ -43,7 +48,12 @@ class SipStream:
         """Cut messages out of the stream; answer pings, and the violation that ends it."""
         if self.violation:
             return
-        for event in self._framer.receive(data):
+        events = self._framer.receive(data)
+        if not self._framer.partial:
+            self._since = None
+        elif events or self._since is None:
+            self._since = now
+        for event in events:
             if isinstance(event, Ping):
                 self._out.append(PONG)
             else:
@@ -64,11 +74,15 @@ class SipStream:
         self.ready = True
 
     def on_timer(self, now: float) -> None:
-        """Nothing is ever due."""
+        """Have the connection closed when a message has taken too long to arrive."""
+        when = self.next_timer()
+        if when is not None and when <= now:
+            self._since = None
+            self.violation = "a message took too long to arrive"
 
     def next_timer(self) -> float | None:
-        """Return None: nothing is ever due."""
-        return None
+        """Return until when the message that has begun must be whole."""
+        return None if self._since is None else self._since + WHOLE
 
     def to_send(self) -> list[bytes]:
         """Return what is to be sent, once the peer may have it, and forget it."""

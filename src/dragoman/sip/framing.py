@@ -35,6 +35,11 @@ class Framer:
         self._message: Request | Response | None = None
         self._missing = 0
 
+    @property
+    def partial(self) -> bool:
+        """Whether a message has begun to arrive and is not whole."""
+        return self._message is not None or bool(self._buffer)
+
     def receive(self, data: bytes) -> list[Event]:
         """Take the next bytes of the stream; return the messages and pings they complete.
 
