@@ -13,7 +13,8 @@ from dragoman.errors import LocalError
 from dragoman.net.addresses import plain
 from dragoman.net.driver import StreamDriver
 
-BACKLOG: Final = 512
+BACKLOG: Final = 128
+"""Connections that may wait; the loop takes all of them in one turn."""
 LOOKS: Final = 64
 """Connections that are looked at, at most, to find one that can go."""
 REASONS: Final = {

@@ -12,7 +12,11 @@ from typing import Final, Protocol
 
 BATCH: Final = 64
 BUFFER: Final = 4 << 20
+SPELL: Final = 0.004
+"""Seconds after which no further batch is read in the same turn of the loop."""
 LARGEST: Final = 65535
+LATE: Final = 0.01
+"""Seconds of waiting after which it is looked at again even where few datagrams come."""
 
 # linux/in.h, in6.h and errqueue.h; the socket module has no names for them
 IP_RECVERR: Final = 11
@@ -61,6 +65,7 @@ class DatagramSocket:
         _enlarge(bound)
         _hear_errors(bound)
         self._stamped = _have_stamped(bound)
+        self._late = False
         self._epoll.register(bound.fileno(), select.EPOLLIN)
         self._loop.add_reader(self._epoll.fileno(), self._on_ready)
 
@@ -103,12 +108,19 @@ class DatagramSocket:
         }
 
     def _on_ready(self) -> None:
+        """Read what is there, batch by batch, until the others of the loop should have a turn."""
+        end = time.monotonic() + SPELL
+        while self._read_batch() and time.monotonic() < end:
+            pass
+
+    def _read_batch(self) -> bool:
+        """Read a batch and hand it on; False when there was less than that."""
         found: list[tuple[bytes, Place]] = []
         receive = self._socket.recvfrom
         failed = False
         self.lag = None
         try:
-            if self._stamped and self._eager > 1:
+            if self._stamped and (self._eager > 1 or self._late):
                 found.append(self._receive_stamped())
             for _ in range(self._eager - len(found)):
                 data, source = receive(LARGEST)
@@ -123,6 +135,7 @@ class DatagramSocket:
         if found:
             self.received += len(found)
             self._reader.on_datagrams(self, found)
+        return len(found) >= self._batch and self._socket.fileno() >= 0
 
     def _receive_stamped(self) -> tuple[bytes, Place]:
         """Receive one datagram, and learn from the kernel's time stamp how long it waited."""
@@ -131,6 +144,7 @@ class DatagramSocket:
             if kind == SO_TIMESTAMPNS and len(stamp) == TIMESPEC.size:
                 seconds, nanoseconds = TIMESPEC.unpack(stamp)
                 self.lag = time.time() - seconds - nanoseconds * 1e-9
+                self._late = self.lag > LATE
         return data, source[:2]
 
     def _report(self) -> bool:

@@ -22,6 +22,8 @@ class Marks:
 
     late: float = 0.1
     prompt: float = 0.025
+    lasting: float = 0.2
+    """Seconds that lateness must last to count: a pause that is made up for is no overload."""
     crowded: int = 9_000
     roomy: int = 6_000
 
@@ -34,17 +36,21 @@ class Overload:
         self._marks = marks or Marks()
         self._slow = self._full = False
         self._measured = 0.0
+        self._since: float | None = None
         self.times = 0
         self.behind = False
         """Whether new requests are to be turned away."""
 
     def waited(self, seconds: float, now: float) -> None:
         """Learn how long the oldest of what is now at hand waited to be looked at."""
+        if now - self._measured > HOLD:
+            self._since = None
         self._measured = now
-        if seconds > self._marks.late:
-            self._slow = True
-        elif seconds < self._marks.prompt:
-            self._slow = False
+        if seconds < self._marks.prompt:
+            self._slow, self._since = False, None
+        elif seconds > self._marks.late:
+            self._since = now if self._since is None else self._since
+            self._slow = self._slow or now - self._since >= self._marks.lasting
         self._judge()
 
     def rang_late(self, seconds: float, now: float) -> None:
