@@ -45,8 +45,9 @@ def status(answer: Answer) -> int:
 
 
 def asks(method: str = "MESSAGE", domain: str = "b.example", **more: str) -> Request:
-    headers = {"From": f"<sip:a@{domain}>;tag=1", **more}
-    return request(method, f"z9hG4bK{next(numbers)}", **headers)
+    extra = [(name.replace("_", "-"), value) for name, value in more.items()]
+    sender = f"<sip:a@{domain}>;tag=1"
+    return request(method, f"z9hG4bK{next(numbers)}", more=extra, From=sender)
 
 
 def scans(method: str = "OPTIONS") -> Request:

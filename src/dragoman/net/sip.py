@@ -26,6 +26,9 @@ log = getLogger(__name__)
 
 SCHEMES: Final = ("udp", "tcp", "tls")
 SWEEP: Final = 10.0
+CLOSINGS: Final = 100
+"""Connections that are closed at once; if more have to be, the next are soon after."""
+SOON: Final = 0.1
 ROUNDS: Final = 3
 """How often in one turn the owner is asked again, because what it did may have had events."""
 
@@ -225,14 +228,14 @@ class SipSockets:
 
     def _may_speak(self, driver: StreamDriver, message: Request | Response, now: float) -> bool:
         """Tell whether a message is to be heard; who sends too many is not read for a while."""
-        if driver.closing or self._guard is None:
-            return not driver.closing
+        if self._guard is None or driver.closing or _core(driver).violation:
+            return self._guard is None
         driver.proven = driver.proven or self._guard.knows(driver.remote[0], now)
         if isinstance(message, Response):
             return True
         wait = self._guard.owes(message, driver.remote[0], now)
         if wait is None:
-            driver.close("a scanner")
+            _core(driver).violation = "a scanner"
             return False
         if wait:
             driver.pause()
@@ -377,19 +380,25 @@ class SipSockets:
         return Flow(transport, driver.local, driver.remote, self._numbers)
 
     def _sweep(self) -> None:
-        """Close what has been idle for too long."""
+        """Close what has been idle for too long, a few at a time: others want their turn."""
         self._sweeping = None
-        now = self._clock()
+        now, closed = self._clock(), 0
         for driver in list(self._flows.values()):
-            core, limits = _core(driver), self._limits
-            if core.spoke or core.target is not None:
-                over = now - driver.used > limits.idle
-            else:
-                over = now - driver.began > limits.silent
-            if over:
+            if not driver.closing and self._is_idle(driver, now):
                 driver.close("idle")
+                closed += 1
+                if closed == CLOSINGS:
+                    break
         if self._flows:
-            self._sweeping = self._loop.call_later(SWEEP, self._sweep)
+            wait = SOON if closed == CLOSINGS else SWEEP
+            self._sweeping = self._loop.call_later(wait, self._sweep)
+
+    def _is_idle(self, driver: StreamDriver, now: float) -> bool:
+        core, limits = _core(driver), self._limits
+        if core.spoke or core.target is not None:
+            return now - driver.used > limits.idle
+        # whatever trickles in: what counts is that nothing whole has come
+        return now - driver.began > limits.silent
 
     def _make_room(self) -> bool:
         """Close the connection of ours that has been idle longest; False when there is none."""
