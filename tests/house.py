@@ -63,13 +63,19 @@ def configuration(
 
 
 async def build(
-    folder: Path, *, trusted: Sequence[str] = (), require_certificate: bool = False
+    folder: Path,
+    *,
+    trusted: Sequence[str] = (),
+    require_certificate: bool = False,
+    settings: Configuration | None = None,
 ) -> House:
     seen: list[Seen] = []
     tap = Tap(lambda: 0.0)
     tap.readers.append(seen.append)
     resolver = MemoryResolver()
-    settings = configuration(folder, trusted=trusted, require_certificate=require_certificate)
+    settings = settings or configuration(
+        folder, trusted=trusted, require_certificate=require_certificate
+    )
     gateway = Gateway(settings, resolver, tap)
     await gateway.start()
     phone = await Phone.start(gateway=gateway.sip_address)

@@ -56,6 +56,10 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         ("[sip]\nmax_message = 'x'", ["sip.max_message: found 'x'", "integer"]),
         ("[[xmpp.component]]\ndomain = 'a'", ["xmpp.component.0.secret: is missing"]),
         ("[xmpp]\nrequire_certificate = 'x'", ["xmpp.require_certificate: found 'x'"]),
+        ("[sip]\nunbelieved = 'shout'", ["sip.unbelieved: found 'shout'", "'refuse' or 'silence'"]),
+        ("[sip]\nscanners = 1", ["sip.scanners: found 1"]),
+        ("[sip]\nrate = -1", ["sip.rate: found -1"]),
+        ("[xmpp]\nrate = 'x'", ["xmpp.rate: found 'x'"]),
         ("[sip", ["FILE: not TOML"]),
     ],
 )
