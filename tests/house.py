@@ -72,13 +72,14 @@ async def build(
     *,
     trusted: Sequence[str] = (),
     require_certificate: bool = False,
+    settings: Configuration | None = None,
     http: str = "",
 ) -> House:
     seen: list[Seen] = []
     tap = Tap(lambda: 0.0)
     tap.readers.append(seen.append)
     resolver = MemoryResolver()
-    settings = configuration(
+    settings = settings or configuration(
         folder, trusted=trusted, require_certificate=require_certificate, http=http
     )
     gateway = Gateway(settings, resolver, tap)

@@ -60,6 +60,10 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         ("[xmpp]\nposh_networks = ['x']", ["xmpp.posh_networks.0: found 'x'", "192.0.2.0/24"]),
         ("[[xmpp.component]]\ndomain = 'a'", ["xmpp.component.0.secret: is missing"]),
         ("[xmpp]\nrequire_certificate = 'x'", ["xmpp.require_certificate: found 'x'"]),
+        ("[sip]\nunbelieved = 'shout'", ["sip.unbelieved: found 'shout'", "'refuse' or 'silence'"]),
+        ("[sip]\nscanners = 1", ["sip.scanners: found 1"]),
+        ("[sip]\nrate = -1", ["sip.rate: found -1"]),
+        ("[xmpp]\nrate = 'x'", ["xmpp.rate: found 'x'"]),
         ("[sip", ["FILE: not TOML"]),
     ],
 )

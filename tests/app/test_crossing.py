@@ -1,14 +1,24 @@
 """A whole gateway on loopback between scripted far ends: what crosses, and what comes back."""
 
+import asyncio
+import resource
+import socket
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dragoman.app.config import Sip, Xmpp
 from dragoman.app.demo import CAROL, SIP_DOMAIN, XMPP_DOMAIN
-from dragoman.app.services import Gateway
+from dragoman.app.services import (
+    MOST_CONNECTIONS,
+    Gateway,
+    connections,
+    raise_descriptors,
+)
 from dragoman.records import DnsFailure, Kind, Question, Srv
+from dragoman.sip.guard import FEW
 from dragoman.testing.phone import Phone
 from dragoman.trace import Tap
 from tests.house import ALICE, House, build, configuration, tear_down
@@ -170,3 +180,57 @@ async def test_dialback_alone_does_not_do_where_certificates_are_required(tmp_pa
         assert house.phone.received == []
     finally:
         await tear_down(house)
+
+
+# -- on a public address ----------------------------------------------------------------------
+
+
+async def test_a_gateway_knows_its_friends_and_counts_scanners(house: House) -> None:
+    assert await house.says(f"alice@{XMPP_DOMAIN}", "wherefore") == 202
+    assert house.gateway.guard.describe()["known"] == 1
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as scanner:
+        scanner.setblocking(False)
+        scanner.bind(("127.0.0.66", 0))
+        for number in range(5):
+            scanner.sendto(SCAN.replace(b"{}", b"%d" % number), house.gateway.sip_address)
+        assert await house.says(f"alice@{XMPP_DOMAIN}", "by what") == 202
+        answers = [scanner.recv(9999) for _ in range(FEW)]
+        with pytest.raises(BlockingIOError):
+            scanner.recv(9999)
+    assert {each[:12] for each in answers} == {b"SIP/2.0 403 "}
+    assert house.gateway.guard.describe()["scanner agent"] == 5
+
+
+async def test_a_silent_gateway_says_nothing_to_strangers(tmp_path: Path) -> None:
+    settings = configuration(tmp_path)
+    silent = settings.sip.model_copy(update={"unbelieved": "silence"})
+    house = await build(tmp_path, settings=settings.model_copy(update={"sip": silent}))
+    loop = asyncio.get_running_loop()
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as stranger:
+        stranger.setblocking(False)
+        stranger.bind(("127.0.0.67", 0))
+        for data in (SCAN, SCAN.replace(b"CSeq", b"X"), SCAN.replace(b"friendly-scanner", b"x")):
+            stranger.sendto(data, house.gateway.sip_address)
+        assert await house.says(f"alice@{XMPP_DOMAIN}", "wherefore") == 202
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await loop.sock_recv(stranger, 9999)
+    await tear_down(house)
+
+
+SCAN = (
+    b"OPTIONS sip:100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.66;branch=z9hG4bK{};rport\r\n"
+    b"From: <sip:100@1.1.1.1>;tag=1\r\nTo: <sip:100@1.1.1.1>\r\nCall-ID: {}\r\nCSeq: 1 OPTIONS\r\n"
+    b"Max-Forwards: 70\r\nUser-Agent: friendly-scanner\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "most"),
+    [(1 << 20, MOST_CONNECTIONS), (-1, MOST_CONNECTIONS), (1024, 170), (256, 64), (4096, 1194)],
+)
+def test_how_many_may_come_in_goes_by_the_descriptors_there_are(
+    descriptors: int, most: int
+) -> None:
+    assert connections(descriptors) == most
+    assert raise_descriptors() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]

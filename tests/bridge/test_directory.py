@@ -1,11 +1,18 @@
 """The directory: what the DNS says about who is served and who is believed."""
 
+import pytest
+
 from dragoman.bridge.directory import (
     ASKING,
+    ASKING_ONE,
+    ASKING_STRANGERS,
+    DOUBTED,
     FAILED,
     FRESH,
     KNOWN,
     STALE,
+    STRANGE,
+    Asker,
     Directory,
     Look,
     Override,
@@ -100,3 +107,67 @@ def test_the_domains_served_are_those_known_to_lead_here_or_listed() -> None:
     assert found.served(Side.XMPP) == {"a.example"}
     assert found.served(Side.SIP) == {"c.example"}
     assert directory(Override(xmpp=["d.example"])).served(Side.XMPP) == {"d.example"}
+
+
+STRANGER = Asker("203.0.113.9")
+
+
+@pytest.mark.spec("NET-38")
+def test_one_stranger_cannot_have_everything_asked() -> None:
+    found = directory()
+    standings = [
+        found.believes(f"{each}.example", STRANGER.address, 0.0, STRANGER) for each in range(99)
+    ]
+    assert standings == [Standing.UNKNOWN] * ASKING_ONE + [Standing.UNANSWERED] * (99 - ASKING_ONE)
+    assert found.believes("sip.example", PROXY[0], 0.0, Asker(PROXY[0])) is Standing.UNKNOWN
+    found.learn(Look(Side.SIP, "0.example"), frozenset(), 1.0)
+    assert found.believes("new.example", STRANGER.address, 1.0, STRANGER) is Standing.UNKNOWN
+
+
+@pytest.mark.spec("NET-38")
+def test_all_strangers_leave_room_for_the_familiar_and_for_streams() -> None:
+    found = directory()
+    for each in range(ASKING):
+        address = f"203.0.113.{each}"
+        found.believes(f"{each}.example", address, 0.0, Asker(address))
+    assert len(found.wanted()) == ASKING_STRANGERS
+    familiar = Asker(PROXY[0], familiar=True)
+    assert found.believes("sip.example", PROXY[0], 0.0, familiar) is Standing.UNKNOWN
+    assert found.stands_for(Side.XMPP, "sip.example", 0.0) is Standing.UNKNOWN
+    assert found.believes("x.example", "203.0.113.1", 0.0, STRANGER) is Standing.UNANSWERED
+
+
+@pytest.mark.spec("NET-38")
+def test_what_strangers_claim_pushes_out_nothing_that_is_used() -> None:
+    found, look = directory(), Look(Side.SIP, "sip.example")
+    assert found.believes("sip.example", PROXY[0], 0.0, Asker(PROXY[0])) is Standing.UNKNOWN
+    found.learn(look, frozenset({PROXY}), 0.0)
+    for each in range(KNOWN + 1):
+        found.believes(f"{each}.example", STRANGER.address, 0.0, STRANGER)
+        found.learn(Look(Side.SIP, f"{each}.example"), frozenset({PROXY}), 0.0)
+    assert len(found) == STRANGE + 1
+    assert found.believes("sip.example", PROXY[0], 1.0) is Standing.YES
+
+
+def test_a_claim_that_failed_is_asked_about_again_within_the_minute() -> None:
+    found, look = directory(), Look(Side.SIP, "sip.example")
+    assert found.believes("sip.example", STRANGER.address, 0.0, STRANGER) is Standing.UNKNOWN
+    found.learn(look, frozenset({PROXY}), 0.0)
+    assert found.believes("sip.example", STRANGER.address, 1.0, STRANGER) is Standing.NO
+    assert found.doubted_until("sip.example") == DOUBTED < FRESH
+    assert found.doubted_until("other.example") == 0.0
+    assert found.believes("sip.example", STRANGER.address, DOUBTED, STRANGER) is Standing.NO
+    assert found.doubted_until("sip.example") == 0.0, "it is being asked"
+    found.learn(look, frozenset({(STRANGER.address, 5060)}), DOUBTED + 1)
+    assert found.believes("sip.example", STRANGER.address, DOUBTED + 1, STRANGER) is Standing.YES
+
+
+def test_a_strangers_question_about_a_domain_in_use_takes_nothing_from_it() -> None:
+    found, look = directory(), Look(Side.SIP, "sip.example")
+    found.learn(look, frozenset({PROXY}), 0.0)
+    assert found.believes("sip.example", STRANGER.address, FRESH, STRANGER) is Standing.NO
+    found.learn(look, frozenset({PROXY}), FRESH)
+    for each in range(STRANGE + 1):
+        found.believes(f"{each}.example", STRANGER.address, FRESH, STRANGER)
+        found.learn(Look(Side.SIP, f"{each}.example"), frozenset(), FRESH)
+    assert found.believes("sip.example", PROXY[0], FRESH + 1) is Standing.YES

@@ -7,20 +7,27 @@ from random import Random
 import pytest
 
 from dragoman.bridge.admission import Verdict, Vouched
+from dragoman.bridge.directory import DOUBTED, FRESH
 from dragoman.bridge.fence import PATIENCE as FENCE
-from dragoman.bridge.hub import PARKED, PATIENCE, Attached, _in_our_name
+from dragoman.bridge.hub import PATIENCE, Attached, _in_our_name
 from dragoman.bridge.naming import Attachment
 from dragoman.bridge.outbox import CAPACITY
+from dragoman.bridge.parking import MOST_OF_ONE
+from dragoman.bridge.rate import Allowance, Restraint
+from dragoman.log import fields_of
+from dragoman.sip.guard import Answering, Guard, Rules
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, encode, parse, response_to
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import disco
 from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.s2s_in import IncomingStream
 from dragoman.xmpp.stanza import BODY, error_reply, iq, message, presence
 from tests.bridge.test_federation import US
 from tests.bridge.world import (
     ALICE,
     CAROL,
+    POLICY,
     PROXY,
     SERVER,
     SIP,
@@ -138,12 +145,12 @@ def test_a_dns_that_never_answers_is_not_waited_for() -> None:
 def test_one_more_than_may_wait_for_the_dns_is_503_with_a_time_to_come_back() -> None:
     async def scenario() -> None:
         world = World()
-        for number in range(PARKED + 1):
+        for number in range(MOST_OF_ONE + 1):
             world.sip.arrives(datagram(f"c{number}"))
         [refused] = world.sip.responses
-        assert (refused.call_id, refused.status) == (f"c{PARKED}", 503)
+        assert (refused.call_id, refused.status) == (f"c{MOST_OF_ONE}", 503)
         assert refused.get("Retry-After") == "5"
-        assert world.hub.describe()["parked"] == PARKED
+        assert world.hub.describe()["parked"] == MOST_OF_ONE
 
     run(scenario())
 
@@ -669,3 +676,168 @@ def test_a_stream_that_comes_in_waits_until_it_was_looked_for_proof() -> None:
         assert papers.learnt == ["far.example"]
 
     run(scenario())
+
+
+# -- strangers, and too much ------------------------------------------------------------------
+
+
+def guarded(world: World, rules: Rules | None = None) -> Guard:
+    endpoint = world.sip.endpoint
+    guard = Guard(
+        rules or Rules(),
+        lambda _: False,
+        endpoint.refusal_tag,
+        endpoint.pending,
+        endpoint.asked,
+    )
+    world.hub.watch(guard)
+    return guard
+
+
+def test_the_guard_learns_who_is_let_in_and_who_is_refused_and_for_what() -> None:
+    async def scenario() -> None:
+        world = World()
+        guard = guarded(world)
+        now = asyncio.get_running_loop().time
+        world.sip.arrives(datagram("a"))
+        world.sip.arrives(datagram("b"), STRANGER)
+        await pass_time()
+        assert world.sip.answers == [("b", 403), ("a", 202)]
+        assert guard.knows(PROXY, now())
+        assert not guard.knows(STRANGER, now())
+        assert guard.look(datagram("c"), (PROXY, 5060), now()) is None
+        refused = guard.look(datagram("d"), (STRANGER, 5060), now())
+        assert refused is not None
+        assert refused.data.startswith(b"SIP/2.0 403 ")
+        await pass_time(DOUBTED + FRESH)
+        assert guard.look(datagram("e"), (STRANGER, 5060), now()) is None, (
+            "the DNS may have changed"
+        )
+
+    run(scenario())
+
+
+def test_what_is_refused_for_what_it_asks_is_no_strangers() -> None:
+    async def scenario() -> None:
+        world = World()
+        guard = guarded(world)
+        world.sip.arrives(datagram("a", target="sip:x@elsewhere.example"))
+        await pass_time()
+        assert world.sip.answers == [("a", 403)]
+        assert guard.describe()["refused"] == 0
+
+    run(scenario())
+
+
+def test_strangers_hear_nothing_where_silence_is_wished_for() -> None:
+    async def scenario() -> None:
+        world = World()
+        guard = guarded(world, Rules(unbelieved=Answering.SILENCE))
+        world.sip.arrives(datagram("b"), STRANGER)
+        await pass_time(60)
+        assert world.sip.sent == []
+        assert world.sip.endpoint.waiting == 0
+        world.sip.arrives(datagram("a"))
+        await pass_time()
+        assert world.sip.answers == [("a", 202)]
+        assert guard.knows(PROXY, asyncio.get_running_loop().time())
+
+    run(scenario())
+
+
+def test_a_scanner_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        world = World()
+        guard = guarded(world)
+        scan = datagram("a", "User-Agent: friendly-scanner\x85peer=192.0.2.1", method="OPTIONS")
+        for _ in range(5):
+            guard.look(scan, (STRANGER, 5060), asyncio.get_running_loop().time())
+        world.sip.turn()
+
+    run(scenario())
+    [record] = [each for each in caplog.records if each.getMessage() == "scanner"]
+    assert fields_of(record) == {"peer": STRANGER, "sign": "agent", "count": "1"}
+
+
+def test_when_the_gateway_is_behind_new_requests_are_503() -> None:
+    async def scenario() -> None:
+        world = World()
+        guard = guarded(world)
+        world.sip.arrives(datagram("a"))
+        await pass_time()
+        guard.overload.pending(10**6, 0.0)
+        world.sip.arrives(datagram("b"))
+        world.sip.arrives(datagram("a"))
+        assert world.sip.answers == [("a", 202), ("b", 503), ("a", 202)]
+        assert world.sip.responses[1].get("Retry-After") is not None
+        guard.overload.pending(0, 0.0)
+        world.sip.arrives(datagram("c"))
+        await pass_time()
+        assert world.sip.answers[3:] == [("c", 202)]
+
+    run(scenario())
+
+
+@pytest.mark.spec("NET-38")
+def test_a_domain_that_sends_too_much_is_not_read_for_a_while() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.hub._restraint = Restraint(Allowance(stanzas=1), world.hub.messages.under_way)
+        stream = incoming(world)
+        for number in range(5 + 2):
+            world.hub.on_stanza(written(f"m{number}"), US, "xmpp.example", "peer")
+        world.hub.on_stream(stream)
+        assert world.xmpp.held == {stream}
+        await pass_time(1.9)
+        assert world.xmpp.held == {stream}
+        await pass_time(0.2)
+        assert world.xmpp.held == set()
+        assert world.hub.describe()["restraint"] == {
+            "held_back": 0,
+            "times_held_back": 1,
+            "domains": 1,
+        }
+
+    run(scenario())
+
+
+@pytest.mark.spec("NET-38")
+def test_a_domain_with_too_much_waiting_for_sip_is_read_again_when_it_has_crossed() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.hub._restraint = Restraint(Allowance(under_way=2), world.hub.messages.under_way)
+        stream = incoming(world)
+        for number in range(2):
+            world.hub.on_stanza(written(f"m{number}"), US, "xmpp.example", "peer")
+        world.hub.on_stream(stream)
+        assert world.xmpp.held == {stream}
+        await pass_time()
+        [first] = [each for each in world.sip.sent if isinstance(each, Request)]
+        world.sip.arrives(encode(response_to(first, 200, to_tag="x")))
+        await pass_time()
+        assert world.xmpp.held == set()
+        assert world.hub.messages.under_way("xmpp.example") == 1
+
+    run(scenario())
+
+
+def test_answers_to_our_own_questions_are_not_charged() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.hub._restraint = Restraint(Allowance(stanzas=1), world.hub.messages.under_way)
+        stream = incoming(world)
+        world.sip.arrives(datagram("a"))
+        await pass_time()
+        for _ in range(20):
+            world.hub._answers = True
+            world.hub.on_stream(stream)
+        assert world.xmpp.held == set()
+        assert world.hub.describe()["restraint"]["domains"] == 0  # type: ignore[index]
+
+    run(scenario())
+
+
+def incoming(world: World) -> IncomingStream:
+    stream = IncomingStream(policy=POLICY, secret=b"s", token=lambda: "t")
+    stream.connected(asyncio.get_running_loop().time())
+    return stream

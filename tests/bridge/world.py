@@ -10,7 +10,7 @@ from dragoman.bridge.directory import Place, Side
 from dragoman.bridge.federation import Line, Link, OurStream
 from dragoman.bridge.hub import Attached, Hub, Settings
 from dragoman.bridge.message import Rules
-from dragoman.bridge.ports import Proofs
+from dragoman.bridge.ports import AnyStream, Proofs
 from dragoman.errors import RemoteError
 from dragoman.net.dns import find, find_now
 from dragoman.records import Answer, DnsFailure, Kind, Question, Srv
@@ -232,6 +232,8 @@ class XmppEnd:
         self.delay = 0.01
         self.dialled: list[Sequence[Target]] = []
         self.made: list[Far] = []
+        self.octets = 0
+        self.held: set[AnyStream] = set()
 
     async def connect(
         self, targets: Sequence[Target], make: Callable[[Target], OurStream]
@@ -249,6 +251,15 @@ class XmppEnd:
         stream.receive(WELCOME if component else FEATURES + proven, now)
         self.made.append(far)
         return targets[0], stream, far
+
+    def taken(self, stream: AnyStream) -> int:
+        return self.octets
+
+    def pause(self, stream: AnyStream) -> None:
+        self.held.add(stream)
+
+    def resume(self, stream: AnyStream) -> None:
+        self.held.discard(stream)
 
 
 def outgoing(link: Link, direct_tls: bool) -> OurStream:

@@ -69,6 +69,7 @@ PACKAGES = {
     "XMPP clients": "python3-slixmpp python3-aiohttp libqxmpp-dev pkg-config g++"
                     " gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-nice",
     "capture": "tshark tcpdump sngrep",
+    "what bans scanners": "fail2ban",
 }
 MORE = "libervia-backend libervia-cli dino-im xvfb xdotool imagemagick dbus at-spi2-core" \
        " python3-gi gir1.2-atspi-2.0 pulseaudio pulseaudio-utils gstreamer1.0-pulseaudio" \

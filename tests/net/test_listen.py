@@ -4,7 +4,8 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_gate() -> None:
     assert [gate.enter("192.0.2.1") for _ in range(3)] == [True, True, False]
     assert gate.enter("2001:db8::1")
     assert not gate.enter("192.0.2.2")
-    assert gate.describe() == {"open": 3, "places": 2, "refused": 2}
+    assert gate.describe() == {"open": 3, "places": 2, "refused": 2, "evicted": 0}
     gate.leave("192.0.2.1")
     assert gate.enter("2001:db8::ffff")
     gate.leave("192.0.2.1")
@@ -118,7 +119,78 @@ def test_gate() -> None:
     assert gate.enter("2001:db8:0:1::5")
     for address in ("2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::5"):
         gate.leave(address)
-    assert gate.describe() == {"open": 0, "places": 0, "refused": 3}
+    assert gate.describe() == {"open": 0, "places": 0, "refused": 3, "evicted": 0}
+
+
+@dataclass(eq=False)
+class Caller:
+    """A connection as the gate sees it."""
+
+    gate: Gate
+    address: str
+    used: float = 0.0
+    proven: bool = False
+    gone: str = ""
+
+    def abort(self, reason: str) -> None:
+        self.gone = reason
+        self.gate.leave(self.address, self)
+
+
+def comes(gate: Gate, number: int, used: float = 0.0) -> Caller | None:
+    caller = Caller(gate, f"192.0.2.{number}", used)
+    if not gate.enter(caller.address):
+        return None
+    gate.watch(caller)
+    return caller
+
+
+@pytest.mark.spec("NET-38")
+def test_a_full_gate_lets_the_next_one_in_for_the_one_that_is_silent_longest() -> None:
+    gate = Gate(most=3)
+    first, second, third = (comes(gate, number) for number in range(3))
+    assert first
+    assert second
+    assert third
+    first.proven = True
+    second.used = 1.0
+    assert comes(gate, 3)
+    assert [each.gone != "" for each in (first, second, third)] == [False, False, True]
+    assert gate.describe() == {"open": 3, "places": 3, "refused": 0, "evicted": 1}
+    assert comes(gate, 4)
+    assert second.gone, "it has said nothing since it was spared"
+    assert not first.gone
+
+
+def test_a_gate_full_of_those_who_are_served_is_closed() -> None:
+    gate = Gate(most=2)
+    for number in range(2):
+        caller = comes(gate, number)
+        assert caller
+        caller.proven = True
+    assert comes(gate, 3) is None
+    assert gate.describe()["refused"] == 1
+
+
+def test_who_has_too_many_already_pushes_nobody_out() -> None:
+    gate = Gate(most=2, most_per_address=1)
+    callers = [comes(gate, 1), comes(gate, 2)]
+    assert comes(gate, 1) is None
+    assert [each.gone for each in callers if each] == ["", ""]
+
+
+@pytest.mark.spec("NET-38")
+async def test_silent_connections_make_room_for_one_that_comes(keeper: Keeper) -> None:
+    gate = Gate(most=3)
+    place = Place("tcp", "127.0.0.1", 0)
+    listener = await listen(place, lambda: StreamDriver(Lines(b"hello\n"), keeper), gate)
+    async with AsyncExitStack() as stack:
+        reads = [await stack.enter_async_context(visitor(listener)) for _ in range(5)]
+        assert [await read() for read in reads] == [b"hello\n"] * 5
+        assert [await read() for read in reads[:2]] == [b"", b""], "the first ones had to go"
+        assert gate.describe()["evicted"] == 2
+    await keeper.until(lambda: len(keeper.lost) == 5)
+    listener.close()
 
 
 @pytest.fixture
@@ -173,7 +245,7 @@ async def test_too_many_are_turned_away(keeper: Keeper) -> None:
         assert await first() == b"hello\n"
         async with visitor(listener) as second:
             assert await second() == b""
-        assert gate.describe() == {"open": 1, "places": 1, "refused": 1}
+        assert gate.describe() == {"open": 1, "places": 1, "refused": 1, "evicted": 0}
     await keeper.until(lambda: keeper.lost)
     async with visitor(listener) as third:
         assert await third() == b"hello\n"

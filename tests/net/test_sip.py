@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dragoman.net import sip as module
 from dragoman.net.certificates import Credentials
 from dragoman.net.driver import Bounds
 from dragoman.net.listen import Gate, Place
@@ -30,6 +31,7 @@ from dragoman.sip.endpoint import (
     Target,
     Transport,
 )
+from dragoman.sip.guard import FEW, Guard, Rules
 from dragoman.sip.message import Request, build_request, response_to
 from dragoman.trace import Direction, Seen, Tap
 from tests.net.authority import BOTH, NOW, issue
@@ -60,6 +62,7 @@ class End:
         limits: Limits | None = None,
         gate: Gate | None = None,
         origins: Collection[str] = (),
+        rules: Rules | None = None,
     ) -> None:
         self.name = "192.0.2.99:5060"
         self.ahead = 0.0
@@ -76,6 +79,11 @@ class End:
             token=lambda: f"t{next(tokens)}",
             screen=lambda _request, _flow: None,
         )
+        self.guard: Guard | None = None
+        if rules is not None:
+            self.guard = Guard(
+                rules, lambda _: False, endpoint.refusal_tag, endpoint.pending, endpoint.asked
+            )
         self.sockets = SipSockets(
             endpoint,
             self.on_events,
@@ -85,6 +93,7 @@ class End:
             limits=limits,
             gate=gate,
             origins=origins,
+            guard=self.guard,
         )
 
     def on_events(self, endpoint: Endpoint) -> None:
@@ -646,3 +655,97 @@ async def test_a_flow_that_is_gone_is_counted(make: Make) -> None:
     near.sockets._send(Outgoing(b"x", Flow(Transport.TCP, ("", 0), ("192.0.2.1", 1), 7)))
     near.sockets._turn()
     assert near.sockets.endpoint.describe()["undeliverable"] == 1
+
+
+def scan(number: int, transport: str) -> bytes:
+    return (
+        f"OPTIONS sip:100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1;rport;"
+        f"branch=z9hG4bK{number}\r\nFrom: <sip:100@1.1.1.1>;tag=1\r\nTo: <sip:100@1.1.1.1>\r\n"
+        f"Call-ID: {number}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n"
+        "User-Agent: friendly-scanner\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
+
+
+async def test_a_scanner_is_answered_by_the_guard_and_then_no_more(make: Make) -> None:
+    far = make(rules=Rules())
+    target = await far.at("udp")
+    loop = asyncio.get_running_loop()
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as scanner:
+        scanner.setblocking(False)
+        scanner.bind(("127.0.0.1", 0))
+        for number in range(FEW + 5):
+            scanner.sendto(scan(number, "UDP"), (target.address, target.port))
+        answers = [await asyncio.wait_for(loop.sock_recv(scanner, 999), 5) for _ in range(FEW)]
+        assert {each[:12] for each in answers} == {b"SIP/2.0 403 "}
+        guard = far.guard
+        assert guard is not None
+        await far.until(lambda: guard.describe().get("scanner agent") == FEW + 5)
+        with pytest.raises(BlockingIOError):
+            scanner.recv(999)
+    assert far.seen == []
+
+
+async def test_a_scanner_on_a_connection_is_hung_up_on(make: Make) -> None:
+    far = make(rules=Rules())
+    target = await far.at("tcp")
+    loop = asyncio.get_running_loop()
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as scanner:
+        scanner.setblocking(False)
+        await loop.sock_connect(scanner, (target.address, target.port))
+        for number in range(FEW + 3):
+            await loop.sock_sendall(scanner, scan(number, "TCP"))
+        heard = b""
+        while data := await asyncio.wait_for(loop.sock_recv(scanner, 9999), 5):
+            heard += data
+    assert heard.count(b"SIP/2.0 200 ") == FEW
+
+
+@pytest.mark.spec("NET-38")
+async def test_a_connection_that_brings_too_much_is_not_read_for_a_while(make: Make) -> None:
+    near, far = make(), make(rules=Rules(rate=1, total=0))
+    target = await far.at("tcp")
+    for handle in range(2):
+        near.send(target, handle=handle)
+    await near.until(lambda: len(near.outcomes()) == 2)
+    [driver] = far.sockets._flows.values()
+    paused: list[bool] = []
+    driver.pause = lambda: paused.append(True)  # type: ignore[method-assign]
+    near.send(target, handle=2)
+    await near.until(lambda: len(near.outcomes()) == 3)
+    assert paused == [True]
+
+
+@pytest.mark.spec("NET-38")
+async def test_bytes_that_trickle_keep_no_connection_open(make: Make) -> None:
+    far = make(limits=Limits(silent=-1))
+    target = await far.at("tcp")
+    loop = asyncio.get_running_loop()
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as slow:
+        slow.setblocking(False)
+        await loop.sock_connect(slow, (target.address, target.port))
+        await loop.sock_sendall(slow, b"\r\n\r\nO")
+        assert await asyncio.wait_for(loop.sock_recv(slow, 10), 5) == b"\r\n"
+        [driver] = far.sockets._flows.values()
+        driver.used = loop.time() + 100
+        far.sockets._sweep()
+        assert await asyncio.wait_for(loop.sock_recv(slow, 10), 5) == b""
+
+
+async def test_many_idle_connections_are_closed_a_few_at_a_time(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CLOSINGS", 2)
+    monkeypatch.setattr(module, "SOON", 0.0)
+    far = make(limits=Limits(silent=-1))
+    target = await far.at("tcp")
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
+        for _ in range(5):
+            mute = stack.enter_context(closing(socket.socket()))
+            mute.setblocking(False)
+            await loop.sock_connect(mute, (target.address, target.port))
+            await loop.sock_sendall(mute, b"\r\n\r\n")
+            assert await asyncio.wait_for(loop.sock_recv(mute, 10), 5) == b"\r\n"
+        far.sockets._sweep()
+        assert sum(each.closing for each in far.sockets._flows.values()) == 2
+        assert await asyncio.wait_for(loop.sock_recv(mute, 10), 5) == b""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.errors import RemoteError
-from dragoman.net.siptcp import SipStream
+from dragoman.net.siptcp import WHOLE, SipStream
 from dragoman.net.tls import Peer
 from dragoman.net.trust import Trust, Use
 from dragoman.sip.endpoint import Target, Transport
@@ -176,3 +176,34 @@ def test_who_connected_to_us_is_not_pinged_and_nothing_follows_the_end() -> None
     stream.farewell()
     stream.closed(0.0)
     assert stream.to_send() == []
+
+
+@pytest.mark.spec("NET-38")
+def test_a_message_that_trickles_has_a_time_to_be_whole() -> None:
+    stream = SipStream()
+    assert stream.next_timer() is None
+    for second, byte in enumerate(REQUEST[:20]):
+        stream.receive(bytes([byte]), float(second))
+    assert stream.next_timer() == WHOLE
+    stream.on_timer(WHOLE - 1)
+    assert stream.violation == ""
+    stream.on_timer(WHOLE)
+    assert stream.violation == "a message took too long to arrive"
+
+
+def test_the_time_begins_anew_with_each_message() -> None:
+    stream = SipStream()
+    stream.receive(REQUEST[:50], 0.0)
+    stream.receive(REQUEST[50:] + REQUEST[:50], 30.0)
+    assert stream.next_timer() == 30.0 + WHOLE
+    stream.receive(REQUEST[50:], 50.0)
+    assert stream.next_timer() is None
+    assert len(stream.inbox) == 2
+
+
+def test_half_a_ping_is_no_message_that_has_to_end() -> None:
+    stream = SipStream()
+    stream.receive(b"\r\n", 0.0)
+    assert stream.next_timer() is None
+    stream.receive(b"MES", 1.0)
+    assert stream.next_timer() == 1.0 + WHOLE

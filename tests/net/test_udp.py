@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 
@@ -156,3 +157,41 @@ async def test_a_full_buffer_loses_the_datagram(
 def test_which_errors_are_final(number: int, final: bool) -> None:
     assert udp._is_final(udp.EXTENDED_ERROR.pack(number, 2, 3, 3, 0, 0, 0)) is final
     assert not udp._is_final(b"short")
+
+
+async def test_how_long_a_datagram_waited_is_known(
+    sock: DatagramSocket, heard: Listener, other: socket.socket
+) -> None:
+    for number in range(8):
+        other.sendto(b"%d" % number, sock.local)
+    await heard.until(lambda: len(heard.found) == 8)
+    sock._eager = 2
+    sent = time.monotonic()
+    for _ in range(4):
+        other.sendto(b"x", sock.local)
+    while time.monotonic() < sent + 0.02:  # the loop is kept busy: nobody reads meanwhile
+        pass
+    await heard.until(lambda: len(heard.found) == 12)
+    assert sock.lag is not None
+    assert 0.02 <= sock.lag < 5
+    assert sock._late
+
+
+async def test_a_long_queue_is_read_in_batches_and_leaves_the_loop_its_turn(
+    sock: DatagramSocket,
+    heard: Listener,
+    other: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(udp, "SPELL", 60.0)
+    for number in range(3 * sock._batch):
+        other.sendto(b"%d" % number, sock.local)
+    sock._eager = sock._batch
+    sock._on_ready()
+    assert heard.wakes == [sock._batch] * 3
+    monkeypatch.setattr(udp, "SPELL", 0.0)
+    for number in range(2 * sock._batch):
+        other.sendto(b"%d" % number, sock.local)
+    sock._eager = sock._batch
+    sock._on_ready()
+    assert heard.wakes == [sock._batch] * 4

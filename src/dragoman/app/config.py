@@ -150,6 +150,19 @@ class Sip(Section):
         le=65535,
         description="Bytes of the largest MESSAGE sent (RFC 3428 §8).",
     )
+    unbelieved: Literal["refuse", "silence"] = Field(
+        default="refuse", description="What those hear who are not believed: 403, or nothing."
+    )
+    scanners: Literal["refuse", "silence"] = Field(
+        default="silence",
+        description="What scanners hear after their first few requests: 403, or nothing.",
+    )
+    rate: int = Field(
+        default=20,
+        ge=0,
+        le=1_000_000,
+        description="Requests a second of one address that was not let in lately; 0: no limit.",
+    )
     tel_domain: MaybeDomain = Field(
         default="", description="The domain of telephone numbers (tel: URIs) in XMPP addresses."
     )
@@ -191,6 +204,16 @@ class Xmpp(Section):
     posh_networks: list[Network] = Field(
         default=[],
         description="Networks that are asked for POSH documents though they are not public.",
+    )
+    rate: int = Field(
+        default=2000,
+        ge=0,
+        le=1_000_000,
+        description="Stanzas a second of one domain, beyond which it is read more slowly;"
+        " 0: no limit.",
+    )
+    byte_rate: int = Field(
+        default=8_388_608, ge=0, le=2**40, description="The same in bytes; 0: no limit."
     )
     component: list[Component] = Field(default=[], description="Names at XMPP servers (XEP-0114).")
 

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import os
+import resource
 import secrets
 import signal
 import sys
@@ -23,12 +24,14 @@ from dragoman.bridge.hub import Attached, Hub, Settings
 from dragoman.bridge.link import Link, OurStream
 from dragoman.bridge.message import ALLOW, Rules
 from dragoman.bridge.naming import Attachment
+from dragoman.bridge.rate import Allowance
 from dragoman.errors import LocalError
 from dragoman.log import about
 from dragoman.net.addresses import Addresses
 from dragoman.net.certificates import CertificateStore
 from dragoman.net.dns import DnsResolver, Resolver, find, find_now
 from dragoman.net.http import HttpServer, Page
+from dragoman.net.listen import Gate
 from dragoman.net.listen import Place as Listen
 from dragoman.net.sip import SCHEMES as SIP_SCHEMES
 from dragoman.net.sip import SipSockets
@@ -36,7 +39,9 @@ from dragoman.net.tls import Tls
 from dragoman.net.trust import Trust
 from dragoman.net.xmpp import SCHEMES, XmppSockets
 from dragoman.records import Answer, Question
+from dragoman.sip import guard
 from dragoman.sip.endpoint import Endpoint
+from dragoman.sip.guard import Answering, Guard
 from dragoman.sip.locate import Target, Transport
 from dragoman.trace import Tap
 from dragoman.xmpp.component import ComponentStream
@@ -51,6 +56,12 @@ log = getLogger(__name__)
 
 T = TypeVar("T")
 
+UNDER_WAY: Final = 2000
+"""Messages of one XMPP domain that may wait for the SIP side before it is no longer read."""
+RESERVED: Final = 512
+"""File descriptors for all but connections that come in."""
+MOST_CONNECTIONS: Final = 4096
+"""Connections that may come in on either side, where there are descriptors for them."""
 DRAIN: Final = 5.0
 """Seconds that what is under way may take to come to its end on a stop."""
 WATCH: Final = 300.0
@@ -96,10 +107,17 @@ class Gateway:
         published = self._posh.lists if self._posh is not None else None
         self._trust = Trust(configuration.tls.trust, published=published)
         tls = Tls(self._certificates.pick, self._trust)
+        most = connections(raise_descriptors())
         self.hub = Hub(self._settings(), Names(resolver), tap)
         self.endpoint = Endpoint(
-            sent_by=self._sent_by, allow=ALLOW, token=token, screen=self.hub.screen
+            sent_by=self._sent_by,
+            allow=ALLOW,
+            token=token,
+            screen=self.hub.screen,
+            quiet=lambda flow: self.guard.quiet(flow.remote[0], loop.time()),
         )
+        self.guard = self._guard()
+        self.hub.watch(self.guard)
         self.sip = SipSockets(
             self.endpoint,
             self.hub.on_sip,
@@ -107,8 +125,10 @@ class Gateway:
             clock=loop.time,
             tap=tap,
             origins=frozenset(configuration.sip.origins),
+            gate=Gate(most),
+            guard=self.guard,
         )
-        self.xmpp = XmppSockets(self.hub, tls, loop.time)
+        self.xmpp = XmppSockets(self.hub, tls, loop.time, gate=Gate(most))
         pages = {"/metrics": Metrics(self.describe).page, "/healthz": _healthy}
         self.http = HttpServer(pages, loop.time)
         self._expiry = ExpiryWatch(
@@ -177,6 +197,7 @@ class Gateway:
             "sip_sockets": self.sip.describe(),
             "xmpp_sockets": self.xmpp.describe(),
             "posh": self._posh.describe() if self._posh is not None else {},
+            "guard": self.guard.describe(),
             "certificates": self._certificates.describe(),
         }
 
@@ -242,8 +263,20 @@ class Gateway:
             past=link.session,
         )
 
+    def _guard(self) -> Guard:
+        sip, endpoint = self._configuration.sip, self.endpoint
+        rules = guard.Rules(Answering(sip.unbelieved), Answering(sip.scanners), sip.rate)
+        return Guard(
+            rules,
+            _trusted(sip.trusted),
+            endpoint.refusal_tag,
+            endpoint.pending,
+            endpoint.asked,
+        )
+
     def _settings(self) -> Settings:
         configuration = self._configuration
+        xmpp = configuration.xmpp
         return Settings(
             rules=self._rules(),
             ours=self._ours,
@@ -260,6 +293,7 @@ class Gateway:
             tel_domain=configuration.sip.tel_domain,
             proofs=self._posh,
             needs_certificate=self._policy.require_certificate,
+            allowance=Allowance(xmpp.rate, xmpp.byte_rate, UNDER_WAY),
         )
 
     def _rules(self) -> Rules:
@@ -274,6 +308,26 @@ class Gateway:
             limit=configuration.sip.max_message,
             via=len(via),
         )
+
+
+def raise_descriptors() -> int:
+    """Have as many file descriptors as we may; return how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        return soft
+    return hard
+
+
+def connections(descriptors: int) -> int:
+    """Return how many connections either side may have come in, with so many descriptors.
+
+    A third is kept for those that we open, and `RESERVED` for everything else.
+    """
+    if descriptors < 0:  # no limit at all
+        return MOST_CONNECTIONS
+    return max(64, min(MOST_CONNECTIONS, (descriptors - RESERVED) // 3))
 
 
 def token() -> str:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dragoman.bridge.directory import Directory, Side, Standing
+from dragoman.bridge.directory import Asker, Directory, Side, Standing
 from dragoman.mapping.failure import Refused as MappingRefused
 from dragoman.mapping.message import asserted, sender_of
 from dragoman.sip.message import Request, SipError
 from dragoman.sip.uri import Uri
 
+NOT_FROM_THERE: Final = "does not send from that address"
 MOST_IDENTITIES: Final = 2
 """Asserted identities that are looked at: there are no more (RFC 3325 §9.1)."""
 
@@ -35,10 +36,14 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The request may not pass: `status` is the answer, `reason` is for the log."""
+    """The request may not pass: `status` is the answer, `reason` is for the log.
+
+    `stranger` says that its sender's domain does not send from there, whatever it asks for.
+    """
 
     status: int
     reason: str
+    stranger: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +67,16 @@ class Admission:
     given addresses of a component (XEP-0114).
     """
 
-    def __init__(self, directory: Directory, attached: Callable[[str], bool]) -> None:
-        """Judge by what `directory` knows."""
+    def __init__(
+        self,
+        directory: Directory,
+        attached: Callable[[str], bool],
+        familiar: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """Judge by what `directory` knows; `familiar(address)` was let in lately."""
         self._directory = directory
         self._attached = attached
+        self._familiar = familiar
         self._last: tuple[Request, Verdict] | None = None
 
     def screen(
@@ -95,14 +106,15 @@ class Admission:
             if isinstance(verdict, Admitted):
                 return verdict
         trusted = self._directory.trusted(address)
+        asker = None if trusted else Asker(address, self._familiar(address))
         sender = sender_of(request, trusted=True) if trusted else None
         if sender is None:
-            found = self._asserted(request, address, now, vouched)
+            found = self._asserted(request, address, now, vouched, asker)
             if isinstance(found, Wait):
                 return found
             sender = found or sender_of(request)
         for known, needed, status, reason, domain in self._checks(
-            request.uri, request.method, sender.host, address, now, vouched
+            request.uri, request.method, sender.host, address, now, vouched, asker
         ):
             if known is needed:
                 continue
@@ -110,11 +122,16 @@ class Admission:
                 return Wait(domain)
             if known is Standing.UNANSWERED:
                 return Refused(504, f"the DNS does not answer for {domain}")
-            return Refused(status, f"{domain} {reason}")
+            return Refused(status, f"{domain} {reason}", stranger=reason is NOT_FROM_THERE)
         return Admitted(sender, trusted)
 
     def _asserted(
-        self, request: Request, address: str, now: float, vouched: Vouched | None
+        self,
+        request: Request,
+        address: str,
+        now: float,
+        vouched: Vouched | None,
+        asker: Asker | None,
     ) -> Uri | Wait | None:
         """Return P-Asserted-Identity where its own domain is who sends (RFC 3325 §9)."""
         for uri in asserted(request)[:MOST_IDENTITIES]:
@@ -122,7 +139,7 @@ class Admission:
                 continue
             if vouched is not None and vouched(uri.host):
                 return uri
-            believed = self._directory.believes(uri.host, address, now)
+            believed = self._directory.believes(uri.host, address, now, asker)
             if believed is Standing.YES:
                 return uri
             if believed is Standing.UNKNOWN:
@@ -137,19 +154,20 @@ class Admission:
         address: str,
         now: float,
         vouched: Vouched | None,
+        asker: Asker | None,
     ) -> Iterator[Check]:
         """Yield the questions in order; a later one is asked when the earlier ones hold."""
         directory = self._directory
         if vouched is None or not vouched(origin):
-            believed = directory.believes(origin, address, now)
-            yield believed, Standing.YES, 403, "does not send from that address", origin
+            believed = directory.believes(origin, address, now, asker)
+            yield believed, Standing.YES, 403, NOT_FROM_THERE, origin
         if method == "OPTIONS" and target.user is None:
             return
-        served = directory.stands_for(Side.SIP, target.host, now)
+        served = directory.stands_for(Side.SIP, target.host, now, asker)
         yield served, Standing.YES, 403, "has no SIP records that lead here", target.host
-        loop = directory.leads_here(Side.XMPP, target.host, now)
+        loop = directory.leads_here(Side.XMPP, target.host, now, asker)
         yield loop, Standing.NO, 482, "has both SIP and XMPP records that lead here", target.host
-        stands = directory.stands_for(Side.XMPP, origin, now)
+        stands = directory.stands_for(Side.XMPP, origin, now, asker)
         if not (stands is Standing.NO and self._attached(origin)):
             yield stands, Standing.YES, 403, "has no XMPP records that lead here", origin
 

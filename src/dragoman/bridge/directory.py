@@ -8,7 +8,7 @@ is fresh, and a little longer while it is being asked for again, so that a name 
 stops nobody.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -24,6 +24,14 @@ KNOWN: Final = 8192
 """How many answers are kept."""
 ASKING: Final = 256
 """How many questions may be open; a claim that needs one more counts as not answered."""
+STRANGE: Final = 2048
+"""How many answers are kept that only strangers wanted."""
+ASKING_STRANGERS: Final = 192
+"""How many questions of strangers may be open."""
+ASKING_ONE: Final = 32
+"""How many questions on behalf of one address may be open."""
+DOUBTED: Final = 30.0
+"""Seconds until an answer that spoke against a stranger is asked for again."""
 
 
 class Side(Enum):
@@ -54,6 +62,14 @@ class Look:
 
     side: Side
     domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """On behalf of which address something is asked; `familiar` where it was let in lately."""
+
+    address: str
+    familiar: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +113,27 @@ class Directory:
         self._override = override or Override()
         self.trusted = trusted
         self._facts: OrderedDict[Look, _Fact] = OrderedDict()
-        self._asking: set[Look] = set()
+        self._strange: OrderedDict[Look, _Fact] = OrderedDict()
+        self._asking: dict[Look, Asker | None] = {}
+        self._askers: Counter[str] = Counter()
         self._wanted: list[Look] = []
 
     def __len__(self) -> int:
         """Return how many answers are kept."""
-        return len(self._facts)
+        return len(self._facts) + len(self._strange)
 
-    def stands_for(self, side: Side, domain: str, now: float) -> Standing:
-        """Tell whether the gateway answers for `domain` on the protocol `side`."""
+    def stands_for(
+        self, side: Side, domain: str, now: float, asker: Asker | None = None
+    ) -> Standing:
+        """Tell whether the gateway answers for `domain` on the protocol `side`.
+
+        What one `asker` wants to have asked is bounded, so that no flood of claims keeps others
+        from being asked about.
+        """
         listed = self._override.xmpp if side is Side.XMPP else self._override.sip
         if listed:
             return Standing.YES if domain in listed else Standing.NO
-        return self.leads_here(side, domain, now)
+        return self.leads_here(side, domain, now, asker)
 
     def served(self, side: Side) -> frozenset[str]:
         """Return the domains that the gateway is known to stand for on `side`; asks nobody."""
@@ -119,19 +143,34 @@ class Directory:
         facts = self._facts.items()
         return frozenset(look.domain for look, fact in facts if look.side is side and fact.here)
 
-    def leads_here(self, side: Side, domain: str, now: float) -> Standing:
+    def leads_here(
+        self, side: Side, domain: str, now: float, asker: Asker | None = None
+    ) -> Standing:
         """Tell whether traffic for `domain` on `side` would come back to the gateway."""
-        fact = self._fact(Look(side, domain), now)
+        fact = self._fact(Look(side, domain), now, asker)
         if isinstance(fact, Standing):
             return fact
         return _standing(fact.here)
 
-    def believes(self, domain: str, address: str, now: float) -> Standing:
+    def believes(
+        self, domain: str, address: str, now: float, asker: Asker | None = None
+    ) -> Standing:
         """Tell whether a SIP request from `address` may speak for `domain`."""
         if self.trusted(address):
             return Standing.YES
-        fact = self._fact(Look(Side.SIP, domain), now)
-        return fact if isinstance(fact, Standing) else _standing(address in fact.addresses)
+        look = Look(Side.SIP, domain)
+        fact = self._fact(look, now, asker)
+        if isinstance(fact, Standing):
+            return fact
+        if address in fact.addresses and look in self._strange:
+            self._keep(self._facts, look, self._strange.pop(look), KNOWN)
+        return _standing(address in fact.addresses)
+
+    def doubted_until(self, domain: str) -> float:
+        """Return until when what speaks against a claim about `domain` need not be asked again."""
+        look = Look(Side.SIP, domain)
+        fact = self._facts.get(look) or self._strange.get(look)
+        return fact.ask_at if fact is not None and look not in self._asking else 0.0
 
     def wanted(self) -> list[Look]:
         """Remove and return the questions to ask; each is answered by one `learn`."""
@@ -140,38 +179,56 @@ class Directory:
 
     def learn(self, look: Look, places: frozenset[Place] | None, now: float) -> None:
         """Take the answer to a question; None says that there was no answer to be had."""
-        self._asking.discard(look)
-        old = self._facts.pop(look, None)
+        asker = self._asking.pop(look, None)
+        if asker is not None:
+            self._askers[asker.address] -= 1
+            if not self._askers[asker.address]:
+                del self._askers[asker.address]
+        kept = self._facts.pop(look, None)
+        old = kept or self._strange.pop(look, None)
+        doubted = False
         if places is not None:
             addresses = frozenset(address for address, _ in places)
             here = any(self._ours(look.side, place) for place in places)
-            fact = _Fact(addresses, here, True, now + FRESH, now + STALE)
+            doubted = asker is not None and asker.address not in addresses
+            fact = _Fact(addresses, here, True, now + (DOUBTED if doubted else FRESH), now + STALE)
         elif old is not None and old.answered and now < old.end:
             fact = replace(old, ask_at=now + FAILED)
         else:
             fact = _Fact(frozenset(), False, False, now + FAILED, now + FAILED)
-        self._facts[look] = fact
-        if len(self._facts) > KNOWN:
-            self._facts.popitem(last=False)
+        if kept is None and asker is not None and (doubted or not fact.answered):
+            self._keep(self._strange, look, fact, STRANGE)
+        else:
+            self._keep(self._facts, look, fact, KNOWN)
 
-    def _fact(self, look: Look, now: float) -> _Fact | Standing:
+    def _keep(self, facts: OrderedDict[Look, _Fact], look: Look, fact: _Fact, most: int) -> None:
+        facts[look] = fact
+        if len(facts) > most:
+            facts.popitem(last=False)
+
+    def _fact(self, look: Look, now: float, asker: Asker | None) -> _Fact | Standing:
         """Return what the DNS said, or that it has not, and have it asked where that is due."""
-        fact = self._facts.get(look)
+        fact = self._facts.get(look) or self._strange.get(look)
         if fact is None or now >= fact.end:
-            return Standing.UNKNOWN if self._want(look) else Standing.UNANSWERED
+            return Standing.UNKNOWN if self._want(look, asker) else Standing.UNANSWERED
         if not fact.answered:
             return Standing.UNANSWERED
         if now >= fact.ask_at:
-            self._want(look)
+            self._want(look, asker)
         return fact
 
-    def _want(self, look: Look) -> bool:
+    def _want(self, look: Look, asker: Asker | None) -> bool:
         """Have the question asked; tell whether it is being asked."""
         if look in self._asking:
             return True
         if len(self._asking) >= ASKING:
             return False
-        self._asking.add(look)
+        if asker is not None:
+            crowded = not asker.familiar and self._askers.total() >= ASKING_STRANGERS
+            if crowded or self._askers[asker.address] >= ASKING_ONE:
+                return False
+            self._askers[asker.address] += 1
+        self._asking[look] = asker
         self._wanted.append(look)
         return True
 

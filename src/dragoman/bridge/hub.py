@@ -5,9 +5,9 @@ has to wait (for the DNS, for a connection) waits in a task that the hub owns an
 """
 
 import asyncio
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from logging import getLogger
 from random import SystemRandom
@@ -19,9 +19,11 @@ from dragoman.bridge.discovery import Discovery
 from dragoman.bridge.federation import Federation
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.link import Link, OurStream
-from dragoman.bridge.message import ALLOW, Messages, Rules, stanza_key
+from dragoman.bridge.message import ALLOW, Messages, Rules, sender_domain, stanza_key
 from dragoman.bridge.naming import Attachment, Naming
-from dragoman.bridge.ports import Lookup, Proofs, SipWire, XmppWire
+from dragoman.bridge.parking import Parked, Parking
+from dragoman.bridge.ports import AnyStream, Lookup, Proofs, SipWire, XmppWire
+from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.errors import ProtocolError, RemoteError
 from dragoman.log import about
 from dragoman.mapping.failure import Refused as MappingRefused
@@ -36,6 +38,7 @@ from dragoman.sip.endpoint import (
     ResponseArrived,
     ServerTransaction,
 )
+from dragoman.sip.guard import Guard
 from dragoman.sip.locate import DIALLED, SECURE, Transport, locate, sources
 from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.message import Request, Response, SipError, response_to
@@ -50,10 +53,8 @@ from dragoman.xmpp.stanza import IQ, MESSAGE, error_reply
 
 log = getLogger(__name__)
 
-PARKED: Final = 1000
-"""Requests that wait for the DNS to say who is believed; one more is answered 503."""
 PATIENCE: Final = 10.0
-"""Seconds that such a request waits at most."""
+"""Seconds that a request waits at most for the DNS to say who is believed."""
 LAST_WORDS: Final = 0.2
 """Part of the time for stopping that is kept for telling who waits, and closing streams."""
 ROUTE: Final = 1.0
@@ -71,15 +72,6 @@ class Attached:
     name: Attachment
     host: str
     port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A request that waits, until `deadline` at most, for what the DNS says about `domain`."""
-
-    deadline: float
-    domain: str
-    arrived: RequestArrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +97,8 @@ class Settings:
     """Where to look for what certificates do not prove by themselves; None: nowhere."""
     needs_certificate: Callable[[str], bool] = lambda _: False
     """Whether the certificate of an XMPP domain has to be good for it."""
+    allowance: Allowance = field(default_factory=Allowance)
+    """What one XMPP domain may send."""
 
 
 class Hub:
@@ -122,7 +116,10 @@ class Hub:
         self._timer_at = 0.0
         self._turn = asyncio.Event()
         self._routes: dict[Hashable, tuple[float, Sequence[SipTarget]]] = {}
-        self._parked: deque[Parked] = deque()
+        self._parked = Parking()
+        self._guard: Guard | None = None
+        self._brought: Counter[str] = Counter()
+        self._answers = False
         self._complaints = Complaints()
         self._draining = False
         self._sip: SipWire | None = None
@@ -132,13 +129,16 @@ class Hub:
         self.directory = Directory(settings.ours, settings.trusted, settings.override)
         attachments = [each.name for each in settings.components]
         self.naming = Naming(self._federated, attachments, settings.tel_domain)
-        self.admission = Admission(self.directory, self.naming.attached)
+        self.admission = Admission(self.directory, self.naming.attached, self._familiar)
         self.messages = Messages(
             self, self, self.naming, tap, settings.token, settings.wall, settings.rules
         )
         self.discovery = Discovery(settings.version, settings.wall, self.naming.is_component)
         self.federation = Federation(
             self, self, settings.outgoing, self._serves, lambda: self._random.uniform(0.5, 1.5)
+        )
+        self._restraint: Restraint[AnyStream] = Restraint(
+            settings.allowance, self.messages.under_way, self._behind
         )
         self._abilities = options.Abilities(ALLOW, ACCEPT)
 
@@ -147,6 +147,10 @@ class Hub:
         self._sip, self._xmpp = sip, xmpp
         for domain in self._servers:
             self.federation.attach(domain)
+
+    def watch(self, guard: Guard) -> None:
+        """Tell `guard` from now on who is believed and who is not, and log what it sees."""
+        self._guard = guard
 
     async def drain(self, patience: float) -> None:
         """Let what is under way come to its end, for at most `patience` seconds; then close.
@@ -183,6 +187,7 @@ class Hub:
             "federation": self.federation.describe(),
             "directory": len(self.directory),
             "parked": len(self._parked),
+            "restraint": self._restraint.describe(),
             "tasks": len(self._tasks),
         }
 
@@ -190,16 +195,40 @@ class Hub:
 
     def screen(self, request: Request, flow: Flow) -> int | None:
         """Return the status that refuses a request before any state is made of it."""
-        now = self._loop.time()
-        refused = self.admission.screen(request, flow.remote[0], now, self._vouching(flow))
+        now, address = self._loop.time(), flow.remote[0]
+        if self._behind():
+            return 503
+        refused = self.admission.screen(request, address, now, self._vouching(flow))
         if refused is None:
             return None
-        if self._complaints.is_new(f"{flow.remote[0]} {refused.reason}", now):
+        self._distrust(request, refused, address, now)
+        if self._complaints.is_new(f"{address} {refused.reason}", now):
             log.warning(
                 "requests refused",
-                extra=about(peer=flow.remote[0], status=refused.status, reason=refused.reason),
+                extra=about(peer=address, status=refused.status, reason=refused.reason),
             )
         return refused.status
+
+    def _distrust(self, request: Request, refused: Refused, address: str, now: float) -> None:
+        """Have the guard refuse more of the same, for as long as the DNS need not be asked."""
+        if self._guard is not None and refused.stranger:
+            domain = request.from_.uri.host
+            until = self.directory.doubted_until(domain)
+            if until > now:
+                self._guard.refused(address, domain, until)
+
+    def _familiar(self, address: str) -> bool:
+        return self._guard is not None and self._guard.knows(address, self._loop.time())
+
+    def _behind(self) -> bool:
+        return self._guard is not None and self._guard.overload.behind
+
+    def _tell_sightings(self, guard: Guard) -> None:
+        """Log what scanners did: contrib/fail2ban reads this line, in which no word is theirs."""
+        for each in guard.sightings():
+            log.warning(
+                "scanner", extra=about(peer=each.address, sign=each.sign.value, count=each.count)
+            )
 
     def on_sip(self, endpoint: Endpoint) -> None:
         """Handle what the endpoint has to tell."""
@@ -213,6 +242,8 @@ class Hub:
                     self.messages.on_failure(cast("int", handle), cause, self._loop.time())
                 case _:
                     pass  # of an INVITE, which is not served: answered 405 already
+        if self._guard is not None:
+            self._tell_sightings(self._guard)
         self._settle()
 
     def _judge(self, arrived: RequestArrived, deadline: float | None = None) -> None:
@@ -227,17 +258,19 @@ class Hub:
         except (SipError, MappingRefused) as error:
             self._refuse(arrived, error.status, error.reason)
             return
+        if isinstance(verdict, Admitted) and self._guard is not None:
+            self._guard.believed(flow.remote[0], now)
         match verdict:
             case Admitted(sender, trusted) if request.method == "MESSAGE":
                 self.messages.on_request(request, arrived.transaction, sender, now, trusted=trusted)
             case Admitted():
                 self.respond(arrived.transaction, options.answer(request, self._abilities))
             case Refused(status, reason):
+                self._distrust(request, verdict, flow.remote[0], now)
                 self._refuse(arrived, status, reason)
-            case Wait(domain) if len(self._parked) < PARKED:
-                self._parked.append(Parked(deadline or now + PATIENCE, domain, arrived))
-            case Wait():
-                self._refuse(arrived, 503, "too many requests wait for the DNS")
+            case Wait(domain):
+                if not self._parked.add(Parked(deadline or now + PATIENCE, domain, arrived)):
+                    self._refuse(arrived, 503, "too many requests wait for the DNS")
 
     def _vouching(self, flow: Flow) -> Callable[[str], bool] | None:
         """Return what the TLS peer's certificate says of a domain; None where there is no TLS."""
@@ -256,6 +289,10 @@ class Hub:
                 reason=reason,
             ),
         )
+        address, now = arrived.flow.remote[0], self._loop.time()
+        if self._sip is not None and self._guard is not None and self._guard.quiet(address, now):
+            self._sip.endpoint.abandon(arrived.transaction)
+            return
         headers = [("Retry-After", "5")] if status == 503 else []
         self.respond(arrived.transaction, response_to(arrived.request, status, headers=headers))
 
@@ -328,7 +365,30 @@ class Hub:
             self.federation.on_outgoing(link, self._loop.time())
             if link.stream is not stream:
                 del self._links[stream]
+        self._restrain(stream)
         self._settle()
+
+    def _restrain(self, stream: AnyStream) -> None:
+        """Stop reading a stream whose domain sends more than it may; never our own server's."""
+        if not self._brought and not self._answers:
+            return
+        brought, self._brought = self._brought, Counter()
+        self._answers = False
+        link = self._links.get(stream) if not isinstance(stream, IncomingStream) else None
+        if self._xmpp is None or (link is not None and link.component):
+            return
+        octets, now = self._xmpp.taken(stream), self._loop.time()
+        stop = False
+        for domain, stanzas in brought.items():
+            share = octets // len(brought)
+            stop = self._restraint.took(stream, domain, stanzas, share, now) or stop
+        if stop:
+            self._xmpp.pause(stream)
+
+    def _release(self) -> None:
+        if self._xmpp is not None:
+            for stream in self._restraint.due(self._loop.time()):
+                self._xmpp.resume(stream)
 
     def on_stanza(self, stanza: Element, local: str, remote: str, peer: str) -> None:
         """Take a stanza from a proven domain to one of ours."""
@@ -340,12 +400,15 @@ class Hub:
         except StanzaError as error:
             self._bad_address(stanza, error, local, remote)
             return
-        if stanza.name == MESSAGE:
-            self.messages.on_stanza(stanza, self._loop.time())
-            return
         if stanza.name == IQ and stanza.get("type") in {"result", "error"}:
+            self._answers = True
             if not self.messages.on_answer(stanza, local, remote):
                 log.debug("an answer to nothing", extra=about(remote=remote, peer=peer))
+                self._brought[sender_domain(stanza)] += 1
+            return
+        self._brought[sender_domain(stanza)] += 1
+        if stanza.name == MESSAGE:
+            self.messages.on_stanza(stanza, self._loop.time())
             return
         routed = self.discovery.route(stanza)
         if routed.reply is not None:
@@ -497,11 +560,9 @@ class Hub:
 
     def _learned(self, domain: str = "") -> None:
         """Judge again, in order, what waited for word of `domain`; "" stands for all."""
-        parked, self._parked = self._parked, deque()
-        for each in parked:
-            if domain and each.domain != domain:
-                self._parked.append(each)
-            elif each.deadline <= self._loop.time():
+        now = self._loop.time()
+        for each in self._parked.take(domain):
+            if each.deadline <= now:
                 self._refuse(each.arrived, 504, "the DNS took too long")
             else:
                 self._judge(each.arrived, each.deadline)
@@ -515,10 +576,13 @@ class Hub:
         self._turn.set()
         for look in self.directory.wanted():
             self._spawn(self._look(look), partial(self._tell, look, None))
+        if self._restraint.waiting:
+            self._release()
         times = (
+            self._restraint.next_timer(),
             self.messages.next_timer(),
             self.federation.next_timer(),
-            self._parked[0].deadline if self._parked else None,
+            self._parked.next_timer(),
         )
         when = min((each for each in times if each is not None), default=None)
         if when is None or (self._timer is not None and self._timer_at <= when):
@@ -533,8 +597,9 @@ class Hub:
         now = self._loop.time()
         self.messages.on_timer(now)
         self.federation.on_timer(now)
-        while self._parked and self._parked[0].deadline <= now:
-            self._refuse(self._parked.popleft().arrived, 504, "the DNS took too long")
+        for each in self._parked.due(now):
+            self._refuse(each.arrived, 504, "the DNS took too long")
+        self._release()
         self._settle()
 
     def _spawn(self, work: Coroutine[None, None, None], failed: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ Nothing disappears: a MESSAGE is answered once the far server has taken the stan
 refused it (its error, as a status); a stanza whose MESSAGE fails comes back as an error.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -124,6 +125,7 @@ class Messages:
         self._waiting: dict[Key, _Waiting] = {}
         self._fences: Fences[Key] = Fences(self._ping, token)
         self._crossings: dict[int, _Crossing] = {}
+        self._under_way: Counter[str] = Counter()
         self._handles = count(1)
         self._pager: Pager[int] = Pager(total=rules.pending)
         self._now = 0.0
@@ -275,6 +277,7 @@ class Messages:
         self._tap.join(exchange, sip_key(request))
         handle = next(self._handles)
         self._crossings[handle] = _Crossing(stanza, request, exchange, notice)
+        self._under_way[sender_domain(stanza)] += 1
         self._pager.submit(request.target, handle, now)
         self._take_turns(now)
 
@@ -332,6 +335,7 @@ class Messages:
             if event.why is Why.EXPIRED:
                 text = "The message waited too long for those before it"
             found = self._crossings.pop(event.handle)
+            self._crossed(found)
             full = StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT, text=text)
             self._return(found.stanza, full, found.exchange, notice=found.notice)
 
@@ -351,10 +355,21 @@ class Messages:
         found = self._crossings.pop(handle, None)
         if found is None:
             return
+        self._crossed(found)
         if error is not None:
             self._return(found.stanza, error, found.exchange, notice=found.notice)
         self._pager.finished(handle, now)
         self._take_turns(now)
+
+    def _crossed(self, found: _Crossing) -> None:
+        domain = sender_domain(found.stanza)
+        self._under_way[domain] -= 1
+        if not self._under_way[domain]:
+            del self._under_way[domain]
+
+    def under_way(self, domain: str) -> int:
+        """Return how many messages of an XMPP domain, as it is spelled in them, wait for SIP."""
+        return self._under_way[domain]
 
     def _return(
         self, stanza: Element, error: StanzaError, exchange: str, *, notice: bool = False
@@ -460,6 +475,7 @@ class Messages:
         """Tell everybody who waits that nothing more will come: the gateway stops."""
         self._fail_all(list(self._waiting), "the gateway stops")
         crossings, self._crossings = self._crossings, {}
+        self._under_way.clear()
         self._pager = Pager(total=self._rules.pending)
         late = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text="The gateway stops")
         for found in crossings.values():
@@ -484,6 +500,11 @@ def stanza_key(stanza: Element) -> str:
     """Return what a stanza and its error share, for the tap."""
     ends = sorted((stanza.get("from", ""), stanza.get("to", "")))
     return f"xmpp {stanza.get('id', '')} {' '.join(ends)}"
+
+
+def sender_domain(stanza: Element) -> str:
+    """Return the domain of a stanza's sender, as it is spelled there."""
+    return stanza.get("from", "").partition("/")[0].rpartition("@")[2]
 
 
 def _key(stanza: Element, recipient: Jid) -> Key:

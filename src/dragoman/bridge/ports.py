@@ -9,8 +9,11 @@ from dragoman.sip.endpoint import Endpoint, Flow, ServerTransaction
 from dragoman.sip.message import Request, Response
 from dragoman.xmpp import locate as servers
 from dragoman.xmpp.element import Element
+from dragoman.xmpp.s2s_in import IncomingStream
 
 T = TypeVar("T")
+
+AnyStream = OurStream | IncomingStream
 
 
 class SipPort(Protocol):
@@ -82,6 +85,15 @@ class SipWire(Protocol):
 
 class XmppWire(Protocol):
     """What carries XMPP streams."""
+
+    def taken(self, stream: AnyStream) -> int:
+        """Return how many bytes came on a stream since this was last asked."""
+
+    def pause(self, stream: AnyStream) -> None:
+        """Stop reading a stream."""
+
+    def resume(self, stream: AnyStream) -> None:
+        """Read a stream again; harmless where it is gone."""
 
     async def connect(
         self, targets: Sequence[servers.Target], make: Callable[[servers.Target], OurStream]

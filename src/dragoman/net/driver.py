@@ -93,6 +93,9 @@ class StreamDriver(asyncio.Protocol):
         self.received = 0
         self.sent = 0
         self.used = 0.0
+        self.began = 0.0
+        self.proven = False
+        """Whether the owner knows that somebody whom it serves is at the other end."""
         self._loop = asyncio.get_running_loop()
         self._clock = clock or self._loop.time
         self._transport: asyncio.Transport | None = None
@@ -175,6 +178,11 @@ class StreamDriver(asyncio.Protocol):
         """Whether the connection is gone."""
         return self._lost
 
+    @property
+    def closing(self) -> bool:
+        """Whether the connection is being closed: what else the peer sends is not looked at."""
+        return self._closing or self._lost
+
     def describe(self) -> dict[str, str | int | bool]:
         """Return addresses, counts of bytes, and whether it is encrypted, congested, closing."""
         return {
@@ -197,7 +205,7 @@ class StreamDriver(asyncio.Protocol):
         stream.set_write_buffer_limits(self.bounds.high, self.bounds.low)
         self.local = _pair(transport.get_extra_info("sockname"))
         self.remote = _pair(transport.get_extra_info("peername"))
-        self.used = self._clock()
+        self.used = self.began = self._clock()
         if self.tls is not None:
             self._start_handshake(self.tls)
         self.wake()

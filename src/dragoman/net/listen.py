@@ -4,16 +4,19 @@ import asyncio
 import errno
 import ipaddress
 import socket
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Self, cast
+from typing import Final, Protocol, Self, cast
 
 from dragoman.errors import LocalError
 from dragoman.net.addresses import plain
 from dragoman.net.driver import StreamDriver
 
-BACKLOG: Final = 512
+BACKLOG: Final = 128
+"""Connections that may wait; the loop takes all of them in one turn."""
+LOOKS: Final = 64
+"""Connections that are looked at, at most, to find one that can go."""
 REASONS: Final = {
     errno.EADDRINUSE: "another program listens there",
     errno.EACCES: "not permitted (ports below 1024 need CAP_NET_BIND_SERVICE)",
@@ -103,21 +106,43 @@ def _bound(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
     return made
 
 
+class Guest(Protocol):
+    """A connection that came in, as the gate sees it."""
+
+    @property
+    def used(self) -> float:
+        """When something last went over it."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether somebody whom we serve is known to be at its other end."""
+
+    def abort(self, reason: str) -> None:
+        """Close it at once."""
+
+
 class Gate:
-    """How many connections may be open: in all, and from one address (IPv6: from one /64)."""
+    """How many connections may be open: in all, and from one address (IPv6: from one /64).
+
+    When all places are taken, the connection that proved nothing and has been silent longest is
+    closed for the new one, so that nobody locks others out by doing nothing.
+    """
 
     def __init__(self, most: int = 4096, most_per_address: int = 64) -> None:
         """Admit `most` connections, `most_per_address` of them from the same place."""
         self._most = most
         self._most_per_address = most_per_address
         self._inside: Counter[str] = Counter()
+        self._unproven: OrderedDict[Guest, float] = OrderedDict()
         self._open = 0
         self._refused = 0
+        self._evicted = 0
 
     def enter(self, address: str) -> bool:
         """Admit one more from `address`, unless that is too many."""
         place = _neighbourhood(address)
-        if self._open >= self._most or self._inside[place] >= self._most_per_address:
+        crowded = self._inside[place] >= self._most_per_address
+        if crowded or (self._open >= self._most and not self._make_room()):
             self._refused += 1
             if not self._inside[place]:
                 del self._inside[place]
@@ -126,17 +151,48 @@ class Gate:
         self._inside[place] += 1
         return True
 
-    def leave(self, address: str) -> None:
+    def watch(self, guest: Guest) -> None:
+        """Note a connection that was admitted, and that may have to go while it is unproven."""
+        self._unproven[guest] = guest.used
+
+    def leave(self, address: str, guest: Guest | None = None) -> None:
         """One from `address`, admitted before, is gone."""
         place = _neighbourhood(address)
         self._open -= 1
         self._inside[place] -= 1
         if not self._inside[place]:
             del self._inside[place]
+        if guest is not None:
+            self._unproven.pop(guest, None)
+
+    def _make_room(self) -> bool:
+        """Close the unproven connection that has been silent longest; False: there is none.
+
+        Those that said something since they were last looked at go to the end of the queue; for
+        one new connection, no more than `LOOKS` are looked at.
+        """
+        for _ in range(LOOKS):
+            if not self._unproven:
+                return False
+            guest, used = self._unproven.popitem(last=False)
+            if guest.proven:
+                continue
+            if guest.used > used:
+                self._unproven[guest] = guest.used
+                continue
+            self._evicted += 1
+            guest.abort("room was needed for another connection")
+            return True
+        return False
 
     def describe(self) -> dict[str, int]:
-        """Return how many are open, from how many places, and how many were refused."""
-        return {"open": self._open, "places": len(self._inside), "refused": self._refused}
+        """Return how many are open, from how many places, how many were refused or had to go."""
+        return {
+            "open": self._open,
+            "places": len(self._inside),
+            "refused": self._refused,
+            "evicted": self._evicted,
+        }
 
 
 def _neighbourhood(address: str) -> str:
@@ -197,6 +253,8 @@ class _Door(asyncio.Protocol):
             stream.abort()
             return
         driver = self._make()
-        driver.when_lost(lambda: self._gate.leave(name[0]))
+        driver.when_lost(lambda: self._gate.leave(name[0], driver))
         stream.set_protocol(driver)
         driver.connection_made(stream)
+        if not driver.lost:
+            self._gate.watch(driver)

@@ -22,9 +22,10 @@ from dragoman.net.udp import DatagramSocket
 from dragoman.net.websocket import SipWebSocket
 from dragoman.sip import stun
 from dragoman.sip.endpoint import Endpoint, Flow, Outgoing, Target, Transport
+from dragoman.sip.guard import Guard
 from dragoman.sip.header import canonical
 from dragoman.sip.locate import DIALLED
-from dragoman.sip.message import Request, Response, encode
+from dragoman.sip.message import Request, Response, SipError, encode, parse
 from dragoman.trace import Direction, Tap, of_sip
 from dragoman.trace import Protocol as Side
 
@@ -35,10 +36,14 @@ SWEEP: Final = 10.0
 KEEP_ALIVE: Final = (95.0, 120.0)
 """Seconds between two pings on a connection that we opened, by chance (RFC 5626 §4.4.1)."""
 MUTE: Final = "no answer to a keep-alive"
+CLOSINGS: Final = 100
+"""Connections that are closed at once; if more have to be, the next are soon after."""
+SOON: Final = 0.1
 ROUNDS: Final = 3
 """How often in one turn the owner is asked again, because what it did may have had events."""
 
 Core = SipStream | SipWebSocket
+Datagram = tuple[bytes, tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class SipSockets:
         gate: Gate | None = None,
         limits: Limits | None = None,
         origins: Collection[str] = (),
+        guard: Guard | None = None,
     ) -> None:
         """Call `on_events` once after each turn in which the endpoint ran; needs a running loop.
 
@@ -98,6 +104,7 @@ class SipSockets:
         self._loop = asyncio.get_running_loop()
         self._clock = clock or self._loop.time
         self._tap = tap
+        self._guard = guard
         self._gate = gate or Gate()
         self._limits = limits or Limits()
         self._origins = origins
@@ -177,17 +184,18 @@ class SipSockets:
             "aliases": len(self._aliases),
             "stun": self._stun,
             "gate": self._gate.describe(),
+            "guard": self._guard.describe() if self._guard is not None else {},
         }
 
     # -- what UDP says --------------------------------------------------------------------
 
-    def on_datagrams(
-        self, sock: DatagramSocket, found: list[tuple[bytes, tuple[str, int]]]
-    ) -> None:
+    def on_datagrams(self, sock: DatagramSocket, found: list[Datagram]) -> None:
         """Hand the endpoint the datagrams of one wake-up, then take its turn."""
         now = self._clock()
         tap = self._tap if self._tap is not None and self._tap.readers else None
         receive, local = self.endpoint.receive_datagram, sock.local
+        if self._guard is not None:
+            found = self._heard(self._guard, sock, found, now)
         for data, remote in found:
             if data[:1] < stun.FIRST:
                 self._answer_stun(sock, data, remote)
@@ -196,6 +204,22 @@ class SipSockets:
                 self._show(tap, Direction.IN, remote, data)
             receive(data, Flow(Transport.UDP, local, remote), now)
         self._turn()
+
+    def _heard(
+        self, guard: Guard, sock: DatagramSocket, found: list[Datagram], now: float
+    ) -> list[Datagram]:
+        """Return what the guard lets be heard; the rest it has answered, or it is dropped."""
+        if sock.lag is not None:
+            guard.overload.waited(sock.lag, now)
+        heard: list[Datagram] = []
+        look = guard.look
+        for each in found:
+            answer = look(each[0], each[1], now)
+            if answer is None:
+                heard.append(each)
+            elif answer.data:
+                sock.send(answer.data, answer.to)
+        return heard
 
     def _answer_stun(self, sock: DatagramSocket, data: bytes, remote: tuple[str, int]) -> None:
         answer = stun.answer(data, remote)
@@ -235,13 +259,35 @@ class SipSockets:
         if self._tap is not None and self._tap.readers:
             data = message if isinstance(message, bytes) else encode(message)
             self._show(self._tap, Direction.IN, driver.remote, data)
-        if isinstance(message, bytes):  # off a WebSocket, which keeps messages apart as UDP does
-            self.endpoint.receive_datagram(message, flow, now)
-            return
         core = _core(driver)
+        if isinstance(message, bytes):  # off a WebSocket, which keeps messages apart as UDP does
+            whole = _read(message)
+            if whole is None:
+                self.endpoint.receive_datagram(message, flow, now)
+                core.violation = core.violation or "what came is no SIP message"
+                return
+            message = whole
+        if not self._may_speak(driver, message, now):
+            return
         if core.identity is not None and core.target is None and isinstance(message, Request):
             self._aliases.learn(driver, message)
         self.endpoint.receive(message, flow, now)
+
+    def _may_speak(self, driver: StreamDriver, message: Request | Response, now: float) -> bool:
+        """Tell whether a message is to be heard; who sends too many is not read for a while."""
+        if self._guard is None or driver.closing or _core(driver).violation:
+            return self._guard is None
+        driver.proven = driver.proven or self._guard.knows(driver.remote[0], now)
+        if isinstance(message, Response):
+            return True
+        wait = self._guard.owes(message, driver.remote[0], now)
+        if wait is None:
+            _core(driver).violation = "a scanner"
+            return False
+        if wait:
+            driver.pause()
+            self._loop.call_later(wait, driver.resume)
+        return True
 
     def on_congestion(self, driver: StreamDriver, congested: bool) -> None:
         """Leave it: the hard bound of the write buffer ends a peer that never catches up."""
@@ -279,6 +325,8 @@ class SipSockets:
                 self._on_events(self.endpoint)
                 if not self._again:
                     break
+            if self._guard is not None:
+                self._guard.overload.pending(self.endpoint.waiting, self._clock())
             for outgoing in self.endpoint.to_send():
                 self._send(outgoing)
         finally:
@@ -393,18 +441,26 @@ class SipSockets:
         return Flow(_TRANSPORTS[web, secure], driver.local, driver.remote, self._numbers)
 
     def _sweep(self) -> None:
-        """Close what has been idle for too long."""
+        """Close what has been idle for too long, a few at a time: others want their turn."""
         self._sweeping = None
-        now = self._clock()
+        now, closed = self._clock(), 0
         for driver in list(self._flows.values()):
-            core = _core(driver)
-            used = core.spoke or core.target is not None
-            late = now - core.used > self._limits.idle
-            if late if used else now - core.began > self._limits.silent:
-                core.farewell()
+            if not driver.closing and self._is_idle(driver, now):
+                _core(driver).farewell()
                 driver.close("idle")
+                closed += 1
+                if closed == CLOSINGS:
+                    break
         if self._flows:
-            self._sweeping = self._loop.call_later(SWEEP, self._sweep)
+            wait = SOON if closed == CLOSINGS else SWEEP
+            self._sweeping = self._loop.call_later(wait, self._sweep)
+
+    def _is_idle(self, driver: StreamDriver, now: float) -> bool:
+        core, limits = _core(driver), self._limits
+        if core.spoke or core.target is not None:
+            return now - core.used > limits.idle
+        # whatever trickles in: what counts is that nothing whole has come
+        return now - core.began > limits.silent
 
     def _rearm(self) -> None:
         """Set the alarm for the endpoint's next timer; one that rings earlier will do."""
@@ -418,7 +474,10 @@ class SipSockets:
 
     def _on_alarm(self) -> None:
         self._timer = None
-        self.endpoint.on_timer(self._clock())
+        now = self._clock()
+        if self._guard is not None:
+            self._guard.overload.rang_late(now - self._timer_at, now)
+        self.endpoint.on_timer(now)
         self._turn()
 
     def _show(self, tap: Tap, direction: Direction, remote: tuple[str, int], data: bytes) -> None:
@@ -443,6 +502,14 @@ _TRANSPORTS: Final = {
     (True, False): Transport.WS,
     (True, True): Transport.WSS,
 }
+
+
+def _read(data: bytes) -> Request | Response | None:
+    """Return the message in `data`, None where there is none that can be read."""
+    try:
+        return parse(data)
+    except SipError:
+        return None
 
 
 def _core(driver: StreamDriver) -> Core:

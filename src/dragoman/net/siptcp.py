@@ -14,6 +14,8 @@ PING: Final = b"\r\n\r\n"
 PONG: Final = b"\r\n"
 PONG_WITHIN: Final = 10.0
 """Seconds that a peer has to answer a keep-alive (RFC 5626 §4.4.1)."""
+WHOLE: Final = 32.0
+"""Seconds that one message may take to arrive, however its bytes trickle."""
 
 
 class SipCore:
@@ -82,6 +84,7 @@ class SipStream(SipCore):
         self._pause = pause
         self._ping_at = began + pause() if pause is not None else None
         self._pong_by: float | None = None
+        self._since: float | None = None
 
     @property
     def ready(self) -> bool:
@@ -101,7 +104,8 @@ class SipStream(SipCore):
         """Cut messages out of the stream; answer pings, and the violation that ends it."""
         if self.violation:
             return
-        for event in self._framer.receive(data):
+        events = self._framer.receive(data)
+        for event in events:
             self.used = now
             if isinstance(event, Ping):
                 self._out.append(PONG)
@@ -111,6 +115,10 @@ class SipStream(SipCore):
             # whatever comes shows that the flow lives, and not every peer knows what a pong is
             self._pong_by = None
             self._framer.drop_pong()
+        if not self._framer.partial:
+            self._since = None
+        elif events or self._since is None:
+            self._since = now
         error = self._framer.error
         if error is not None:
             self.violation = error.reason
@@ -127,7 +135,10 @@ class SipStream(SipCore):
         self._ready = True
 
     def on_timer(self, now: float) -> None:
-        """Ping the peer, or find that it did not answer in time."""
+        """Ping the peer, or find that it did not answer, or took too long over a message."""
+        if self._since is not None and now >= self._since + WHOLE:
+            self._since = None
+            self.violation = "a message took too long to arrive"
         if self._pong_by is not None and now >= self._pong_by:
             self._pong_by = self._ping_at = None
             self.mute = True
@@ -137,8 +148,12 @@ class SipStream(SipCore):
             self._ping_at = now + self._pause()
 
     def next_timer(self) -> float | None:
-        """Return when the next ping or its answer is due; None where nobody is pinged."""
-        return self._ping_at if self._pong_by is None else self._pong_by
+        """Return when a ping, its answer, or the rest of a message that has begun is due."""
+        keep_alive = self._ping_at if self._pong_by is None else self._pong_by
+        whole = None if self._since is None else self._since + WHOLE
+        if keep_alive is None or whole is None:
+            return whole if keep_alive is None else keep_alive
+        return min(keep_alive, whole)
 
     def to_send(self) -> list[bytes]:
         """Return what is to be sent, once the peer may have it, and forget it."""

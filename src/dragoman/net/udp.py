@@ -6,17 +6,24 @@ import select
 import socket
 import struct
 import sys
+import time
 from contextlib import suppress
 from typing import Final, Protocol
 
 BATCH: Final = 64
 BUFFER: Final = 4 << 20
+SPELL: Final = 0.004
+"""Seconds after which no further batch is read in the same turn of the loop."""
 LARGEST: Final = 65535
+LATE: Final = 0.01
+"""Seconds of waiting after which it is looked at again even where few datagrams come."""
 
 # linux/in.h, in6.h and errqueue.h; the socket module has no names for them
 IP_RECVERR: Final = 11
 IPV6_RECVERR: Final = 25
 SO_RCVBUFFORCE: Final = 33
+SO_TIMESTAMPNS: Final = 35
+TIMESPEC: Final = struct.Struct("@ll")
 EXTENDED_ERROR: Final = struct.Struct("=IBBBBII")
 GONE: Final = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES}
 
@@ -53,8 +60,12 @@ class DatagramSocket:
         self.local: Place = (str(host), int(port))
         self.family = bound.family
         self.received = self.sent = self.dropped = 0
+        self.lag: float | None = None
+        """Seconds that the first datagram of the last wake-up had waited, where that was seen."""
         _enlarge(bound)
         _hear_errors(bound)
+        self._stamped = _have_stamped(bound)
+        self._late = False
         self._epoll.register(bound.fileno(), select.EPOLLIN)
         self._loop.add_reader(self._epoll.fileno(), self._on_ready)
 
@@ -97,11 +108,21 @@ class DatagramSocket:
         }
 
     def _on_ready(self) -> None:
+        """Read what is there, batch by batch, until the others of the loop should have a turn."""
+        end = time.monotonic() + SPELL
+        while self._read_batch() and time.monotonic() < end:
+            pass
+
+    def _read_batch(self) -> bool:
+        """Read a batch and hand it on; False when there was less than that."""
         found: list[tuple[bytes, Place]] = []
         receive = self._socket.recvfrom
         failed = False
+        self.lag = None
         try:
-            for _ in range(self._eager):
+            if self._stamped and (self._eager > 1 or self._late):
+                found.append(self._receive_stamped())
+            for _ in range(self._eager - len(found)):
                 data, source = receive(LARGEST)
                 found.append((data, source[:2]))
             self._eager = min(2 * self._eager, self._batch)
@@ -114,6 +135,17 @@ class DatagramSocket:
         if found:
             self.received += len(found)
             self._reader.on_datagrams(self, found)
+        return len(found) >= self._batch and self._socket.fileno() >= 0
+
+    def _receive_stamped(self) -> tuple[bytes, Place]:
+        """Receive one datagram, and learn from the kernel's time stamp how long it waited."""
+        data, ancillary, _, source = self._socket.recvmsg(LARGEST, 64)
+        for _, kind, stamp in ancillary:
+            if kind == SO_TIMESTAMPNS and len(stamp) == TIMESPEC.size:
+                seconds, nanoseconds = TIMESPEC.unpack(stamp)
+                self.lag = time.time() - seconds - nanoseconds * 1e-9
+                self._late = self.lag > LATE
+        return data, source[:2]
 
     def _report(self) -> bool:
         """Empty the error queue and tell of it; False when it was empty."""
@@ -144,6 +176,16 @@ def _enlarge(bound: socket.socket) -> None:
         with suppress(OSError):
             bound.setsockopt(socket.SOL_SOCKET, option, BUFFER)
             return
+
+
+def _have_stamped(bound: socket.socket) -> bool:
+    """Have the kernel note when each datagram came; False where it does not."""
+    if not sys.platform.startswith("linux"):
+        return False
+    with suppress(OSError):
+        bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        return True
+    return False
 
 
 def _hear_errors(bound: socket.socket) -> None:

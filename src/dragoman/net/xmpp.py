@@ -99,7 +99,8 @@ class XmppSockets:
         self._gate = gate or Gate()
         self._bounds = bounds
         self._listeners: list[Listener] = []
-        self._drivers: set[StreamDriver] = set()
+        self._drivers: dict[AnyStream, StreamDriver] = {}
+        self._taken: dict[AnyStream, int] = {}
 
     async def listen(
         self,
@@ -138,6 +139,24 @@ class XmppSockets:
         driver.wake()
         return target, stream, XmppLine(driver, stream, self._tls)
 
+    def taken(self, stream: AnyStream) -> int:
+        """Return how many bytes came on a stream since this was last asked."""
+        driver = self._drivers.get(stream)
+        if driver is None:
+            return 0
+        before, self._taken[stream] = self._taken.get(stream, 0), driver.received
+        return driver.received - before
+
+    def pause(self, stream: AnyStream) -> None:
+        """Stop reading a stream: what its peer sends then waits at the peer."""
+        if (driver := self._drivers.get(stream)) is not None:
+            driver.pause()
+
+    def resume(self, stream: AnyStream) -> None:
+        """Read a stream again; harmless where it is gone."""
+        if (driver := self._drivers.get(stream)) is not None:
+            driver.resume()
+
     def stop_listening(self) -> None:
         """Accept no more connections."""
         for listener in self._listeners:
@@ -145,14 +164,14 @@ class XmppSockets:
 
     def abort(self) -> None:
         """Close every connection at once."""
-        for driver in list(self._drivers):
+        for driver in list(self._drivers.values()):
             driver.abort("the gateway stops")
 
     def describe(self) -> dict[str, object]:
         """Return the listeners, the connections and what the gate counted."""
         return {
             "listeners": [each.describe() for each in self._listeners],
-            "connections": [each.describe() for each in self._drivers],
+            "connections": [each.describe() for each in self._drivers.values()],
             "gate": self._gate.describe(),
         }
 
@@ -160,7 +179,10 @@ class XmppSockets:
 
     def on_events(self, driver: StreamDriver) -> None:
         """Pass it on."""
-        self._listening.on_stream(cast("AnyStream", driver.core))
+        stream = cast("AnyStream", driver.core)
+        self._listening.on_stream(stream)
+        if not driver.proven and isinstance(stream, IncomingStream):
+            driver.proven = bool(stream.pairs)
 
     def on_congestion(self, driver: StreamDriver, congested: bool) -> None:
         """Note it: the hard bound of the write buffer ends a peer that never catches up."""
@@ -169,11 +191,13 @@ class XmppSockets:
 
     def on_lost(self, driver: StreamDriver, reason: str) -> None:
         """Forget the driver; its core has told the rest."""
-        self._drivers.discard(driver)
+        stream = cast("AnyStream", driver.core)
+        self._drivers.pop(stream, None)
+        self._taken.pop(stream, None)
         log.debug("connection closed", extra=about(peer=str(driver.remote), reason=reason))
 
     def _driver(self, stream: AnyStream, tls: TlsEngine | None = None) -> StreamDriver:
         core = cast("Core", stream)
         driver = StreamDriver(core, self, tls=tls, clock=self._clock, bounds=self._bounds)
-        self._drivers.add(driver)
+        self._drivers[stream] = driver
         return driver

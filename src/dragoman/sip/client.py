@@ -126,6 +126,11 @@ class Clients:
         self._step(transaction, signal_of(response.status), now, response)
         return True
 
+    def asked(self, branch: str, method: str) -> bool:
+        """Tell whether a response with that branch and CSeq method would answer us."""
+        key = f"{branch} {method}"
+        return key in self._active or key in self._absorbing
+
     def unreachable(self, to: Target, now: float) -> None:
         """Fail what was sent to `to`: it could not be delivered.
 

@@ -20,7 +20,7 @@ from dragoman.sip.flow import (
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, Response, SipError, encode, parse, response_to
 from dragoman.sip.outbox import Limits, Outbox
-from dragoman.sip.server import Servers, ServerTransaction, fingerprint
+from dragoman.sip.server import Servers, ServerTransaction, fingerprint, key_of
 from dragoman.sip.transaction import InviteServer
 
 __all__ = [
@@ -58,18 +58,20 @@ class Endpoint:
         screen: Callable[[Request, Flow], int | None],
         supported: Sequence[str] = (),
         limits: Limits | None = None,
+        quiet: Callable[[Flow], bool] = lambda _: False,
     ) -> None:
         """Serve the methods of `allow` and the extensions of `supported`.
 
         `sent_by` gives our "host[:port]" for the Via toward a target, with parameters of ours where
         there are any (";alias"); `token` returns a new unguessable token; `screen` is asked about
         each new request before any state is made, and returns the status to refuse it with or None
-        to admit it.
+        to admit it; `quiet` tells of a flow whether no refusal is to be heard on it.
         """
         limits = limits or Limits()
         self._allow = tuple(allow)
         self._supported = frozenset(supported)
         self._screen = screen
+        self._quiet = quiet
         self._outbox = Outbox()
         self._busy = Refusal(503, (("Retry-After", str(limits.retry_after)),))
         self._clients = Clients(limits, self._outbox, sent_by, token)
@@ -119,6 +121,27 @@ class Endpoint:
     def tag(self, transaction: ServerTransaction) -> str:
         """Return the To tag of the transaction's responses, for who needs it before."""
         return self._servers.tag(transaction.key)
+
+    def abandon(self, transaction: ServerTransaction) -> None:
+        """Leave the request of a RequestArrived without an answer, and forget it."""
+        self._servers.abandon(transaction)
+
+    def refusal_tag(self, branch: str, sent_by: str, method: str) -> str:
+        """Return the To tag of a refusal of the request that these tell apart."""
+        return self._servers.tag(key_of(branch, sent_by, method))
+
+    def pending(self, branch: str, sent_by: str, method: str) -> bool:
+        """Tell whether there is a transaction of the request that these tell apart."""
+        return self._servers.knows(key_of(branch, sent_by, method))
+
+    def asked(self, branch: str, method: str) -> bool:
+        """Tell whether a response with that branch and CSeq method would answer us."""
+        return self._clients.asked(branch, method)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for our answer, or for its ACK."""
+        return self._servers.waiting
 
     def unreachable(self, to: Flow | Target, now: float) -> None:
         """Take the driver's word that what was sent to `to` could not be delivered."""
@@ -196,7 +219,7 @@ class Endpoint:
         """Return how a new request is to be refused, None when it may come in."""
         status = self._screen(request, flow)
         if status is not None:
-            return Refusal(status)
+            return self._busy if status == self._busy.status else Refusal(status)
         found = refusal(request, allow=self._allow, supported=self._supported)
         if found is not None:
             return found
@@ -206,7 +229,7 @@ class Endpoint:
 
     def _refuse(self, request: Request, refused: Refusal, flow: Flow) -> None:
         """Answer without keeping anything: the same request gets the same answer (§8.2.7)."""
-        if request.method == "ACK":
+        if request.method == "ACK" or self._quiet(flow):
             self._outbox.counts["dropped"] += 1
             return
         self._outbox.counts[f"refused {refused.status}"] += 1

@@ -35,6 +35,12 @@ class Framer:
         self._message: Request | Response | None = None
         self._missing = 0
 
+    @property
+    def partial(self) -> bool:
+        """Whether a message has begun to arrive and is not whole; half a ping is no beginning."""
+        begun = len(self._buffer) > 4 or bool(self._buffer.strip(b"\r\n"))
+        return self._message is not None or begun
+
     def receive(self, data: bytes) -> list[Event]:
         """Take the next bytes of the stream; return the messages and pings they complete.
 

@@ -97,10 +97,15 @@ def fingerprint(request: Request, method: str) -> int:
     via = request.via
     branch = via.branch or ""
     if branch.startswith(MAGIC_COOKIE):
-        return hash((branch, via.sent_by, method)) & _FINGERPRINT_BITS
+        return key_of(branch, via.sent_by, method)
     to_tag = None if method == "INVITE" else request.to.tag
     older = (request.target, to_tag, request.from_.tag, request.call_id, request.cseq.number)
     return hash((older, branch, via.sent_by, method)) & _FINGERPRINT_BITS
+
+
+def key_of(branch: str, sent_by: str, method: str) -> int:
+    """Return the fingerprint of a request whose branch has the cookie of RFC 3261."""
+    return hash((branch, sent_by, method)) & _FINGERPRINT_BITS
 
 
 def weigh(request: Request) -> int:
@@ -172,6 +177,20 @@ class Servers:
             self._enter(transaction, transaction.running, transaction.state, now)
         self._outbox.tell(RequestArrived(request, flow, transaction))
         return True
+
+    def knows(self, key: int) -> bool:
+        """Tell whether the transaction `key` is there, answered or not."""
+        return key in self._active or key in self._completed
+
+    @property
+    def waiting(self) -> int:
+        """How many transactions there are that wait for an answer, or for its ACK."""
+        return len(self._active)
+
+    def abandon(self, transaction: ServerTransaction) -> None:
+        """Let go of a transaction that is never to be answered."""
+        if self._active.get(transaction.key) is transaction:
+            self._terminate(transaction)
 
     def invite(self, key: int) -> ServerTransaction | None:
         """Return the INVITE transaction `key` while it lasts."""
