@@ -237,6 +237,8 @@ def test_warnings() -> None:
         ("120 (I'm in a meeting)", 120),
         ("0060 ", 60),
         ("9" * 40, 2**32 - 1),
+        ("9" * 4000, 2**32 - 1),
+        ("0" * 12 + "7", 7),
     ],
 )
 def test_seconds(text: str, seconds: int) -> None:

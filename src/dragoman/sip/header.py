@@ -57,6 +57,8 @@ def parse_seconds(text: str) -> int:
     Numbers too large to mean anything become 2**32 - 1. Raises SipError(400) for no number.
     """
     digits = text.partition(";")[0].partition("(")[0].strip(BLANK)
+    if digits.isascii() and digits.isdigit() and len(digits.lstrip("0")) > len(str(_MAX_SECONDS)):
+        return _MAX_SECONDS
     return min(parse_number(digits, "seconds", 10**64), _MAX_SECONDS)
 
 
