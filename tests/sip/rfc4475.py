@@ -55,7 +55,8 @@ Call-ID: longreq.one{"really" * 20}longcallid
 CSeq: 3882340 INVITE
 Unknown-{"Long" * 20}-Name: {value}
 """
-    rest = f"""Via: SIP/2.0/TCP host.example.com;received=192.0.2.5;branch=very{"long" * 50}branchvalue
+    branch = f"very{'long' * 50}branchvalue"
+    rest = f"""Via: SIP/2.0/TCP host.example.com;received=192.0.2.5;branch={branch}
 Max-Forwards: 70
 Contact: <sip:{name}@host5.example.net>
 Content-Type: application/sdp
