@@ -138,7 +138,7 @@ def cut_at(data: bytes) -> int:
 
 def one_in(number: int, data: bytes) -> bool:
     """Tell whether `data` is one of the few that a costly check is made for, always the same."""
-    return crc32(data, 1) % number == 0
+    return crc32(data, number) % number == 0
 
 
 def by_bytes(data: bytes) -> bool:
