@@ -326,6 +326,20 @@ def test_a_branch_of_nothing_but_the_cookie_tells_no_requests_apart() -> None:
 
 
 @pytest.mark.spec("NET-19")
+@pytest.mark.parametrize("doubled", [b"CSeq", b"Call-ID", b"From", b"To", b"Max-Forwards"])
+def test_one_field_that_occurs_twice_is_enough(doubled: bytes) -> None:
+    head, _, body = MESSAGES["multi01"].partition(b"\r\n\r\n")
+    lines: list[bytes] = []
+    names: list[bytes] = []
+    for line in head.split(b"\r\n"):
+        name = line.partition(b":")[0]
+        if name not in names or name in (doubled, b"Contact"):
+            lines.append(line)
+        names.append(name)
+    assert registrar().statuses(b"\r\n".join([*lines, b"", body])) == [400]
+
+
+@pytest.mark.spec("NET-19")
 def test_scalars_out_of_range() -> None:
     data = MESSAGES["scalar02"].replace(b"36893488147419103232", b"1")
     # §3.1.2.4 leaves it to us: a request that may take more hops than there are is refused.
