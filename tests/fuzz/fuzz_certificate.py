@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from dragoman.net.trust import (
     SRV_NAME,
+    UNREADABLE,
     XMPP_ADDRESS,
     Trust,
     Use,
@@ -69,14 +70,14 @@ def one_input(data: bytes) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             certificate = x509.load_der_x509_certificate(data)
-    except ValueError:
+    except UNREADABLE:
         return
     for use in Use:
         assert not _trust.judge([certificate], "a.example", NOW, use).good
         try:
             _names([certificate], "a.example", use)
             names = dns_names(certificate)
-        except ValueError:  # judged so by `Trust.judge`
+        except UNREADABLE:  # judged so by `Trust.judge`
             continue
         for name in names:
             matches(name, a_label(name))

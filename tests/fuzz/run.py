@@ -237,7 +237,9 @@ def by_coverage(name: str, arguments: argparse.Namespace) -> None:
     import atheris
 
     # What is loaded already was not instrumented: the target must load it afresh.
-    for loaded in [each for each in sys.modules if each.split(".")[0] == "dragoman"]:
+    for loaded in [
+        each for each in sys.modules if each.startswith(("dragoman", "tests.fuzz.fuzz"))
+    ]:
         del sys.modules[loaded]
     with atheris.instrument_imports(include=["dragoman"]):
         module = importlib.import_module(name)

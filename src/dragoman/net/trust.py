@@ -41,6 +41,11 @@ PURPOSES: Final = {
     ExtendedKeyUsageOID.CLIENT_AUTH,
     ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
 }
+UNREADABLE: Final = (
+    *(ValueError, x509.InvalidVersion, x509.DuplicateExtension),
+    x509.UnsupportedGeneralNameType,
+)
+"""What cryptography raises for a certificate, or a field of it, that does not parse."""
 
 
 class Use(StrEnum):
@@ -128,7 +133,7 @@ class Trust:
             reason = str(refused)
             if (begins := chain[0].not_valid_before_utc) > now:
                 until = min(until, begins)
-        except ValueError as error:  # what cryptography raises for fields that do not parse
+        except UNREADABLE as error:
             reason = f"it does not parse: {error}"
         return Verdict(good=not reason, reason=reason), until
 
@@ -294,5 +299,5 @@ def _parsed(block: bytes) -> x509.Certificate | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return x509.load_pem_x509_certificate(block[block.find(b"-----BEGIN") :])
-    except ValueError:
+    except UNREADABLE:
         return None
