@@ -271,3 +271,10 @@ def test_names() -> None:
 
 def test_split_list_respects_quotes_and_brackets() -> None:
     assert split_list('<sip:a,b@c>, "x,y" <d>') == ["<sip:a,b@c>", '"x,y" <d>']
+
+
+def test_only_short_media_types_are_remembered() -> None:
+    short, long = "text/plain;a=b", "text/plain" + ";a=b" * 2000
+    assert MediaType.parse(short) is MediaType.parse(short)
+    assert MediaType.parse(long) is not MediaType.parse(long)
+    assert len(MediaType.parse(long).params) == 2000
