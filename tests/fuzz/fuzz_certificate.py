@@ -23,6 +23,7 @@ from dragoman.net.trust import (
     a_label,
     dns_names,
     matches,
+    subject,
 )
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,6 +73,7 @@ def one_input(data: bytes) -> None:
             certificate = x509.load_der_x509_certificate(data)
     except UNREADABLE:
         return
+    subject(certificate)
     for use in Use:
         assert not _trust.judge([certificate], "a.example", NOW, use).good
         try:

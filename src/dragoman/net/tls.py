@@ -11,7 +11,7 @@ from OpenSSL import SSL
 
 from dragoman.errors import LocalError, RemoteError
 from dragoman.net.certificates import Credentials
-from dragoman.net.trust import UNREADABLE, Trust, Use, Verdict, a_label
+from dragoman.net.trust import UNREADABLE, Trust, Use, Verdict, a_label, subject
 
 CHUNK: Final = 65536
 
@@ -149,7 +149,7 @@ class TlsEngine:
             "version": self._connection.get_protocol_version_name(),
             "cipher": self._connection.get_cipher_name() or "",
             "alpn": self.alpn,
-            "subject": chain[0].subject.rfc4514_string() if chain else "",
+            "subject": subject(chain[0]) if chain else "",
         }
 
     def start(self) -> None:

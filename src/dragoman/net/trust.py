@@ -42,7 +42,7 @@ PURPOSES: Final = {
     ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
 }
 UNREADABLE: Final = (
-    *(ValueError, x509.InvalidVersion, x509.DuplicateExtension),
+    *(ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension),
     x509.UnsupportedGeneralNameType,
 )
 """What cryptography raises for a certificate, or a field of it, that does not parse."""
@@ -185,6 +185,14 @@ def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
     """Return the dNSNames of a certificate, in lower case; its CN does not count (RFC 9525)."""
     names = _alternatives(certificate)
     return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName)) if names else ()
+
+
+def subject(certificate: x509.Certificate) -> str:
+    """Return whom a certificate says that it is of, for people; "" when it cannot be read."""
+    try:
+        return certificate.subject.rfc4514_string()
+    except UNREADABLE:
+        return ""
 
 
 def _alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
