@@ -69,7 +69,7 @@ conformance: .venv/test.stamp
 
 fuzz: .venv/test.stamp
 	@for target in tests/fuzz/fuzz_*.py; do \
-		$(BIN)/python -m tests.fuzz.$$(basename $$target .py) --runs $(RUNS) || exit 1; \
+		$(BIN)/python -m tests.fuzz.$$(basename $$target .py) --runs $(RUNS) $(ARGS) || exit 1; \
 	done
 
 lock:

@@ -2,6 +2,7 @@
 
 from dragoman.sip.failure import SipError
 from dragoman.sip.message import Message, encode, parse, response_to
+from tests.fuzz.run import one_in
 
 FIELDS = (
     "via",
@@ -37,10 +38,12 @@ def one_input(data: bytes) -> None:
     except SipError as error:
         refused(error)
         return
-    again = parse(encode(message))
-    assert again.start_line == message.start_line
-    assert again.body == message.body
-    assert values(again) == values(message)
+    found = values(message)
+    if one_in(3, data):
+        again = parse(encode(message))
+        assert again.start_line == message.start_line
+        assert again.body == message.body
+        assert values(again) == found
 
 
 def refused(error: SipError) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from dragoman.xmpp.failure import StreamError
 from dragoman.xmpp.parser import Event, StreamParser
+from tests.fuzz.run import LONGEST, by_bytes, cut_at, one_in
 
 HEADER = (
     b"<?xml version='1.0'?><stream:stream xmlns='jabber:server' xml:lang='en' from='a.example'"
@@ -17,6 +18,11 @@ SEEDS = (
     b"<!DOCTYPE a [<!ENTITY b 'c'>]>" + HEADER,
     b"<?xml version='1.0' encoding='UTF-16'?>" + HEADER,
 )
+TOKENS = (
+    b"</stream:stream>", b"<stream:error>", b"<message>", b"</message>", b"<iq a='b'/>", b"<?",
+    b" xmlns:p='q'", b" p:a='b'", b"<p:a>", b"&#x9;", b"&lt", b"\xf0\x9f\x98\x80", b"\xf0\x9f",
+    b"<!DOCTYPE", b"<a b='c' b='c'>", b"<a\n>", b"xml:lang='x'", b"]]",
+)  # fmt: skip
 
 
 def outcome(chunks: Iterable[bytes], parser: StreamParser) -> tuple[list[Event], str]:
@@ -33,9 +39,14 @@ def outcome(chunks: Iterable[bytes], parser: StreamParser) -> tuple[list[Event],
 
 def one_input(data: bytes) -> None:
     whole = outcome([data], _small())
-    for size in (1, 3, 50):
+    if one_in(4, data):
+        at = cut_at(data)
+        assert outcome([data[:at], data[at:]], _small()) == whole
+    for size in (1, 3, 50) if by_bytes(data) else ():
         pieces = [data[at : at + size] for at in range(0, len(data), size)]
         assert outcome(pieces, _small()) == whole, size
+    if len(data) > LONGEST:
+        outcome([data], StreamParser())
 
 
 def _small() -> StreamParser:

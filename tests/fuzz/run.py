@@ -1,13 +1,17 @@
 """Garbage for a parser: by atheris where it is installed, else by a deterministic mutator.
 
-    python -m tests.fuzz.fuzz_NAME [--runs N] [--seed N] [--time SECONDS]
+    python -m tests.fuzz.fuzz_NAME [--runs N] [--seed N] [--time SECONDS] [--plain]
 
 A target is a file fuzz_NAME.py with `one_input(data: bytes) -> None`, which raises when the
-parser breaks its promise.  It may have SEEDS, valid inputs to start from.
+parser breaks its promise.  It has SEEDS, valid inputs to start from, and may have TOKENS, of
+which its grammar is made.  A run fails as well when one input takes longer than 100 ms, and,
+where it is long enough to have filled every cache, when memory grows after its tenth part.
 """
 
 import argparse
+import gc
 import importlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,13 +19,29 @@ from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from types import ModuleType
-from typing import Final
+from typing import Final, NamedTuple
+from zlib import crc32
 
 Target = Callable[[bytes], None]
 
 FOLDER: Final = Path(__file__).resolve().parent
 LONGEST: Final = 4096
+STRETCHED: Final = 65536
+"""How long an input is at most that is one piece repeated: where quadratic work shows."""
+ONE_STRETCHED_IN: Final = 2000
+ONE_BY_BYTES_IN: Final = 64
+LONGEST_BY_BYTES: Final = 1024
 DEFAULT_RUNS: Final = 20_000
+
+SLOW: Final = 0.1
+"""Seconds of processor time that are too long for one input."""
+SUSPECT: Final = 0.005
+"""Seconds by the clock after which an input is measured again, by processor time."""
+ENOUGH: Final = 500_000
+"""Inputs after which growth counts: caches of a few thousand places are full at the tenth part."""
+MOST_GROWTH: Final = 4096
+"""KiB."""
+MOST_OBJECTS: Final = 10_000
 
 TOKENS: Final = (
     b"\r\n", b"\r\n\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b";", b",", b"<", b">", b"/>",
@@ -29,45 +49,81 @@ TOKENS: Final = (
     b"]]>", b"<![CDATA[", b"<!--", b"<?x?>", b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b"xmlns=''",
     b"</a>", b"<a>", b"-1", b"0", b"4294967296", b"9" * 40, b"\xff", b"\xc0\x80", b"\xed\xa0\x80",
     b"\xef\xbb\xbf", b"\xf4\x90\x80\x80", "\u0345ß\u03a3\u2003".encode(), b"Content-Length: ",
-    b"SIP/2.0", b"a" * 300,
+    b"SIP/2.0", b"a" * 300, b"\r\n ", b"()", b"[", b"]", b"::", b";a=b", b'"\\', b"<a b='", b"/",
+    b"?", b"..", "\u202e\u200d\u0660".encode(), b"\x7f", b"*", b"--", b"xn--", b"+", b"#", b"|",
 )  # fmt: skip
 
 
-def mutated(seed: bytes, random: Random, others: Sequence[bytes]) -> bytes:
-    """Return `seed` after a few random edits, at most LONGEST bytes."""
+class Material(NamedTuple):
+    """What inputs are made of: seeds are edited, strangers spliced into them, tokens put in."""
+
+    seeds: tuple[bytes, ...]
+    strangers: tuple[bytes, ...] = ()
+    tokens: tuple[bytes, ...] = TOKENS
+
+
+class Measured(NamedTuple):
+    """What the process holds: KiB in memory, objects that the garbage collector knows."""
+
+    memory: int
+    objects: int
+
+
+def mutated(
+    seed: bytes, random: Random, others: Sequence[bytes], tokens: Sequence[bytes] = TOKENS
+) -> bytes:
+    """Return `seed` after a few random edits, at most LONGEST bytes; rarely a stretched one."""
     data = bytearray(seed)
-    for _ in range(random.choice((0, 1, 1, 2, 3, 8))):
+    for _ in range(random.choice((1, 1, 1, 2, 3, 6))):
         start = random.randint(0, len(data))
         end = min(len(data), start + random.choice((0, 1, 2, 8, 64)))
-        match random.randrange(6):
+        match random.randrange(7):
             case 0:
                 data[start:end] = b""
             case 1:
                 data[start:start] = data[start:end] * random.choice((1, 2, 30))
-            case 2:
-                data[start:end] = random.choice(TOKENS)
-            case 3:
-                data[start:end] = random.randbytes(end - start)
+            case 2 | 3:
+                data[start:end] = random.choice(tokens)
             case 4:
+                data[start:end] = random.randbytes(end - start)
+            case 5:
                 del data[start:]
             case _:
                 other = random.choice(others)
                 data[start:] = other[random.randint(0, len(other)) :]
+    if random.randrange(ONE_STRETCHED_IN) == 0:
+        return stretched(bytes(data), random, tokens)
     return bytes(data[:LONGEST])
 
 
-def inputs(seeds: Sequence[bytes], runs: int, seed: int) -> Iterator[bytes]:
-    """Yield `runs` inputs, the same for the same arguments: the seeds first, then mutations."""
+def stretched(data: bytes, random: Random, tokens: Sequence[bytes]) -> bytes:
+    """Return `data` with a token, two tokens or a piece of itself repeated, 4 to 64 KiB in all."""
+    start = random.randint(0, len(data))
+    piece = random.choice(
+        (
+            random.choice(tokens),
+            random.choice(tokens) + random.choice(tokens),
+            data[start : start + random.choice((1, 8, 64))] or b" ",
+        )
+    )
+    room = (LONGEST << random.randint(0, 4)) - len(data)
+    return data[:start] + piece * max(1, room // len(piece)) + data[start:]
+
+
+def inputs(material: Material, runs: int, seed: int) -> Iterator[bytes]:
+    """Yield `runs` inputs, the same for the same arguments: what there is, then mutations."""
     random = Random(seed)  # noqa: S311 (repeatable on purpose)
-    yield from seeds[:runs]
-    for _ in range(runs - len(seeds)):
-        yield mutated(random.choice(seeds), random, seeds)
+    there = (*material.seeds, *material.strangers)
+    yield from there[:runs]
+    for _ in range(runs - len(there)):
+        yield mutated(random.choice(material.seeds), random, there, material.tokens)
 
 
-def seeds_of(module: ModuleType) -> tuple[bytes, ...]:
-    """Return a target's own SEEDS and those of the folder, which have something of every kind."""
-    common = (path.read_bytes() for path in sorted(FOLDER.joinpath("seeds").iterdir()))
-    return (*getattr(module, "SEEDS", ()), *common)
+def material_of(module: ModuleType) -> Material:
+    """Return what a target is fed with; the strangers are the files of `seeds`, of every kind."""
+    strangers = (path.read_bytes() for path in sorted(FOLDER.joinpath("seeds").iterdir()))
+    tokens = (*getattr(module, "TOKENS", ()), *TOKENS)
+    return Material(module.SEEDS, tuple(strangers), tokens)
 
 
 def targets() -> list[str]:
@@ -75,22 +131,105 @@ def targets() -> list[str]:
     return [f"tests.fuzz.{path.stem}" for path in sorted(FOLDER.glob("fuzz_*.py"))]
 
 
+def cut_at(data: bytes) -> int:
+    """Return a place inside `data` to cut a stream in two, always the same for the same bytes."""
+    return crc32(data) % (len(data) or 1)
+
+
+def one_in(number: int, data: bytes) -> bool:
+    """Tell whether `data` is one of the few that a costly check is made for, always the same."""
+    return crc32(data, number) % number == 0
+
+
+def by_bytes(data: bytes) -> bool:
+    """Tell whether a stream parser is to get these bytes one at a time: one short input in 64."""
+    return len(data) <= LONGEST_BY_BYTES and one_in(ONE_BY_BYTES_IN, data)
+
+
+def measured() -> Measured:
+    """Return what this process holds after all garbage is gone."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return Measured(pages * os.sysconf("SC_PAGE_SIZE") // 1024, len(gc.get_objects()))
+
+
+def processor_time(one_input: Target, data: bytes) -> float:
+    """Return the seconds of processor that `data` takes at best: other processes do not count."""
+    found = []
+    for _ in range(3):
+        start = time.process_time()
+        one_input(data)
+        found.append(time.process_time() - start)
+    return min(found)
+
+
+class Course:
+    """One run of one target: how many inputs it took, the slowest of them, and what it grew by."""
+
+    def __init__(self, one_input: Target, runs: int) -> None:
+        """Be ready for `runs` inputs."""
+        self._one_input = one_input
+        self._runs = runs
+        self._early: Measured | None = None
+        self.done = 0
+        self.slowest = 0.0
+        self.growth = Measured(0, 0)
+
+    def take(self, data: bytes) -> None:
+        """Feed one input; AssertionError when it took too long."""
+        start = time.perf_counter()
+        self._one_input(data)
+        took = time.perf_counter() - start
+        if took > self.slowest:
+            if took >= SUSPECT:
+                took = processor_time(self._one_input, data)
+                assert took < SLOW, f"{took * 1000:.0f} ms for one input"
+            self.slowest = max(took, self.slowest)
+        self.done += 1
+        if self.done == self._runs // 10:
+            self._early = measured()
+
+    def end(self) -> None:
+        """Compare with the tenth part of the way; AssertionError for growth in a long run."""
+        if self._early is None or self.done < self._runs:
+            return
+        late = measured()
+        memory = late.memory - self._early.memory
+        objects = late.objects - self._early.objects
+        self.growth = Measured(memory, objects)
+        if self.done >= ENOUGH:
+            assert memory <= MOST_GROWTH, f"{memory} KiB more than at the tenth part"
+            assert objects <= MOST_OBJECTS, f"{objects} objects more than at the tenth part"
+
+    def __str__(self) -> str:
+        """Return the slowest input and the growth, as the last line of a run has them."""
+        return (
+            f"slowest {self.slowest * 1000:.1f} ms, "
+            f"growth {self.growth.memory} KiB and {self.growth.objects} objects"
+        )
+
+
 def by_mutation(name: str, arguments: argparse.Namespace) -> None:
     """Feed the target `name`, until the runs or the time are over, and print what was done."""
     module = importlib.import_module(name)
+    course = Course(module.one_input, arguments.runs)
     start = time.monotonic()
-    done = 0
-    for data in inputs(seeds_of(module), arguments.runs, arguments.seed):
+    for data in inputs(material_of(module), arguments.runs, arguments.seed):
         if arguments.time and time.monotonic() - start > arguments.time:
             break
         try:
-            module.one_input(data)
+            course.take(data)
         except BaseException:
-            print(f"{name}: input {done} of seed {arguments.seed} fails: {data!r}", file=sys.stderr)
+            shown = f"input {course.done} of seed {arguments.seed} fails: {data[:LONGEST]!r}"
+            print(f"{name}: {shown}", file=sys.stderr)
             raise
-        done += 1
+    course.end()
     seconds = time.monotonic() - start
-    print(f"{name}: {done} mutated inputs, seed {arguments.seed}, {seconds:.1f} s, no failure")
+    print(
+        f"{name}: {course.done} inputs, seed {arguments.seed}, {seconds:.1f} s, {course}, "
+        "no failure",
+        flush=True,
+    )
 
 
 def by_coverage(name: str, arguments: argparse.Namespace) -> None:
@@ -98,13 +237,16 @@ def by_coverage(name: str, arguments: argparse.Namespace) -> None:
     import atheris
 
     # What is loaded already was not instrumented: the target must load it afresh.
-    for loaded in [each for each in sys.modules if each.split(".")[0] == "dragoman"]:
+    for loaded in [
+        each for each in sys.modules if each.startswith(("dragoman", "tests.fuzz.fuzz"))
+    ]:
         del sys.modules[loaded]
     with atheris.instrument_imports(include=["dragoman"]):
         module = importlib.import_module(name)
     corpus = FOLDER / "corpus" / name.rpartition(".")[2]
     corpus.mkdir(parents=True, exist_ok=True)
-    for number, data in enumerate(seeds_of(module)):
+    material = material_of(module)
+    for number, data in enumerate((*material.seeds, *material.strangers)):
         (corpus / f"seed-{number}").write_bytes(data)
     options = [f"-runs={arguments.runs}", f"-seed={arguments.seed}", f"-max_len={LONGEST}"]
     if arguments.time:

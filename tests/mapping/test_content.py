@@ -6,7 +6,8 @@ import pytest
 
 from dragoman.mapping.content import ACCEPT, MAX_DEPTH, MAX_PARTS, Content, read
 from dragoman.mapping.failure import Refused
-from dragoman.sip.message import Request, SipError
+from dragoman.sip.message import Request, SipError, parse
+from tests.sip.rfc4475 import MESSAGES
 
 
 def request(media: str, body: bytes, *headers: tuple[str, str]) -> Request:
@@ -281,3 +282,20 @@ def test_mutated_bodies_are_read_or_refused() -> None:
             assert isinstance(text("multipart/mixed;boundary=b", bytes(body)), str)
         except Refused as refused:
             assert refused.status in (400, 413, 415)  # noqa: PT017 - either outcome is right
+
+
+@pytest.mark.spec("NET-19")
+def test_torture_bodies() -> None:
+    # RFC 4475 §3.1.1.11: the text is read, the signature beside it, bytes of every kind, is not.
+    assert read(_request("mpart01")).text == "Hello"
+    # §3.3.6: 415 says what would be understood.
+    with pytest.raises(Refused) as caught:
+        read(_request("invut"))
+    assert caught.value.answer.status == 415
+    assert [name for name, _ in caught.value.answer.headers] == ["Accept"]
+
+
+def _request(name: str) -> Request:
+    found = parse(MESSAGES[name])
+    assert isinstance(found, Request)
+    return found

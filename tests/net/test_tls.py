@@ -1,9 +1,11 @@
 """Two TLS engines in memory, each certificate judged by the other side."""
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL
 
 from dragoman.errors import LocalError
@@ -145,6 +147,26 @@ def test_a_client_without_a_certificate(tls: Tls) -> None:
     shuttle(client, server)
     assert server.peer.chain == ()
     assert server.peer.judge("a.example").reason == "no certificate was shown"
+
+
+def test_a_certificate_of_a_version_that_nobody_knows_ends_the_handshake(
+    tls: Tls, tmp_path: Path
+) -> None:
+    shown = issue("v.example", ROOT, names=["v.example"])
+    der = shown.certificate.public_bytes(serialization.Encoding.DER)
+    der = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x27", 1)
+    paths = tmp_path / "v.crt", tmp_path / "v.key"
+    paths[0].write_text(ssl.DER_cert_to_PEM_cert(der))
+    paths[1].write_bytes(shown.key_pem())
+
+    def use(context: SSL.Context) -> None:
+        context.use_certificate_file(str(paths[0]))
+        context.use_privatekey_file(str(paths[1]))
+
+    client, server = client_of(plain_context(use), tls), tls.server()
+    client.start()
+    with pytest.raises(TlsError, match="the peer's certificate does not parse"):
+        shuttle(client, server)
 
 
 def test_the_rules_of_sip_names_are_kept(tls: Tls) -> None:

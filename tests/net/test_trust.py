@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
 from cryptography.x509.oid import ObjectIdentifier
 
 from dragoman.errors import LocalError
-from dragoman.net.trust import Trust, Use, Verdict, a_label, matches
+from dragoman.net.trust import Trust, Use, Verdict, a_label, matches, subject
 from tests.net.authority import BOTH, NOW, Issued, issue, usage
 
 ROOT = issue("Lab CA", ca=True)
@@ -190,6 +191,15 @@ def test_a_path_longer_than_its_authority_allows(trust: Trust) -> None:
 def test_refused_with_a_reason(trust: Trust, leaf: Issued, reason: str) -> None:
     assert judged(trust, leaf) == Verdict(good=False, reason=reason)
     assert not trust.vouches([leaf.certificate], "a.example", NOW)
+
+
+def test_a_name_that_does_not_parse(trust: Trust) -> None:
+    der = issue("a", names=["a.example"]).certificate.public_bytes(serialization.Encoding.DER)
+    # The common name as a BIT STRING, which cryptography refuses with a TypeError of its own.
+    broken = der.replace(b"\x0c\x01a", b"\x03\x01a")
+    certificate = x509.load_der_x509_certificate(broken)
+    assert trust.judge([certificate], "a.example", NOW).reason.startswith("it does not parse")
+    assert subject(certificate) == ""
 
 
 def test_a_forged_signature(trust: Trust) -> None:

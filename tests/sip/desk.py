@@ -32,13 +32,14 @@ class Desk:
         screen: Callable[[Request, Flow], int | None] = admit,
         supported: Sequence[str] = (),
         name: str = "gateway.example",
+        allow: Sequence[str] = ALLOW,
     ) -> None:
         tokens = count(1)
         self.now = 0.0
         self.seen: list[object] = []
         self.endpoint = Endpoint(
             sent_by=lambda target: name,
-            allow=ALLOW,
+            allow=allow,
             token=lambda: f"{name}{next(tokens)}",
             screen=screen,
             supported=supported,

@@ -237,6 +237,8 @@ def test_warnings() -> None:
         ("120 (I'm in a meeting)", 120),
         ("0060 ", 60),
         ("9" * 40, 2**32 - 1),
+        ("9" * 4000, 2**32 - 1),
+        ("0" * 12 + "7", 7),
     ],
 )
 def test_seconds(text: str, seconds: int) -> None:
@@ -269,3 +271,10 @@ def test_names() -> None:
 
 def test_split_list_respects_quotes_and_brackets() -> None:
     assert split_list('<sip:a,b@c>, "x,y" <d>') == ["<sip:a,b@c>", '"x,y" <d>']
+
+
+def test_only_short_media_types_are_remembered() -> None:
+    short, long = "text/plain;a=b", "text/plain" + ";a=b" * 2000
+    assert MediaType.parse(short) is MediaType.parse(short)
+    assert MediaType.parse(long) is not MediaType.parse(long)
+    assert len(MediaType.parse(long).params) == 2000

@@ -252,6 +252,8 @@ FIELDS = [
     ("call_id", b"Call-ID: ", b"X-Call-ID: "),
     ("call_id", b"Call-ID: ", b"Call-ID: a "),
     ("call_id", b"asd88asd77a@1.2.3.4", b""),
+    ("call_id", b"asd88asd77a@1.2.3.4", b"\x03\0\0"),
+    ("call_id", b"asd88asd77a@1.2.3.4", b"a\tb"),
     ("call_id", b"Call-ID: ", b"Call-ID: x\r\ni: "),
     ("cseq", b"CSeq: ", b"X-CSeq: "),
     ("cseq", b"CSeq: 1 ", b"CSeq: one "),

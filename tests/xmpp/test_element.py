@@ -375,14 +375,23 @@ def test_printing(value: Element, default: str, printed: str) -> None:
     assert to_xml(value, default, {"d": "db"}) == printed
 
 
-@pytest.mark.parametrize(
-    "name", ["", "a b", "a>", "{u}", "{u}1a", "p:a", "xmlns", "a='b'", "{u}a:b"]
-)
+@pytest.mark.parametrize("name", ["", "a b", "a>", "{u}", "{u}1a", "p:a", "a='b'", "{u}a:b"])
 def test_names_that_xml_lacks_are_our_fault(name: str) -> None:
     with pytest.raises(LocalError):
         to_xml(Element(name))
     with pytest.raises(LocalError):
         to_xml(Element("a", {name: ""}))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"<a xmlns:r='s' r:xmlns=''/>", b"<xmlns/>", b"<xmlns xmlns='q'><a xml:lang='b'/></xmlns>"],
+)
+def test_the_name_xmlns_is_printed_where_a_peer_may_write_it(data: bytes) -> None:
+    found = parse_document(data)
+    assert parse_document(to_xml(found).encode()) == found
+    with pytest.raises(LocalError):
+        to_xml(Element("a", {"xmlns": "b"}))
 
 
 @pytest.mark.spec("IM-29")

@@ -214,7 +214,7 @@ def _to_stanza(
     subject = _subject(request, content)
     if not content.text and not subject:
         return Dropped("the message says nothing")
-    thread, first = threads.thread(sanitize(request.call_id), recipient, sender)
+    thread, first = threads.thread(request.call_id, recipient, sender)
     attributes = {"from": str(sender), "to": str(recipient), "id": id_ or stanza_id(request)}
     if reply_type is not None:
         attributes["type"] = reply_type

@@ -11,7 +11,7 @@ from OpenSSL import SSL
 
 from dragoman.errors import LocalError, RemoteError
 from dragoman.net.certificates import Credentials
-from dragoman.net.trust import Trust, Use, Verdict, a_label
+from dragoman.net.trust import UNREADABLE, Trust, Use, Verdict, a_label, subject
 
 CHUNK: Final = 65536
 
@@ -149,7 +149,7 @@ class TlsEngine:
             "version": self._connection.get_protocol_version_name(),
             "cipher": self._connection.get_cipher_name() or "",
             "alpn": self.alpn,
-            "subject": chain[0].subject.rfc4514_string() if chain else "",
+            "subject": subject(chain[0]) if chain else "",
         }
 
     def start(self) -> None:
@@ -215,7 +215,7 @@ class TlsEngine:
         try:
             chain = self._connection.get_peer_cert_chain(as_cryptography=True) or []
             own = self._connection.get_peer_certificate(as_cryptography=True)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise TlsError(f"the peer's certificate does not parse: {error}") from error
         # OpenSSL leaves the peer's own certificate out of the chain on the server's side
         if own is not None and own not in chain[:1]:

@@ -43,6 +43,11 @@ PURPOSES: Final = {
     ExtendedKeyUsageOID.CLIENT_AUTH,
     ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
 }
+UNREADABLE: Final = (
+    *(ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension),
+    x509.UnsupportedGeneralNameType,
+)
+"""What cryptography raises for a certificate, or a field of it, that does not parse."""
 
 
 class Use(StrEnum):
@@ -150,7 +155,7 @@ class Trust:
             reason = str(refused)
             if (begins := chain[0].not_valid_before_utc) > now:
                 until = min(until, begins)
-        except ValueError as error:  # what cryptography raises for fields that do not parse
+        except UNREADABLE as error:
             reason = f"it does not parse: {error}"
         return Verdict(good=not reason, reason=reason), until
 
@@ -223,6 +228,14 @@ def sip_names(certificate: x509.Certificate) -> frozenset[str]:
     return found or frozenset(
         name.lower().rstrip(".") for name in names.get_values_for_type(x509.DNSName)
     )
+
+
+def subject(certificate: x509.Certificate) -> str:
+    """Return whom a certificate says that it is of, for people; "" when it cannot be read."""
+    try:
+        return certificate.subject.rfc4514_string()
+    except UNREADABLE:
+        return ""
 
 
 def _alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
@@ -329,5 +342,5 @@ def _parsed(block: bytes) -> x509.Certificate | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return x509.load_pem_x509_certificate(block[block.find(b"-----BEGIN") :])
-    except ValueError:
+    except UNREADABLE:
         return None

@@ -30,14 +30,15 @@ def syntax(request: Request) -> None:
 
     Raises SipError(400) when From (with its tag), To, Call-ID, CSeq or Max-Forwards is missing or
     malformed, or CSeq names another method. A client of RFC 2543 knows neither tags nor
-    Max-Forwards.
+    Max-Forwards. What CSeq says of a method that nobody knows does not matter: `refusal` answers
+    501 (RFC 4475 §3.1.2.18).
     """
     modern = (request.via.branch or "").startswith(MAGIC_COOKIE)
     if request.from_.tag is None and modern:
         raise SipError("From has no tag")
     if request.max_forwards is None and modern and request.method != "ACK":
         raise SipError("Max-Forwards is missing")
-    if request.cseq.method != request.method:
+    if request.cseq.method != request.method and request.method in KNOWN_METHODS:
         raise SipError(f"CSeq is for {request.cseq.method[:40]!r}")
     _ = (request.to, request.call_id)
 

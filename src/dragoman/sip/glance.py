@@ -124,7 +124,7 @@ class Glance:
         if found is None or branch is None:
             return None
         name = branch[1].decode("latin-1")
-        if not name.startswith(MAGIC_COOKIE):
+        if not name.startswith(MAGIC_COOKIE) or name == MAGIC_COOKIE:
             return None
         return name, f"{found[1].decode().lower()}:{int(found[2] or 5060)}"
 

@@ -37,6 +37,8 @@ __all__ = [
 _SENT_PROTOCOL: Final = re.compile(
     r"SIP[ \t]*+/[ \t]*+[^ \t/]++[ \t]*+/[ \t]*+([^ \t/]++)[ \t]++(.*)", re.IGNORECASE | re.DOTALL
 )
+# What is longer has parameters that nobody reads: left out, they cannot make the cache large.
+_CACHED_LENGTH: Final = 128
 _COLON: Final = re.compile(r"[ \t]*+:[ \t]*+")
 _DEFAULT_PORTS: Final = {"TLS": 5061, "TLS-SCTP": 5061, "WS": 80, "WSS": 443}
 _MAX_CSEQ: Final = 2**31 - 1
@@ -57,6 +59,8 @@ def parse_seconds(text: str) -> int:
     Numbers too large to mean anything become 2**32 - 1. Raises SipError(400) for no number.
     """
     digits = text.partition(";")[0].partition("(")[0].strip(BLANK)
+    if digits.isascii() and digits.isdigit() and len(digits.lstrip("0")) > len(str(_MAX_SECONDS)):
+        return _MAX_SECONDS
     return min(parse_number(digits, "seconds", 10**64), _MAX_SECONDS)
 
 
@@ -220,7 +224,7 @@ class MediaType:
     @classmethod
     def parse(cls, text: str) -> "MediaType":
         """Read "type/subtype;params"; SipError(400) when malformed."""
-        return _parse_media_type(text)
+        return _media_cached(text) if len(text) <= _CACHED_LENGTH else _parse_media_type(text)
 
     @property
     def essence(self) -> str:
@@ -277,7 +281,6 @@ def _address(text: str) -> Uri:
         raise SipError(error.reason) from None
 
 
-@lru_cache(maxsize=512)
 def _parse_media_type(text: str) -> MediaType:
     essence, semicolon, params = text.partition(";")
     kind, _, subtype = essence.partition("/")
@@ -285,3 +288,6 @@ def _parse_media_type(text: str) -> MediaType:
     if not (is_token(kind) and is_token(subtype)):
         raise SipError(f"not a media type: {text[:40]!r}")
     return MediaType(kind, subtype, parse_params(semicolon + params))
+
+
+_media_cached = lru_cache(maxsize=512)(_parse_media_type)

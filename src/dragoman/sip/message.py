@@ -122,7 +122,7 @@ class Message:
     def call_id(self) -> str:
         """The identifier that requests of one dialog or sender share."""
         value = self._needed_once("Call-ID")
-        if not value or " " in value or "\t" in value:
+        if not value or " " in value or not value.isprintable():
             raise SipError(f"not a Call-ID: {value[:40]!r}")
         return value
 

@@ -96,7 +96,8 @@ def fingerprint(request: Request, method: str) -> int:
     """
     via = request.via
     branch = via.branch or ""
-    if branch.startswith(MAGIC_COOKIE):
+    # The cookie alone tells nothing apart: then the rules of RFC 2543 do (RFC 4475 §3.2.1).
+    if branch.startswith(MAGIC_COOKIE) and branch != MAGIC_COOKIE:
         return key_of(branch, via.sent_by, method)
     to_tag = None if method == "INVITE" else request.to.tag
     older = (request.target, to_tag, request.from_.tag, request.call_id, request.cseq.number)

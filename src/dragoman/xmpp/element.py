@@ -153,7 +153,7 @@ def _write_attributes(
 ) -> None:
     declared = 0
     for name, value in attributes.items():
-        namespace, local = _split(name)
+        namespace, local = _split_attribute(name)
         if not namespace:
             out.append(f" {local}='{_value(value)}'")
         elif namespace in prefixes:
@@ -170,9 +170,16 @@ def _split(name: str) -> tuple[str, str]:
     if name.startswith("xml:") and _NAME.fullmatch(name[4:]):
         return "", name
     namespace, _, local = name[1:].rpartition("}") if name[:1] == "{" else ("", "", name)
-    if not _NAME.fullmatch(local) or local == "xmlns":
+    if not _NAME.fullmatch(local):
         raise LocalError(f"not a name in XML: {name[:80]!r}")
     return (namespace, local) if namespace != XML else ("", f"xml:{local}")
+
+
+@lru_cache(maxsize=4096)
+def _split_attribute(name: str) -> tuple[str, str]:
+    if name == "xmlns":
+        raise LocalError("a namespace is part of a name, not an attribute")
+    return _split(name)
 
 
 def _data(text: str) -> str:

@@ -28,6 +28,9 @@ _USERNAME: Final = get_profile("UsernameCaseMapped")
 _OPAQUE: Final = get_profile("OpaqueString")
 _UNICODE: Final = UnicodeData()
 
+# The one script that folds to its capitals: those are the letters of labels (RFC 5892 §2.2).
+_CHEROKEE: Final = {ord(letter.lower()): letter for letter in map(chr, range(0x13A0, 0x13F6))}
+
 _EXCLUDED: Final = re.compile("[\"&'/:<>@]")
 _PLAIN_LOCAL: Final = re.compile("[!#-%(-.0-9;=?A-~]+")
 _PLAIN_LABEL: Final = re.compile("(?!..--)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -142,7 +145,8 @@ def _domainpart(text: str) -> str:
 
 def _mapped(text: str) -> str:
     """Case, width, normalization and dots, in the order of RFC 5895 §2."""
-    mapped = _UNICODE.normalize("NFC", _UNICODE.width_map(text.lower()))
+    lower = text.lower().translate(_CHEROKEE)
+    mapped = _UNICODE.normalize("NFC", _UNICODE.width_map(lower))
     return mapped.replace("\u3002", ".").removesuffix(".")
 
 

@@ -1,0 +1,123 @@
+"""Hostile input costs what its length says: twice as much of it, twice as much work.
+
+Work is counted in calls, of Python and of C, so that no clock decides.  What a call does inside C
+is left to the 100 ms that the fuzz runner allows for each input.
+"""
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+
+import pytest
+
+from dragoman.errors import RemoteError
+from dragoman.mapping.thread import ThreadBook
+from dragoman.msrp.cpim import Cpim
+from dragoman.sip.framing import Framer
+from dragoman.sip.header import MediaType, NameAddress, Via, split_list
+from dragoman.sip.message import parse
+from dragoman.sip.uri import Uri
+from dragoman.xmpp.jid import Jid
+from dragoman.xmpp.parser import StreamParser, parse_document
+from tests.fuzz.fuzz_xmpp_incoming import HEADER, conversation
+
+SIZE = 4000
+START = b"MESSAGE sip:b@example.com SIP/2.0\r\nCSeq: 1 MESSAGE\r\n"
+
+
+def work(task: Callable[[], object]) -> int:
+    """Return how many calls `task` makes until it returns or refuses."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        with suppress(RemoteError):
+            task()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def vias(size: int) -> list[Via]:
+    return [Via.parse(item) for item in split_list("SIP/2.0/UDP a" + "," * size)]
+
+
+def by_bytes(data: bytes) -> list[object]:
+    parser = StreamParser()
+    return [event for at in range(len(data)) for event in parser.feed(data[at : at + 1])]
+
+
+def framed(data: bytes, cut: int) -> list[object]:
+    framer = Framer()
+    pieces = [data[at : at + cut] for at in range(0, len(data), cut)]
+    return [event for piece in pieces if framer.error is None for event in framer.receive(piece)]
+
+
+TASKS: dict[str, Callable[[int], object]] = {
+    "Via of commas": vias,
+    "Via of semicolons": lambda n: Via.parse("SIP/2.0/UDP a" + ";" * n),
+    "Via of parameters": lambda n: Via.parse("SIP/2.0/UDP a" + ";b=c" * n),
+    "Via of blanks": lambda n: Via.parse("SIP" + " " * n + "/2.0/UDP a"),
+    "Contact of addresses": lambda n: NameAddress.parse_list(
+        ",".join(f"<sip:a{n}{each}@b>" for each in range(n))
+    ),
+    "Contact of quotes": lambda n: NameAddress.parse_list('"' * n),
+    "Contact of brackets": lambda n: NameAddress.parse_list("<" * n),
+    "Contact of backslashes": lambda n: NameAddress.parse_list('"' + "\\" * n),
+    "URI of parameters": lambda n: Uri.parse("sip:a@b" + ";c=d" * n),
+    "URI of escapes": lambda n: Uri.parse("sip:" + "%41" * n + "@b"),
+    "media type of parameters": lambda n: MediaType.parse("a/b" + ";c=d" * n),
+    "header lines": lambda n: parse(START + b"a: b\r\n" * n + b"\r\n"),
+    "folded lines": lambda n: parse(START + b"a: b\r\n" + b" c\r\n" * n + b"\r\n"),
+    "line ends": lambda n: parse(b"\r\n" * n + START),
+    "bare line ends": lambda n: parse(START + b"\n\r" * n),
+    "Content-Length of digits": lambda n: parse(START + b"l: " + b"9" * n + b"\r\n\r\n"),
+    "head without an end": lambda n: framed(START + b"a: b\r\n" * n, 7),
+    "pings": lambda n: framed(b"\r\n\r\n" * n, 5),
+    "messages": lambda n: framed((START + b"l: 0\r\n\r\n") * (n // 8), 11),
+    "CPIM headers": lambda n: Cpim.parse(b"a: b\r\n" * n + b"\r\n\r\n"),
+    "CPIM escapes": lambda n: Cpim.parse(b"Subject: " + b"\\" * n + b"\r\n\r\n\r\n"),
+    "JID of dots": lambda n: Jid.parse("a" + ".a" * n),
+    "JID of marks": lambda n: Jid.parse("a" + "\u0345" * n + "@b"),
+    "threads": lambda n: [
+        ThreadBook(lambda: "t", bound=9).call_id("x" * n, Jid.parse("a@b"), Jid.parse("c@d"))
+    ],
+    "elements in elements": lambda n: parse_document(b"<a>" * n),
+    "attributes": lambda n: parse_document(
+        b"<a " + b" ".join(b"b%d=''" % each for each in range(n)) + b"/>"
+    ),
+    "namespaces": lambda n: parse_document(
+        b"<a " + b" ".join(b"xmlns:b%d='c'" % each for each in range(n)) + b"/>"
+    ),
+    "references": lambda n: parse_document(b"<a>" + b"&lt;" * n + b"</a>"),
+    "siblings": lambda n: parse_document(b"<a>" + b"<b/>c" * n + b"</a>"),
+    "tags without an end": lambda n: parse_document(b"<a>" + b"<" * n),
+    "a name byte by byte": lambda n: by_bytes(HEADER + b"<" + b"a" * n + b"/>"),
+    "a value byte by byte": lambda n: by_bytes(HEADER + b"<a b='" + b">" * n + b"'/>"),
+    "text byte by byte": lambda n: by_bytes(HEADER + b"<a>" + b"]" * n + b"</a>"),
+    "a comment byte by byte": lambda n: by_bytes(HEADER + b"<!--" + b"-" * n),
+    "stanzas": lambda n: by_bytes(HEADER + b"<a/>" * n),
+    "a stream of brackets": lambda n: conversation([HEADER + b">" * n], plain=False),
+    "a stream of stanzas": lambda n: conversation([HEADER + b"<a/>" * n], plain=True),
+}
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_twice_the_input_is_at_most_twice_the_work(task: Callable[[int], object]) -> None:
+    # A first time fills what is filled once: caches of patterns, tables, code that specializes.
+    work(lambda: task(16))
+    once, twice = work(lambda: task(SIZE)), work(lambda: task(2 * SIZE))
+    assert once > 0
+    assert twice <= 2.2 * once + 100
+
+
+def test_work_that_grows_faster_is_seen() -> None:
+    def pairs(size: int) -> list[str]:
+        return ["".join((str(one), str(other))) for one in range(size) for other in range(size)]
+
+    assert work(lambda: pairs(80)) > 3 * work(lambda: pairs(40))
