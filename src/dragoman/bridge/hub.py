@@ -37,7 +37,7 @@ from dragoman.sip.endpoint import (
     ResponseArrived,
     ServerTransaction,
 )
-from dragoman.sip.guard import Guard
+from dragoman.sip.guard import Bucket, Guard
 from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.locate import Transport, locate, sources
 from dragoman.sip.message import Request, Response, SipError, response_to
@@ -54,6 +54,8 @@ log = getLogger(__name__)
 
 PATIENCE: Final = 10.0
 """Seconds that a request waits at most for the DNS to say who is believed."""
+LINES: Final = 10.0
+"""Refusals of strangers a second that are logged."""
 LAST_WORDS: Final = 0.2
 """Part of the time for stopping that is kept for telling who waits, and closing streams."""
 ROUTE: Final = 1.0
@@ -116,6 +118,7 @@ class Hub:
         self._brought: Counter[str] = Counter()
         self._answers = False
         self._complaints = Complaints()
+        self._lines = Bucket(LINES, self._loop.time())
         self._draining = False
         self._sip: SipWire | None = None
         self._xmpp: XmppWire | None = None
@@ -191,13 +194,14 @@ class Hub:
     def screen(self, request: Request, flow: Flow) -> int | None:
         """Return the status that refuses a request before any state is made of it."""
         now, address = self._loop.time(), flow.remote[0]
-        if self._behind():
+        if self._behind() and request.method != "CANCEL":
             return 503
         refused = self.admission.screen(request, address, now)
         if refused is None:
             return None
         self._distrust(request, refused, address, now)
-        if self._complaints.is_new(f"{address} {refused.reason}", now):
+        fresh = self._complaints.is_new(f"{address} {refused.reason}", now)
+        if fresh and self._worth_a_line(address, now):
             log.warning(
                 "requests refused",
                 extra=about(peer=address, status=refused.status, reason=refused.reason),
@@ -211,6 +215,10 @@ class Hub:
             until = self.directory.doubted_until(domain)
             if until > now:
                 self._guard.refused(address, domain, until)
+
+    def _worth_a_line(self, address: str, now: float) -> bool:
+        """Tell whether a refusal may be logged: strangers together fill no log."""
+        return self._familiar(address) or self._lines.take(now)
 
     def _familiar(self, address: str) -> bool:
         return self._guard is not None and self._guard.knows(address, self._loop.time())
@@ -268,17 +276,18 @@ class Hub:
                     self._refuse(arrived, 503, "too many requests wait for the DNS")
 
     def _refuse(self, arrived: RequestArrived, status: int, reason: str) -> None:
-        log.warning(
-            "request refused",
-            extra=about(
-                peer=arrived.flow.remote[0],
-                sip=arrived.request.get("From"),
-                call_id=arrived.request.get("Call-ID"),
-                status=status,
-                reason=reason,
-            ),
-        )
         address, now = arrived.flow.remote[0], self._loop.time()
+        if self._worth_a_line(address, now):
+            log.warning(
+                "request refused",
+                extra=about(
+                    peer=address,
+                    sip=arrived.request.get("From"),
+                    call_id=arrived.request.get("Call-ID"),
+                    status=status,
+                    reason=reason,
+                ),
+            )
         if self._sip is not None and self._guard is not None and self._guard.quiet(address, now):
             self._sip.endpoint.abandon(arrived.transaction)
             return

@@ -195,7 +195,12 @@ class SipSockets:
             answer = look(each[0], each[1], now)
             if answer is None:
                 heard.append(each)
-            elif answer.data:
+                continue
+            if self._tap is not None and self._tap.readers:
+                self._show(self._tap, Direction.IN, each[1], each[0])
+                if answer.data:
+                    self._show(self._tap, Direction.OUT, answer.to, answer.data)
+            if answer.data:
                 sock.send(answer.data, answer.to)
         return heard
 
@@ -220,16 +225,21 @@ class SipSockets:
             for message in inbox:
                 if self._tap is not None and self._tap.readers:
                     self._show(self._tap, Direction.IN, driver.remote, encode(message))
-                if self._may_speak(driver, message, now):
-                    self.endpoint.receive(message, core.flow, now)
+                if not self._may_speak(driver, message, now):
+                    break
+                self.endpoint.receive(message, core.flow, now)
             self._turn()
         if core.violation:
             driver.close(core.violation)
 
     def _may_speak(self, driver: StreamDriver, message: Request | Response, now: float) -> bool:
-        """Tell whether a message is to be heard; who sends too many is not read for a while."""
-        if self._guard is None or driver.closing or _core(driver).violation:
-            return self._guard is None
+        """Tell whether a message is to be heard, and those after it.
+
+        Who sends too many is not read for a while; a scanner that has had its answers is hung up
+        on.
+        """
+        if self._guard is None:
+            return True
         driver.proven = driver.proven or self._guard.knows(driver.remote[0], now)
         if isinstance(message, Response):
             return True
