@@ -861,3 +861,15 @@ def test_every_cell_is_legal_or_refused(state: State, kind: Input) -> None:
         )
         assert answered.startswith(error(expected))
         assert answered.endswith(END)
+
+
+@pytest.mark.spec("NET-38")
+def test_bytes_that_trickle_do_not_prolong_negotiation() -> None:
+    policy = Policy()
+    stream = IncomingStream(policy=policy, secret=b"s", token=lambda: "id")
+    stream.connected(0.0)
+    for second, byte in enumerate(b"<stream:stream xmlns='jabber:"):
+        stream.receive(bytes([byte]), float(second))
+    assert stream.next_timer() == policy.negotiation
+    stream.on_timer(policy.negotiation)
+    assert stream.closing
