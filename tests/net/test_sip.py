@@ -749,3 +749,55 @@ async def test_many_idle_connections_are_closed_a_few_at_a_time(
         far.sockets._sweep()
         assert sum(each.closing for each in far.sockets._flows.values()) == 2
         assert await asyncio.wait_for(loop.sock_recv(mute, 10), 5) == b""
+
+
+async def test_what_is_whole_before_a_violation_is_heard(make: Make) -> None:
+    far = make(rules=Rules())
+    target = await far.at("tcp")
+    loop = asyncio.get_running_loop()
+    good = scan(1, "TCP").replace(b"friendly-scanner", b"phone").replace(b"100@127.0.0.1", b"gw.a")
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as peer:
+        peer.setblocking(False)
+        await loop.sock_connect(peer, (target.address, target.port))
+        await loop.sock_sendall(peer, good + b"nonsense\r\n\r\n")
+        heard = b""
+        while data := await asyncio.wait_for(loop.sock_recv(peer, 9999), 5):
+            heard += data
+    assert heard.startswith(b"SIP/2.0 200 ")
+
+
+async def test_the_tap_sees_what_the_guard_disposes_of(make: Make) -> None:
+    seen: list[Seen] = []
+    tap = Tap(lambda: 0.0)
+    tap.readers.append(seen.append)
+    far = make(rules=Rules(), tap=tap)
+    target = await far.at("udp")
+    loop = asyncio.get_running_loop()
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as scanner:
+        scanner.setblocking(False)
+        scanner.bind(("127.0.0.1", 0))
+        scanner.sendto(scan(1, "UDP"), (target.address, target.port))
+        await asyncio.wait_for(loop.sock_recv(scanner, 999), 5)
+    assert [each.direction for each in seen] == [Direction.IN, Direction.OUT]
+    assert seen[0].exchange == seen[1].exchange
+
+
+@pytest.mark.spec("NET-38")
+async def test_what_waits_too_long_for_us_turns_new_requests_away(make: Make) -> None:
+    far = make(rules=Rules())
+    target = await far.at("udp")
+    loop = asyncio.get_running_loop()
+    guard = far.guard
+    assert guard is not None
+    guard.believed("127.0.0.1", far.now())
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as peer:
+        peer.setblocking(False)
+        peer.bind(("127.0.0.1", 0))
+        request = scan(1, "UDP").replace(b"friendly-scanner", b"phone")
+        guard.overload.waited(9.0, far.now())
+        guard.overload.waited(9.0, far.now() + 0.21)
+        peer.sendto(request, (target.address, target.port))
+        assert (await asyncio.wait_for(loop.sock_recv(peer, 999), 5))[:12] == b"SIP/2.0 503 "
+        guard.overload.waited(0.0, far.now() + 0.22)
+        peer.sendto(request, (target.address, target.port))
+        assert (await asyncio.wait_for(loop.sock_recv(peer, 999), 5))[:12] == b"SIP/2.0 200 "

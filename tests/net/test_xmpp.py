@@ -93,3 +93,40 @@ async def test_a_client_that_speaks_tls_before_anybody_listens_is_understood() -
     assert tls.selected_alpn_protocol() == "xmpp-server"
     sockets.stop_listening()
     sockets.abort()
+
+
+async def test_a_stream_is_counted_and_not_read_when_that_is_asked_for() -> None:
+    loop, listening = asyncio.get_running_loop(), Listening()
+    sockets = XmppSockets(listening, Tls(lambda _: None, Trust("")), loop.time)  # type: ignore[arg-type,return-value]
+    [listener] = await sockets.listen(
+        [Place("starttls", "127.0.0.1", 0)],
+        lambda direct: IncomingStream(policy=Policy(), secret=b"s", token=lambda: "id-1"),
+        listening.accepted,
+    )
+    with socket.create_connection(listener.addresses[0], timeout=5) as sock:
+        sock.setblocking(False)
+        await loop.sock_sendall(sock, HEADER)
+        async with asyncio.timeout(5):
+            said = b""
+            while b"</stream:features>" not in said:
+                said += await loop.sock_recv(sock, 4096)
+        [(stream, driver)] = sockets._drivers.items()
+        assert sockets.taken(stream) == len(HEADER)
+        assert sockets.taken(stream) == 0
+        assert not driver.proven
+        reading = driver._transport
+        assert reading is not None
+        sockets.pause(stream)
+        assert not reading.is_reading()
+        sockets.resume(stream)
+        assert reading.is_reading()
+        gone = asyncio.Event()
+        driver.when_lost(gone.set)
+        driver.abort("enough")
+        sockets.pause(stream)
+        sockets.resume(stream)
+        await asyncio.wait_for(gone.wait(), 5)
+        sockets.pause(stream)
+        sockets.resume(stream)
+        assert sockets.taken(stream) == 0
+    sockets.stop_listening()

@@ -941,3 +941,15 @@ def test_proof_is_looked_for_for_each_domain_that_needs_a_certificate() -> None:
     proven.append(other)
     core.hosted(LOCAL, yes=True, now=0.0)
     assert [event.query.remote for event in of_type(core, VerifyWanted)] == [other]
+
+
+@pytest.mark.spec("NET-38")
+def test_bytes_that_trickle_do_not_prolong_negotiation() -> None:
+    policy = Policy()
+    stream = IncomingStream(policy=policy, secret=b"s", token=lambda: "id")
+    stream.connected(0.0)
+    for second, byte in enumerate(b"<stream:stream xmlns='jabber:"):
+        stream.receive(bytes([byte]), float(second))
+    assert stream.next_timer() == policy.negotiation
+    stream.on_timer(policy.negotiation)
+    assert stream.closing

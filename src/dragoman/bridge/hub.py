@@ -38,7 +38,7 @@ from dragoman.sip.endpoint import (
     ResponseArrived,
     ServerTransaction,
 )
-from dragoman.sip.guard import Guard
+from dragoman.sip.guard import Bucket, Guard
 from dragoman.sip.locate import DIALLED, SECURE, Transport, locate, sources
 from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.message import Request, Response, SipError, response_to
@@ -55,6 +55,8 @@ log = getLogger(__name__)
 
 PATIENCE: Final = 10.0
 """Seconds that a request waits at most for the DNS to say who is believed."""
+LINES: Final = 10.0
+"""Refusals of strangers a second that are logged."""
 LAST_WORDS: Final = 0.2
 """Part of the time for stopping that is kept for telling who waits, and closing streams."""
 ROUTE: Final = 1.0
@@ -121,6 +123,7 @@ class Hub:
         self._brought: Counter[str] = Counter()
         self._answers = False
         self._complaints = Complaints()
+        self._lines = Bucket(LINES, self._loop.time())
         self._draining = False
         self._sip: SipWire | None = None
         self._xmpp: XmppWire | None = None
@@ -196,13 +199,14 @@ class Hub:
     def screen(self, request: Request, flow: Flow) -> int | None:
         """Return the status that refuses a request before any state is made of it."""
         now, address = self._loop.time(), flow.remote[0]
-        if self._behind():
+        if self._behind() and request.method != "CANCEL":
             return 503
         refused = self.admission.screen(request, address, now, self._vouching(flow))
         if refused is None:
             return None
         self._distrust(request, refused, address, now)
-        if self._complaints.is_new(f"{address} {refused.reason}", now):
+        fresh = self._complaints.is_new(f"{address} {refused.reason}", now)
+        if fresh and self._worth_a_line(address, now):
             log.warning(
                 "requests refused",
                 extra=about(peer=address, status=refused.status, reason=refused.reason),
@@ -216,6 +220,10 @@ class Hub:
             until = self.directory.doubted_until(domain)
             if until > now:
                 self._guard.refused(address, domain, until)
+
+    def _worth_a_line(self, address: str, now: float) -> bool:
+        """Tell whether a refusal may be logged: strangers together fill no log."""
+        return self._familiar(address) or self._lines.take(now)
 
     def _familiar(self, address: str) -> bool:
         return self._guard is not None and self._guard.knows(address, self._loop.time())
@@ -279,17 +287,18 @@ class Hub:
         return partial(self._sip.vouches, flow)
 
     def _refuse(self, arrived: RequestArrived, status: int, reason: str) -> None:
-        log.warning(
-            "request refused",
-            extra=about(
-                peer=arrived.flow.remote[0],
-                sip=arrived.request.get("From"),
-                call_id=arrived.request.get("Call-ID"),
-                status=status,
-                reason=reason,
-            ),
-        )
         address, now = arrived.flow.remote[0], self._loop.time()
+        if self._worth_a_line(address, now):
+            log.warning(
+                "request refused",
+                extra=about(
+                    peer=address,
+                    sip=arrived.request.get("From"),
+                    call_id=arrived.request.get("Call-ID"),
+                    status=status,
+                    reason=reason,
+                ),
+            )
         if self._sip is not None and self._guard is not None and self._guard.quiet(address, now):
             self._sip.endpoint.abandon(arrived.transaction)
             return

@@ -126,12 +126,12 @@ class StreamDriver(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading: what the peer sends then waits in its own buffers."""
-        if self._transport is not None and not self._lost:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read again."""
-        if self._transport is not None and not self._lost:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def close(self, reason: str = "closed by us") -> None:

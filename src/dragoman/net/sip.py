@@ -217,7 +217,12 @@ class SipSockets:
             answer = look(each[0], each[1], now)
             if answer is None:
                 heard.append(each)
-            elif answer.data:
+                continue
+            if self._tap is not None and self._tap.readers:
+                self._show(self._tap, Direction.IN, each[1], each[0])
+                if answer.data:
+                    self._show(self._tap, Direction.OUT, answer.to, answer.data)
+            if answer.data:
                 sock.send(answer.data, answer.to)
         return heard
 
@@ -246,7 +251,8 @@ class SipSockets:
             core.spoke = True
             now = self._clock()
             for message in inbox:
-                self._receive(message, driver, core.flow, now)
+                if not self._receive(message, driver, core.flow, now):
+                    break
             self._turn()
         if core.mute:
             driver.abort(MUTE)
@@ -255,7 +261,8 @@ class SipSockets:
 
     def _receive(
         self, message: Request | Response | bytes, driver: StreamDriver, flow: Flow, now: float
-    ) -> None:
+    ) -> bool:
+        """Hand on a message off a connection; tell whether those after it are to be heard."""
         if self._tap is not None and self._tap.readers:
             data = message if isinstance(message, bytes) else encode(message)
             self._show(self._tap, Direction.IN, driver.remote, data)
@@ -265,18 +272,23 @@ class SipSockets:
             if whole is None:
                 self.endpoint.receive_datagram(message, flow, now)
                 core.violation = core.violation or "what came is no SIP message"
-                return
+                return False
             message = whole
         if not self._may_speak(driver, message, now):
-            return
+            return False
         if core.identity is not None and core.target is None and isinstance(message, Request):
             self._aliases.learn(driver, message)
         self.endpoint.receive(message, flow, now)
+        return True
 
     def _may_speak(self, driver: StreamDriver, message: Request | Response, now: float) -> bool:
-        """Tell whether a message is to be heard; who sends too many is not read for a while."""
-        if self._guard is None or driver.closing or _core(driver).violation:
-            return self._guard is None
+        """Tell whether a message is to be heard, and those after it.
+
+        Who sends too many is not read for a while; a scanner that has had its answers is hung up
+        on.
+        """
+        if self._guard is None:
+            return True
         driver.proven = driver.proven or self._guard.knows(driver.remote[0], now)
         if isinstance(message, Response):
             return True

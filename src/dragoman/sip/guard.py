@@ -40,8 +40,8 @@ FEW: Final = 3
 MINUTE: Final = 60.0
 LONGEST: Final = 30.0
 """Seconds for which a connection is not read at most."""
-MOST_SIGHTINGS: Final = 64
-"""Sightings that wait to be told; of more, the counts speak."""
+LINES: Final = 25.0
+"""Sightings a second that are told, of whatever address; of more, the counts speak."""
 RETRY_AFTER: Final = b"Retry-After: 1\r\n"
 
 SCANNERS: Final = (
@@ -173,6 +173,7 @@ class Guard:
         self._sources: OrderedDict[str, _Source] = OrderedDict()
         self._refused: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
         self._all = Bucket(rules.total, 0.0)
+        self._lines = Bucket(LINES, 0.0)
         self._sightings: list[Sighting] = []
         self._counts: Counter[str] = Counter()
 
@@ -191,8 +192,11 @@ class Guard:
         kind = kind_of(data)
         if kind is Kind.REQUEST:
             return self._request(data, source, now, known=known)
-        if known or kind is Kind.SIGN:
+        if known:
             return None
+        if kind is Kind.SIGN:
+            within = self._source(address, now).take(now)
+            return None if within else self._drop("over the rate")
         if kind is Kind.JUNK:
             return self._drop("junk")
         ours = transaction_of(data)
@@ -323,7 +327,7 @@ class Guard:
             source.minute, source.recent = now, 0
         source.recent += 1
         source.unsaid += 1
-        if source.recent == 1 and len(self._sightings) < MOST_SIGHTINGS:
+        if source.recent == 1 and self._lines.take(now):
             self._sightings.append(Sighting(address, sign, source.unsaid))
             source.unsaid = 0
         return source.recent
