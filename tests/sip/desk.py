@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 
+from dragoman.sip.credentials import Account
 from dragoman.sip.endpoint import Endpoint, Flow, Limits, RequestArrived, ServerTransaction
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, Response, build_request, parse, response_to
@@ -32,6 +33,7 @@ class Desk:
         screen: Callable[[Request, Flow], int | None] = admit,
         supported: Sequence[str] = (),
         name: str = "gateway.example",
+        accounts: Sequence[Account] = (),
     ) -> None:
         tokens = count(1)
         self.now = 0.0
@@ -43,6 +45,7 @@ class Desk:
             screen=screen,
             supported=supported,
             limits=limits,
+            accounts=accounts,
         )
 
     def hears(self, data: bytes | Request | Response, flow: Flow = UDP) -> list[Response | Request]:

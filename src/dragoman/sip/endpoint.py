@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from dragoman.sip.check import Refusal, passed_through, refusal, syntax
 from dragoman.sip.client import Clients
+from dragoman.sip.credentials import Account
 from dragoman.sip.flow import (
     AckArrived,
     AckMissing,
@@ -58,12 +59,14 @@ class Endpoint:
         screen: Callable[[Request, Flow], int | None],
         supported: Sequence[str] = (),
         limits: Limits | None = None,
+        accounts: Sequence[Account] = (),
     ) -> None:
         """Serve the methods of `allow` and the extensions of `supported`.
 
         `sent_by` gives our "host[:port]" for the Via toward a target; `token` returns a new
         unguessable token; `screen` is asked about each new request before any state is made, and
-        returns the status to refuse it with or None to admit it.
+        returns the status to refuse it with or None to admit it. Challenges are answered with
+        `accounts`.
         """
         limits = limits or Limits()
         self._allow = tuple(allow)
@@ -71,7 +74,7 @@ class Endpoint:
         self._screen = screen
         self._outbox = Outbox()
         self._busy = Refusal(503, (("Retry-After", str(limits.retry_after)),))
-        self._clients = Clients(limits, self._outbox, sent_by, token)
+        self._clients = Clients(limits, self._outbox, sent_by, token, accounts)
         self._servers = Servers(limits, self._outbox, token().encode()[:64])
 
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
