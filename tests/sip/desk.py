@@ -8,6 +8,7 @@ from dragoman.sip.credentials import Account
 from dragoman.sip.endpoint import Endpoint, Flow, Limits, RequestArrived, ServerTransaction
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, Response, build_request, parse, response_to
+from dragoman.sip.uri import Uri
 
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "MESSAGE")
 UDP = Flow(Transport.UDP, ("192.0.2.2", 5060), ("192.0.2.1", 5070))
@@ -34,6 +35,7 @@ class Desk:
         supported: Sequence[str] = (),
         name: str = "gateway.example",
         accounts: Sequence[Account] = (),
+        ours: Callable[[Uri], bool] = lambda _: False,
     ) -> None:
         tokens = count(1)
         self.now = 0.0
@@ -46,6 +48,7 @@ class Desk:
             supported=supported,
             limits=limits,
             accounts=accounts,
+            ours=ours,
         )
 
     def hears(self, data: bytes | Request | Response, flow: Flow = UDP) -> list[Response | Request]:

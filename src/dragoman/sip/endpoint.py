@@ -21,6 +21,7 @@ from dragoman.sip.flow import (
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, Response, SipError, encode, parse, response_to
 from dragoman.sip.outbox import Limits, Outbox
+from dragoman.sip.route import Ours, arrived
 from dragoman.sip.server import Servers, ServerTransaction, fingerprint
 from dragoman.sip.transaction import InviteServer
 
@@ -60,18 +61,20 @@ class Endpoint:
         supported: Sequence[str] = (),
         limits: Limits | None = None,
         accounts: Sequence[Account] = (),
+        ours: Ours = lambda _: False,
     ) -> None:
         """Serve the methods of `allow` and the extensions of `supported`.
 
         `sent_by` gives our "host[:port]" for the Via toward a target; `token` returns a new
         unguessable token; `screen` is asked about each new request before any state is made, and
         returns the status to refuse it with or None to admit it. Challenges are answered with
-        `accounts`.
+        `accounts`; a Route is taken away that `ours` says names us.
         """
         limits = limits or Limits()
         self._allow = tuple(allow)
         self._supported = frozenset(supported)
         self._screen = screen
+        self._ours = ours
         self._outbox = Outbox()
         self._busy = Refusal(503, (("Retry-After", str(limits.retry_after)),))
         self._clients = Clients(limits, self._outbox, sent_by, token, accounts)
@@ -186,6 +189,7 @@ class Endpoint:
         if request.method == "ACK":
             self._acknowledge(request, key, flow)
             return
+        request = arrived(request, self._ours)
         refused = self._judge(request, flow)
         if refused is not None:
             self._refuse(request, refused, flow)
