@@ -138,3 +138,42 @@ def test_a_route_goes_out_with_the_request_and_its_acknowledgement() -> None:
     assert isinstance(invite, Request)
     [ack] = desk.hears(response_to(invite, 486, to_tag="r"))
     assert ack.get_all("Route") == invite.get_all("Route") == [f"<{LOOSE}>"]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "hop"),
+    [
+        ("", []),
+        ("proxy.example", ["sip:proxy.example;lr"]),
+        ("proxy.example:5070", ["sip:proxy.example:5070;lr"]),
+        ("[2001:db8::1]:5070", ["sip:[2001:db8::1]:5070;lr"]),
+        ("sip:proxy.example;transport=tls;lr", ["sip:proxy.example;transport=tls;lr"]),
+        ("SIPS:proxy.example", ["sips:proxy.example"]),
+    ],
+)
+def test_an_outbound_proxy_is_a_route_of_one_hop(proxy: str, hop: list[str]) -> None:
+    assert [str(each.uri) for each in RouteSet.outbound(proxy).hops] == hop
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "a b",
+        "tel:+1",
+        "http://proxy",
+        "proxy:0",
+        "proxy:99999",
+        "sip:",
+        "u@proxy",
+        "sip:p?a=b",
+        "p>",
+    ],
+)
+def test_what_is_no_proxy_is_refused(proxy: str) -> None:
+    with pytest.raises(SipError):
+        RouteSet.outbound(proxy)
+
+
+def test_the_way_to_a_sips_uri_is_looked_for_as_sips() -> None:
+    _, hop = route_of(LOOSE).send(request(target="sips:romeo@example.net", without="Via"))
+    assert str(hop) == "sips:p1.example;lr"

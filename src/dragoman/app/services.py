@@ -31,8 +31,11 @@ from dragoman.net.tls import Tls
 from dragoman.net.trust import Trust
 from dragoman.net.xmpp import SCHEMES, XmppSockets
 from dragoman.records import Answer, Question
+from dragoman.sip.credentials import Account
 from dragoman.sip.endpoint import Endpoint
-from dragoman.sip.locate import Target, Transport
+from dragoman.sip.locate import Target, Transport, is_address
+from dragoman.sip.route import RouteSet
+from dragoman.sip.uri import Uri
 from dragoman.trace import Tap
 from dragoman.xmpp.component import ComponentStream
 from dragoman.xmpp.s2s_in import IncomingStream
@@ -84,7 +87,15 @@ class Gateway:
         tls = Tls(self._certificates.pick, self._trust)
         self.hub = Hub(self._settings(), Names(resolver), tap)
         self.endpoint = Endpoint(
-            sent_by=self._sent_by, allow=ALLOW, token=token, screen=self.hub.screen
+            sent_by=self._sent_by,
+            allow=ALLOW,
+            token=token,
+            screen=self.hub.screen,
+            accounts=[
+                Account(each.realm, each.user, each.password, each.domain)
+                for each in configuration.sip.account
+            ],
+            ours=self._names_us,
         )
         self.sip = SipSockets(self.endpoint, self.hub.on_sip, tls, clock=loop.time, tap=tap)
         self.xmpp = XmppSockets(self.hub, tls, loop.time)
@@ -150,6 +161,14 @@ class Gateway:
     def _ours(self, side: Side, place: Place) -> bool:
         return place[1] in self._ports[side] and place[0] in self._addresses
 
+    def _names_us(self, uri: Uri) -> bool:
+        """Tell whether a Route or Request-URI means this gateway rather than a user of it."""
+        host, named = uri.host.strip("[]"), self._configuration
+        port = uri.port or (5061 if uri.scheme == "sips" else 5060)
+        if host == named.sip.advertise.lower() or host in named.serve.sip:
+            return port in self._ports[Side.SIP]
+        return is_address(host) and self._ours(Side.SIP, (host, port))
+
     def _sent_by(self, target: Target) -> str:
         """Return the "host:port" to name in Via: where answers to that target reach us."""
         port = self._sip_ports.get(target.transport, target.transport.port)
@@ -192,19 +211,22 @@ class Gateway:
                 for each in configuration.xmpp.component
             ],
             tel_domain=configuration.sip.tel_domain,
+            proxy=RouteSet.outbound(configuration.sip.outbound_proxy),
         )
 
     def _rules(self) -> Rules:
         configuration = self._configuration
         outside = Target(Transport.UDP, "192.0.2.1", 5060)
         # Toward another address the name may be longer: such a request then goes by TCP.
-        via = f"Via: SIP/2.0/UDP {self._sent_by(outside)};rport;branch=z9hG4bK{token()}\r\n"
+        added = f"Via: SIP/2.0/UDP {self._sent_by(outside)};rport;branch=z9hG4bK{token()}\r\n"
+        for hop in RouteSet.outbound(configuration.sip.outbound_proxy).hops:
+            added += f"Route: {hop}\r\n"
         return Rules(
             host=configuration.sip.advertise or self._addresses.local_toward(outside.address),
             chat=configuration.message.type == "chat",
             strict_7247=configuration.strict_7247,
             limit=configuration.sip.max_message,
-            via=len(via),
+            via=len(added),
         )
 
 

@@ -1,7 +1,7 @@
 """Routes: the hops between two ends (RFC 3261 §8.1.2, §12.1, §12.2.1.1, §16.4)."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, final
 
 from dragoman.sip.header import NameAddress, split_list
@@ -22,8 +22,17 @@ class RouteSet:
     hops: tuple[NameAddress, ...] = ()
 
     @classmethod
-    def to(cls, uri: Uri) -> "RouteSet":
-        """Return the route of one hop, as an outbound proxy is (§8.1.2)."""
+    def outbound(cls, proxy: str) -> "RouteSet":
+        """Return the route of requests that all go to one proxy (§8.1.2).
+
+        `proxy` is a SIP URI, or "host[:port]" for a loose router, or "" for none. Raises SipError.
+        """
+        if not proxy:
+            return cls()
+        named = proxy[:5].lower().startswith(("sip:", "sips:"))
+        uri = Uri.parse(proxy if named else f"sip:{proxy};lr")
+        if uri.headers or not (named or uri.user is None):
+            raise SipError(f"not a proxy: {proxy[:40]!r}")
         return cls((NameAddress("", uri),))
 
     @classmethod
@@ -40,7 +49,8 @@ class RouteSet:
         """Return `request`, whose Request-URI is the far end, on this route, and its next hop.
 
         A first hop without `lr` is a strict router: it is the Request-URI itself, and the far end
-        becomes the last hop (§12.2.1.1). Raises SipError where the Request-URI cannot be read.
+        becomes the last hop (§12.2.1.1). The way to a sips URI is looked for as if the hop were
+        one (RFC 3263 §4.1). Raises SipError where the Request-URI cannot be read.
         """
         if not self.hops:
             return request, request.uri
@@ -51,7 +61,8 @@ class RouteSet:
             target = str(_as_target(first))
         headers = [each for each in request.headers if each[0] != "Route"]
         headers += [("Route", each) for each in route]
-        return Request(request.method, target, headers, request.body), first
+        hop = replace(first, scheme="sips") if request.uri.scheme == "sips" else first
+        return Request(request.method, target, headers, request.body), hop
 
 
 def arrived(request: Request, ours: Ours) -> Request:
@@ -86,4 +97,4 @@ def _addresses(message: Message, name: str) -> tuple[NameAddress, ...]:
 def _as_target(uri: Uri) -> Uri:
     """Return a hop without what a Request-URI may not have: headers and method (§19.1.1)."""
     params = tuple(each for each in uri.params if each[0] != "method")
-    return Uri(uri.scheme, uri.user, uri.host, uri.port, uri.password, params)
+    return replace(uri, params=params, headers="")
