@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dragoman.app.config import Configuration, Dns, Log, Message, Serve, Sip, Tls, Xmpp
+from dragoman.app.config import Configuration, Dns, Log, Message, Serve, Sip, SipAccount, Tls, Xmpp
 from dragoman.app.demo import CAROL, XMPP_DOMAIN, zone
 from dragoman.app.services import Gateway
 from dragoman.net.dns import MemoryResolver
@@ -48,10 +48,20 @@ class House:
 
 
 def configuration(
-    folder: Path, *, trusted: Sequence[str] = (), require_certificate: bool = False
+    folder: Path,
+    *,
+    trusted: Sequence[str] = (),
+    require_certificate: bool = False,
+    proxy: str = "",
+    accounts: Sequence[SipAccount] = (),
 ) -> Configuration:
     return Configuration(
-        sip=Sip(listen=["udp:127.0.0.1:0", "tcp:127.0.0.1:0"], trusted=list(trusted)),
+        sip=Sip(
+            listen=["udp:127.0.0.1:0", "tcp:127.0.0.1:0"],
+            trusted=list(trusted),
+            outbound_proxy=proxy,
+            account=list(accounts),
+        ),
         xmpp=Xmpp(listen=["starttls:127.0.0.1:0"], require_certificate=require_certificate),
         serve=Serve(),
         dns=Dns(),
@@ -63,13 +73,24 @@ def configuration(
 
 
 async def build(
-    folder: Path, *, trusted: Sequence[str] = (), require_certificate: bool = False
+    folder: Path,
+    *,
+    trusted: Sequence[str] = (),
+    require_certificate: bool = False,
+    proxy: str = "",
+    accounts: Sequence[SipAccount] = (),
 ) -> House:
     seen: list[Seen] = []
     tap = Tap(lambda: 0.0)
     tap.readers.append(seen.append)
     resolver = MemoryResolver()
-    settings = configuration(folder, trusted=trusted, require_certificate=require_certificate)
+    settings = configuration(
+        folder,
+        trusted=trusted,
+        require_certificate=require_certificate,
+        proxy=proxy,
+        accounts=accounts,
+    )
     gateway = Gateway(settings, resolver, tap)
     await gateway.start()
     phone = await Phone.start(gateway=gateway.sip_address)
