@@ -8,9 +8,9 @@ from dragoman.sip.auth import Asked
 from dragoman.sip.credentials import Account
 from dragoman.sip.endpoint import Cause
 from dragoman.sip.locate import Transport
-from dragoman.sip.message import Request, Response, parse, response_to
+from dragoman.sip.message import Request, Response, build_request, parse, response_to
 from dragoman.sip.verifier import Claim, Verdict, Verifier
-from tests.sip.desk import FAR, NEAR, UDP, Desk, heading, over
+from tests.sip.desk import FAR, NEAR, UDP, Desk, heading, outgoing, over
 from tests.sip.test_client import sends, told
 
 REALM = "Example Trunk"
@@ -199,6 +199,15 @@ def test_an_invite_is_acknowledged_before_it_is_sent_again() -> None:
     assert [heading(each) for each in found] == ["ACK", "INVITE"]
     ack, second = found
     assert (str(ack.cseq), str(second.cseq)) == ("1 ACK", "2 INVITE")
+
+
+def test_the_ack_of_a_dialog_keeps_the_credentials_that_its_owner_gave_it() -> None:
+    desk = desk_of()
+    challenges(desk, sends(desk, NEAR), SHA.format("one"))
+    given = outgoing("ACK")
+    ack = build_request("ACK", given.target, [*given.headers, ("Proxy-Authorization", "mine")])
+    desk.endpoint.send(ack, [NEAR], "", 0.0)
+    assert only(desk.says()).get_all("Proxy-Authorization") == ["mine"]
 
 
 def test_what_is_remembered_is_one_nonce_an_account_and_header() -> None:

@@ -163,11 +163,12 @@ class Gateway:
 
     def _names_us(self, uri: Uri) -> bool:
         """Tell whether a Route or Request-URI means this gateway rather than a user of it."""
-        host, named = uri.host.strip("[]"), self._configuration
+        host, configured = uri.host.strip("[]"), self._configuration
         port = uri.port or (5061 if uri.scheme == "sips" else 5060)
-        if host == named.sip.advertise.lower() or host in named.serve.sip:
-            return port in self._ports[Side.SIP]
-        return is_address(host) and self._ours(Side.SIP, (host, port))
+        if is_address(host) and self._ours(Side.SIP, (host, port)):
+            return True
+        names = {configured.sip.advertise.lower(), *configured.serve.sip} - {""}
+        return host in names and port in self._ports[Side.SIP]
 
     def _sent_by(self, target: Target) -> str:
         """Return the "host:port" to name in Via: where answers to that target reach us."""

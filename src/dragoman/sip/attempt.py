@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
-from dragoman.sip.credentials import Tries
 from dragoman.sip.locate import Target
 from dragoman.sip.message import Request, Response, encode
 from dragoman.sip.transaction import (
@@ -16,6 +15,7 @@ from dragoman.sip.transaction import (
 )
 
 if TYPE_CHECKING:
+    from dragoman.sip.credentials import Tries
     from dragoman.sip.flow import RequestFailed, ResponseArrived
     from dragoman.sip.health import Place
 
@@ -53,7 +53,7 @@ class Attempt:
         self.tried: set[Place] = set()
         self.refused: set[Place] = set()
         self.probe = probe
-        self.tries = Tries()
+        self.tries: Tries | None = None
         self.current: ClientTransaction | None = None
         self.over: ClientTransaction | None = None
         self.listening = 0
@@ -77,6 +77,7 @@ class ClientTransaction:
         "key",
         "left",
         "machine",
+        "place",
         "request",
         "running",
         "sent_by",
@@ -84,6 +85,8 @@ class ClientTransaction:
         "state",
         "to",
     )
+
+    place: "Place"
 
     def __init__(self, key: str, attempt: Attempt, to: Target, sent_by: str, data: bytes) -> None:
         """Begin with the bytes to be sent, which name `sent_by` in their Via."""

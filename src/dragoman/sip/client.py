@@ -1,7 +1,7 @@
 """Client transactions: our requests, target after target (RFC 3261 §17.1, §18.1, RFC 3263 §4.3)."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Final
 
 from dragoman.clock import Alarms
@@ -9,7 +9,7 @@ from dragoman.errors import LocalError
 from dragoman.sip import options
 from dragoman.sip.attempt import Attempt, ClientTransaction, acknowledgement
 from dragoman.sip.check import MAGIC_COOKIE
-from dragoman.sip.credentials import CHALLENGED, Account, Keyring
+from dragoman.sip.credentials import CHALLENGED, Account, Keyring, Tries
 from dragoman.sip.delay import DelayLine
 from dragoman.sip.failure import SipError
 from dragoman.sip.flow import Cause, Flow, RequestFailed, ResponseArrived
@@ -73,7 +73,7 @@ class Clients:
         return self._known.values()
 
     def send(
-        self, request: Request, targets: Iterable[Target], handle: Hashable, now: float
+        self, request: Request, targets: Sequence[Target], handle: Hashable, now: float
     ) -> None:
         """Send `request` to the first target, and on failure to the next (RFC 3263 §4.3).
 
@@ -85,8 +85,9 @@ class Clients:
         if self._full:
             self._outbox.tell(RequestFailed(handle, Cause.OVERLOAD))
             return
-        order = self._health.order(tuple(targets), now)
-        if self._keyring.warm and order:
+        order = self._health.order(targets, now)
+        # The ACK for a 2xx has the credentials of its INVITE (§22.1): its user knows them.
+        if self._keyring.warm and order and request.method != "ACK":
             request = self._keyring.sign(request, order[0].domain)
         if not self._next(Attempt(request, order, handle), now):
             self._outbox.tell(RequestFailed(handle, Cause.UNREACHABLE))
@@ -126,14 +127,16 @@ class Clients:
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is next wanted."""
-        times = (
-            self._alarms.next(),
+        when = self._alarms.next()
+        for other in (
             self._absorbed.next(),
             self._doubts.next(),
             self._verdicts.next(),
             self._health.next_timer(),
-        )
-        return min((each for each in times if each is not None), default=None)
+        ):
+            if other is not None and (when is None or other < when):
+                when = other
+        return when
 
     def on_timer(self, now: float) -> None:
         """Do whatever is due at `now`."""
@@ -208,6 +211,7 @@ class Clients:
         if attempt.request.method == "ACK":
             return
         attempt.current = transaction
+        transaction.place = place
         transaction.started = now
         self._active[transaction.key] = transaction
         self._places.setdefault(place, {})[transaction.key] = None
@@ -268,11 +272,10 @@ class Clients:
     def _forget(self, transaction: ClientTransaction) -> None:
         del self._active[transaction.key]
         self._alarms.cancel(transaction.key)
-        place = place_of(transaction.to)
-        keys = self._places[place]
+        keys = self._places[transaction.place]
         del keys[transaction.key]
         if not keys:
-            del self._places[place]
+            del self._places[transaction.place]
 
     def _absorb(self, key: str, response: Response) -> bool:
         """Take the step of a completed transaction, which does nothing: timer K."""
@@ -287,10 +290,10 @@ class Clients:
         if status == 503:
             self._held_off(transaction.to, response, now)
         if attempt.probe:
-            self._probed.discard(place_of(transaction.to))
+            self._probed.discard(transaction.place)
             return
         told = ResponseArrived(attempt.handle, response, transaction.to)
-        if transaction.left or attempt.over not in {None, transaction}:
+        if transaction.left or (attempt.over is not None and attempt.over is not transaction):
             self._late(transaction, told)
         elif status in CHALLENGED and self._again(transaction, response, now):
             self._outbox.counts["challenged"] += 1
@@ -309,7 +312,7 @@ class Clients:
         if silent:
             self._health.failed(transaction.to, now)
         if attempt.probe:
-            self._probed.discard(place_of(transaction.to))
+            self._probed.discard(transaction.place)
         elif transaction.left or attempt.over is not None:
             self._late(transaction, None)
         elif silent and self._next(attempt, now):
@@ -323,6 +326,7 @@ class Clients:
     def _again(self, transaction: ClientTransaction, response: Response, now: float) -> bool:
         """Send the request to the same target with an answer to its challenge (§22.2, §22.3)."""
         attempt, to = transaction.attempt, transaction.to
+        attempt.tries = attempt.tries or Tries()
         request = self._keyring.again(attempt.request, response, to.domain, attempt.tries)
         if request is None:
             return False

@@ -189,13 +189,13 @@ class Endpoint:
         if request.method == "ACK":
             self._acknowledge(request, key, flow)
             return
-        request = arrived(request, self._ours)
-        refused = self._judge(request, flow)
+        seen = arrived(request, self._ours)
+        refused = self._judge(seen, flow)
         if refused is not None:
             self._refuse(request, refused, flow)
         elif request.method == "CANCEL":
             self._cancel(request, flow)
-        elif not self._servers.open(request, key, flow, now):
+        elif not self._servers.open(seen, key, flow, now):
             self._refuse(request, self._busy, flow)
 
     def _judge(self, request: Request, flow: Flow) -> Refusal | None:

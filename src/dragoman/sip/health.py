@@ -58,9 +58,9 @@ class Health:
 
     def order(self, targets: Sequence[Target], now: float) -> Sequence[Target]:
         """Return the targets with those held off last; none is ever left out."""
-        last = [each for each in targets if self.holds(each)] if self._held else []
-        if not last:
+        if not self._held:
             return targets
+        last = [each for each in targets if self.holds(each)]
         for each in last:
             self._held[place_of(each)].wanted = now
         return [each for each in targets if each not in last] + last
