@@ -216,14 +216,19 @@ class Clients:
         self._active[transaction.key] = transaction
         self._places.setdefault(place, {})[transaction.key] = None
         self._enter(transaction, transaction.state, now)
-        # A stream would deliver what it holds once it is up, and an INVITE go on ringing: leaving
-        # them early would double them.
-        quick = transaction.to.transport is Transport.UDP and attempt.request.method != "INVITE"
-        if (
-            quick
-            and attempt.waiting
-            and len(self._doubts) + len(self._verdicts) < self._limits.clients
-        ):
+        if attempt.waiting:
+            self._watch(transaction, now)
+
+    def _watch(self, transaction: ClientTransaction, now: float) -> None:
+        """Have a request looked at soon that could go elsewhere.
+
+        A stream delivers what it holds once it is up, and an INVITE goes on ringing: leaving either
+        early would double it.
+        """
+        invite = transaction.request.method == "INVITE"
+        if invite or transaction.to.transport is not Transport.UDP:
+            return
+        if len(self._doubts) + len(self._verdicts) < self._limits.clients:
             self._doubts.add(transaction.key, now)
 
     def _step(
