@@ -410,7 +410,7 @@ class Clients:
         place = place_of(target)
         if place in self._probed:
             return
-        request = options.probe(target, self._sent_by(target), self._token())
+        request = options.probe(target, self._sent_by(target).partition(";")[0], self._token())
         self._probed.add(place)
         self._outbox.counts["probes"] += 1
         self._next(Attempt(request, (target,), None, probe=True), now)
