@@ -5,7 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dragoman.app.config import Configuration, Dns, Http, Log, Message, Serve, Sip, Tls, Xmpp
+from dragoman.app.config import (
+    Configuration,
+    Dns,
+    Http,
+    Log,
+    Message,
+    Serve,
+    Sip,
+    SipAccount,
+    Tls,
+    Xmpp,
+)
 from dragoman.app.demo import CAROL, XMPP_DOMAIN, zone
 from dragoman.app.services import Gateway
 from dragoman.net.dns import MemoryResolver
@@ -52,10 +63,17 @@ def configuration(
     *,
     trusted: Sequence[str] = (),
     require_certificate: bool = False,
+    proxy: str = "",
+    accounts: Sequence[SipAccount] = (),
     http: str = "",
 ) -> Configuration:
     return Configuration(
-        sip=Sip(listen=["udp:127.0.0.1:0", "tcp:127.0.0.1:0"], trusted=list(trusted)),
+        sip=Sip(
+            listen=["udp:127.0.0.1:0", "tcp:127.0.0.1:0"],
+            trusted=list(trusted),
+            outbound_proxy=proxy,
+            account=list(accounts),
+        ),
         xmpp=Xmpp(listen=["starttls:127.0.0.1:0"], require_certificate=require_certificate),
         serve=Serve(),
         dns=Dns(),
@@ -72,6 +90,8 @@ async def build(
     *,
     trusted: Sequence[str] = (),
     require_certificate: bool = False,
+    proxy: str = "",
+    accounts: Sequence[SipAccount] = (),
     settings: Configuration | None = None,
     http: str = "",
 ) -> House:
@@ -80,7 +100,12 @@ async def build(
     tap.readers.append(seen.append)
     resolver = MemoryResolver()
     settings = settings or configuration(
-        folder, trusted=trusted, require_certificate=require_certificate, http=http
+        folder,
+        trusted=trusted,
+        require_certificate=require_certificate,
+        proxy=proxy,
+        accounts=accounts,
+        http=http,
     )
     gateway = Gateway(settings, resolver, tap)
     await gateway.start()

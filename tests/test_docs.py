@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from pydantic import BaseModel
 
-from dragoman.app.config import Component, Configuration, Section
+from dragoman.app.config import Component, Configuration, Section, SipAccount
 from tests.checklists import ROOT
 
 REFERENCE: Final = ROOT / "docs" / "reference" / "configuration.md"
@@ -36,13 +36,17 @@ def keys(model: type[BaseModel]) -> set[str]:
     return {
         name
         for name, field in model.model_fields.items()
-        if name != "component"
+        if name not in {"component", "account"}
         and not (isinstance(field.annotation, type) and issubclass(field.annotation, Section))
     }
 
 
 def test_the_reference_has_every_key_and_no_other() -> None:
-    expected = {"Top": keys(Configuration), "[[xmpp.component]]": keys(Component)}
+    expected = {
+        "Top": keys(Configuration),
+        "[[xmpp.component]]": keys(Component),
+        "[[sip.account]]": keys(SipAccount),
+    }
     for name, field in Configuration.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             expected[f"[{name}]"] = keys(field.annotation)
@@ -53,7 +57,7 @@ def test_the_reference_tells_the_defaults(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("os.geteuid", lambda: 0)
     configuration = Configuration()
     for heading, told in sections().items():
-        if heading == "[[xmpp.component]]":
+        if heading.startswith("[["):
             continue
         table = configuration if heading == "Top" else getattr(configuration, heading.strip("[]"))
         for key, default in told.items():

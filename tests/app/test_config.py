@@ -37,7 +37,10 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     ("text", "words"),
     [
         ("bla = 1", ["FILE: bla: no such key; allowed here: dns, http, log"]),
-        ("[sip]\nfoo = 2", ["FILE: sip.foo: no such key; allowed here: advertise, listen"]),
+        (
+            "[sip]\nfoo = 2",
+            ["FILE: sip.foo: no such key; allowed here: account, advertise, listen"],
+        ),
         ("[sip]\nlisten = ['quic:*:1']", ["sip.listen.0: found 'quic:*:1'", '"udp:ADDRESS:PORT"']),
         ("[sip]\nlisten = ['udp:*:70000']", ["sip.listen.0", "a port from 0 to 65535"]),
         ("[sip]\norigins = ['phone.example']", ["sip.origins.0", '"https://phone.example"']),
@@ -54,6 +57,18 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         (
             "[[xmpp.component]]\ndomain = 'a'\nsecret = 's'\nserver = 'prosody'",
             ["xmpp.component.0.server: found 'prosody'", "localhost:5347"],
+        ),
+        (
+            "[sip]\noutbound_proxy = 'proxy:0'",
+            ["sip.outbound_proxy: found 'proxy:0'", "HOST[:PORT]", "sip:proxy.example;"],
+        ),
+        (
+            "[[sip.account]]\nuser = 'u'\npassword = 'p'",
+            ["sip.account.0.realm: is missing"],
+        ),
+        (
+            "[[sip.account]]\nrealm = ''\nuser = 'u'\npassword = 'p'",
+            ["sip.account.0.realm: found ''", "at least 1 character"],
         ),
         ("[sip]\nmax_message = 'x'", ["sip.max_message: found 'x'", "integer"]),
         ("[http]\nlisten = '8855'", ["http.listen: found '8855'", "127.0.0.1:8855"]),
@@ -105,7 +120,7 @@ def test_the_environment_wins_over_the_file(
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("DRAGOMAN_SIP__LISTE", "1", "DRAGOMAN_SIP__LISTE: no such key; allowed here: advertise"),
+        ("DRAGOMAN_SIP__LISTE", "1", "DRAGOMAN_SIP__LISTE: no such key; allowed here: account"),
         ("DRAGOMAN_SIPP", "1", "DRAGOMAN_SIPP: no such key; allowed here: dns"),
         ("DRAGOMAN_SIP__LISTEN", "1x", "DRAGOMAN_SIP__LISTEN: found '1x'"),
         ("DRAGOMAN_SIP__LISTEN", '["udp:*:x"]', "DRAGOMAN_SIP__LISTEN: sip.listen.0: found"),
@@ -125,11 +140,12 @@ def test_what_is_printed_is_a_configuration_of_the_same_meaning(tmp_path: Path) 
     first.write_text(
         "[sip]\nadvertise = 'gw.example'\n[[xmpp.component]]\ndomain = 'a.example'\n"
         "secret = 'hidden'\nserver = 'b.example:5347'\n"
+        "[[sip.account]]\nrealm = 'Trunk'\nuser = 'u'\npassword = 'hidden'\n"
     )
     text = describe(load(first))
     assert "hidden" not in text
     second = tmp_path / "second.toml"
-    second.write_text(text.replace('secret = "***"', 'secret = "hidden"'))
+    second.write_text(text.replace('"***"', '"hidden"'))
     assert load(second) == load(first)
 
 

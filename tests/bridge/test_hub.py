@@ -15,6 +15,7 @@ from dragoman.bridge.outbox import CAPACITY
 from dragoman.bridge.parking import MOST_OF_ONE
 from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.log import fields_of
+from dragoman.sip.credentials import Account
 from dragoman.sip.guard import Answering, Guard, Rules
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, encode, parse, response_to
@@ -27,6 +28,7 @@ from tests.bridge.test_federation import US
 from tests.bridge.world import (
     ALICE,
     CAROL,
+    EDGE,
     POLICY,
     PROXY,
     SERVER,
@@ -473,6 +475,99 @@ def test_a_component_is_connected_and_carries_for_every_domain() -> None:
         await pass_time()
         assert [each.get("id") for each in world.far.stanzas] == ["1"]
         assert len(world.xmpp.made) == 1
+
+    run(scenario())
+
+
+# -- the way to SIP users ------------------------------------------------------------------------
+
+CHALLENGE = 'Digest realm="{}", nonce="n", qop="auth", algorithm=SHA-256'
+TRUNK = Account("Trunk", "gateway", "wherefore", "sip.example")
+
+
+async def challenged(world: World, realm: str) -> list[Request]:
+    """Have alice write to carol, whose proxy challenges; return what it got."""
+    world.from_xmpp(written())
+    await pass_time()
+    headers = [("Proxy-Authenticate", CHALLENGE.format(realm))]
+    refusal = response_to(world.sip.requests[-1], 407, headers=headers, to_tag="p")
+    world.sip.arrives(encode(refusal))
+    await pass_time()
+    return world.sip.requests
+
+
+@pytest.mark.spec("NET-28")
+def test_a_challenge_is_answered_and_the_sender_hears_of_neither() -> None:
+    async def scenario() -> None:
+        world = World(accounts=[TRUNK])
+        first, second = await challenged(world, "Trunk")
+        assert 'username="gateway", realm="Trunk"' in (second.get("Proxy-Authorization") or "")
+        assert (first.cseq.number, second.cseq.number) == (1, 2)
+        assert (second.call_id, second.from_, second.body) == (
+            first.call_id,
+            first.from_,
+            first.body,
+        )
+        world.sip.arrives(encode(response_to(second, 200, to_tag="c")))
+        await pass_time()
+        assert world.xmpp.made == [] or errors(world.far) == []
+        assert world.hub.messages.idle
+
+    run(scenario())
+
+
+@pytest.mark.spec("NET-28")
+def test_a_challenge_that_nobody_has_an_account_for_is_told_to_the_sender() -> None:
+    async def scenario() -> None:
+        world = World(accounts=[TRUNK])
+        assert len(await challenged(world, "Another")) == 1
+        assert [name for name, _ in errors(world.far)] == ["m1"]
+
+    run(scenario())
+
+
+@pytest.mark.spec("NET-29")
+@pytest.mark.parametrize(
+    ("proxy", "target", "route", "way"),
+    [
+        ("edge.example", f"sip:{CAROL}", "<sip:edge.example;lr>", f"UDP {EDGE}:5060"),
+        (
+            "sip:edge.example:5070;transport=tcp",
+            "sip:edge.example:5070;transport=tcp",
+            f"<sip:{CAROL}>",
+            f"TCP {EDGE}:5070",
+        ),
+    ],
+)
+def test_all_requests_go_to_the_outbound_proxy(
+    proxy: str, target: str, route: str, way: str
+) -> None:
+    async def scenario() -> None:
+        world = World(proxy=proxy)
+        world.names.failing.add("proxy.sip.example")
+        world.from_xmpp(written())
+        await pass_time()
+        [request] = world.sip.requests[:1]
+        assert (request.target, request.get_all("Route")) == (target, [route])
+        assert request.to.uri.host == "sip.example"
+        assert world.sip.targets[0] == way
+
+    run(scenario())
+
+
+def test_with_an_outbound_proxy_only_its_own_addresses_may_lead_back() -> None:
+    async def scenario() -> None:
+        world = World(proxy="edge.example")
+        world.from_xmpp(written(to="x@mirror.example"))
+        await pass_time()
+        assert world.sip.targets == [f"UDP {EDGE}:5060"]
+        looped = World(proxy="gateway.example")
+        looped.from_xmpp(written())
+        await pass_time()
+        assert (looped.sip.targets, errors(looped.far)) == (
+            [],
+            [("m1", Condition.ITEM_NOT_FOUND)],
+        )
 
     run(scenario())
 

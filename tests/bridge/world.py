@@ -14,9 +14,12 @@ from dragoman.bridge.ports import AnyStream, Proofs
 from dragoman.errors import RemoteError
 from dragoman.net.dns import find, find_now
 from dragoman.records import Answer, DnsFailure, Kind, Question, Srv
+from dragoman.sip.credentials import Account
 from dragoman.sip.endpoint import Endpoint, Flow
+from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.locate import Transport
 from dragoman.sip.message import Request, Response, parse
+from dragoman.sip.route import RouteSet
 from dragoman.trace import Seen, Tap
 from dragoman.xmpp.component import ComponentStream
 from dragoman.xmpp.element import Element
@@ -30,6 +33,7 @@ from tests.bridge.test_federation import FEATURES, US, WELCOME
 T = TypeVar("T")
 Search = Generator[Question, Answer, T]
 
+EDGE = "192.0.2.40"
 GATEWAY, SERVER, PROXY, STRANGER = "192.0.2.10", "192.0.2.20", "192.0.2.30", "203.0.113.66"
 ALICE, CAROL = "alice@xmpp.example", "carol@sip.example"
 POLICY = Policy(require_encryption=False)
@@ -83,6 +87,7 @@ RECORDS: dict[Question, Answer] = dict(
         leads(SIP, "other.example", "proxy.sip.example", 5060),
         leads(XMPP, "other.example", "gateway.example", 5269),
         (Question(Kind.ADDRESS, "proxy.sip.example"), (PROXY,)),
+        (Question(Kind.ADDRESS, "edge.example"), (EDGE,)),
         (Question(Kind.ADDRESS, "chat.xmpp.example"), (SERVER,)),
         (Question(Kind.ADDRESS, "gateway.example"), (GATEWAY,)),
         (Question(Kind.ADDRESS, "server.example"), (SERVER,)),
@@ -121,9 +126,10 @@ class Names:
 class SipEnd:
     """The SIP sockets: a real endpoint, and what it would have sent."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, accounts: Sequence[Account] = ()) -> None:
         self._hub = hub
         self.sent: list[Request | Response] = []
+        self.targets: list[str] = []
         self.vouched: set[str] = set()
         numbers = count(1)
         self.endpoint = Endpoint(
@@ -131,6 +137,7 @@ class SipEnd:
             allow=("MESSAGE", "OPTIONS"),
             token=lambda: f"s{next(numbers)}",
             screen=hub.screen,
+            accounts=accounts,
         )
 
     def wake(self) -> None:
@@ -138,7 +145,10 @@ class SipEnd:
 
     def turn(self) -> None:
         self._hub.on_sip(self.endpoint)
-        self.sent += [parse(each.data) for each in self.endpoint.to_send()]
+        for each in self.endpoint.to_send():
+            self.sent.append(parse(each.data))
+            if isinstance(each.to, SipTarget):
+                self.targets.append(f"{each.to.transport} {each.to.address}:{each.to.port}")
 
     def vouches(self, flow: Flow, domain: str) -> bool:
         return flow.connection == 7 and domain in self.vouched
@@ -297,6 +307,8 @@ class World:
         *components: Attached,
         proofs: Proofs | None = None,
         needs_certificate: Callable[[str], bool] = lambda _: False,
+        proxy: str = "",
+        accounts: Sequence[Account] = (),
     ) -> None:
         numbers = count(1)
         self.names = Names()
@@ -312,11 +324,12 @@ class World:
             wall=lambda: 0.0,
             version="1",
             components=components,
+            proxy=RouteSet.outbound(proxy),
             proofs=proofs,
             needs_certificate=needs_certificate,
         )
         self.hub = Hub(settings, self.names, tap)
-        self.sip, self.xmpp = SipEnd(self.hub), XmppEnd(self.hub)
+        self.sip, self.xmpp = SipEnd(self.hub, accounts), XmppEnd(self.hub)
         self.hub.join(self.sip, self.xmpp)
 
     @property

@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 
+from dragoman.sip.credentials import Account
 from dragoman.sip.endpoint import Endpoint, Flow, Limits, RequestArrived, ServerTransaction
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, Response, build_request, parse, response_to
+from dragoman.sip.uri import Uri
 
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "MESSAGE")
 UDP = Flow(Transport.UDP, ("192.0.2.2", 5060), ("192.0.2.1", 5070))
@@ -32,6 +34,8 @@ class Desk:
         screen: Callable[[Request, Flow], int | None] = admit,
         supported: Sequence[str] = (),
         name: str = "gateway.example",
+        accounts: Sequence[Account] = (),
+        ours: Callable[[Uri], bool] = lambda _: False,
         allow: Sequence[str] = ALLOW,
     ) -> None:
         tokens = count(1)
@@ -44,6 +48,8 @@ class Desk:
             screen=screen,
             supported=supported,
             limits=limits,
+            accounts=accounts,
+            ours=ours,
         )
 
     def hears(self, data: bytes | Request | Response, flow: Flow = UDP) -> list[Response | Request]:

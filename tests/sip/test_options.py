@@ -1,7 +1,10 @@
-"""The answer to OPTIONS (RFC 3261 §11.2)."""
+"""The answer to OPTIONS, and the question (RFC 3261 §11)."""
 
+import pytest
+
+from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import build_request, encode, parse
-from dragoman.sip.options import Abilities, answer
+from dragoman.sip.options import Abilities, answer, probe
 
 # RFC 3261 §11.1, the standard's own OPTIONS
 OPTIONS = build_request(
@@ -43,3 +46,19 @@ def test_without_event_packages_there_is_no_allow_events() -> None:
     response = answer(OPTIONS, Abilities(allow=("OPTIONS",)))
     assert response.get("Allow-Events") is None
     assert (response.get("Accept"), response.get("Supported")) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("transport", "address", "uri"),
+    [
+        (Transport.UDP, "192.0.2.1", "sip:192.0.2.1:5070"),
+        (Transport.TCP, "2001:db8::1", "sip:[2001:db8::1]:5070;transport=tcp"),
+        (Transport.TLS, "192.0.2.1", "sips:192.0.2.1:5070"),
+    ],
+)
+def test_a_probe_asks_the_target_itself(transport: Transport, address: str, uri: str) -> None:
+    asked = probe(Target(transport, address, 5070, "example.net"), "gateway.example:5060", "t1")
+    assert parse(encode(asked)).headers == (*asked.headers, ("Content-Length", "0"))
+    assert (asked.method, asked.target, str(asked.to.uri)) == ("OPTIONS", uri, uri)
+    assert (str(asked.from_), asked.call_id) == ("<sip:gateway.example:5060>;tag=t1", "t1")
+    assert (asked.max_forwards, str(asked.cseq)) == (0, "1 OPTIONS")

@@ -219,6 +219,15 @@ def test_a_timer_that_runs_on_is_not_started_anew() -> None:
     assert running.fire(Times(), 31.0) is None
 
 
+def test_a_repetition_that_was_stopped_stays_so_while_states_want_the_same() -> None:
+    running = Running()
+    running.enter(Waits(Timer.E, Timer.F), Times(), 0.0, reliable=False)
+    running.stop_repeating()
+    assert running.next() == 32.0
+    running.enter(Waits(Timer.E, Timer.F, slow=True), Times(), 5.0, reliable=False)
+    assert (running.next(), running.fire(Times(), 32.0)) == (32.0, Timer.F)
+
+
 def test_only_the_named_timer_is_stopped() -> None:
     running = Running()
     running.enter(Waits(final=Timer.TRYING), Times(), 0.0, reliable=False)

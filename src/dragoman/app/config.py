@@ -24,6 +24,8 @@ from dragoman.errors import LocalError
 from dragoman.net.dns import parse_server
 from dragoman.net.listen import Place
 from dragoman.net.sip import SCHEMES as SIP_SCHEMES
+from dragoman.sip.failure import SipError
+from dragoman.sip.route import RouteSet
 
 DEFAULT_FILE: Final = Path("/etc/dragoman/dragoman.toml")
 PREFIX: Final = "DRAGOMAN_"
@@ -105,6 +107,15 @@ def _domain(text: str) -> str:
     return text.lower().rstrip(".")
 
 
+def _proxy(text: str) -> str:
+    try:
+        RouteSet.outbound(text)
+    except SipError:
+        hint = '"HOST[:PORT]", or a SIP URI such as "sip:proxy.example;transport=tls;lr"'
+        raise ValueError(hint) from None
+    return text
+
+
 SipListener = Annotated[str, _listener(*SIP_SCHEMES)]
 WebListener = Annotated[str, AfterValidator(_web_listener)]
 XmppListener = Annotated[str, _listener("starttls", "tls")]
@@ -115,6 +126,7 @@ MaybeDomain = Annotated[str, AfterValidator(lambda text: _domain(text) if text e
 NameServer = Annotated[str, AfterValidator(_name_server)]
 Server = Annotated[str, AfterValidator(_server)]
 Host = Annotated[str, AfterValidator(_host)]
+Proxy = Annotated[str, AfterValidator(_proxy)]
 Bundle = Annotated[str, AfterValidator(_bundle)]
 
 
@@ -122,6 +134,19 @@ class Section(BaseModel):
     """A table of the file; it knows every key that it may have."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SipAccount(Section):
+    """An account at a SIP trunk or proxy that challenges (RFC 3261 §22)."""
+
+    realm: str = Field(min_length=1, description="The realm of the challenge, to the letter.")
+    user: str = Field(min_length=1, description="The user name.")
+    password: str = Field(description="The password.", repr=False)
+    domain: MaybeDomain = Field(
+        default="",
+        description="The host whose servers may ask: that of the address, or of the outbound"
+        " proxy; empty: the realm.",
+    )
 
 
 class Sip(Section):
@@ -165,6 +190,13 @@ class Sip(Section):
     )
     tel_domain: MaybeDomain = Field(
         default="", description="The domain of telephone numbers (tel: URIs) in XMPP addresses."
+    )
+    outbound_proxy: Proxy = Field(
+        default="",
+        description="Where all requests go, a SIP URI or HOST[:PORT]; empty: where the DNS says.",
+    )
+    account: list[SipAccount] = Field(
+        default=[], description="Accounts at trunks and proxies that challenge."
     )
 
 

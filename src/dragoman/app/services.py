@@ -40,9 +40,12 @@ from dragoman.net.trust import Trust
 from dragoman.net.xmpp import SCHEMES, XmppSockets
 from dragoman.records import Answer, Question
 from dragoman.sip import guard
+from dragoman.sip.credentials import Account
 from dragoman.sip.endpoint import Endpoint
 from dragoman.sip.guard import Answering, Guard
-from dragoman.sip.locate import Target, Transport
+from dragoman.sip.locate import Target, Transport, is_address
+from dragoman.sip.route import RouteSet
+from dragoman.sip.uri import Uri
 from dragoman.trace import Tap
 from dragoman.xmpp.component import ComponentStream
 from dragoman.xmpp.s2s_in import IncomingStream
@@ -114,6 +117,11 @@ class Gateway:
             allow=ALLOW,
             token=token,
             screen=self.hub.screen,
+            accounts=[
+                Account(each.realm, each.user, each.password, each.domain)
+                for each in configuration.sip.account
+            ],
+            ours=self._names_us,
             quiet=lambda flow: self.guard.quiet(flow.remote[0], loop.time()),
         )
         self.guard = self._guard()
@@ -229,6 +237,15 @@ class Gateway:
     def _ours(self, side: Side, place: Place) -> bool:
         return place[1] in self._ports[side] and place[0] in self._addresses
 
+    def _names_us(self, uri: Uri) -> bool:
+        """Tell whether a Route or Request-URI means this gateway rather than a user of it."""
+        host, configured = uri.host.strip("[]"), self._configuration
+        port = uri.port or (5061 if uri.scheme == "sips" else 5060)
+        if is_address(host) and self._ours(Side.SIP, (host, port)):
+            return True
+        names = {configured.sip.advertise.lower(), *configured.serve.sip} - {""}
+        return host in names and port in self._ports[Side.SIP]
+
     def _sent_by(self, target: Target) -> str:
         """Return the "host:port" to name in Via: where answers to that target reach us.
 
@@ -291,6 +308,7 @@ class Gateway:
                 for each in configuration.xmpp.component
             ],
             tel_domain=configuration.sip.tel_domain,
+            proxy=RouteSet.outbound(configuration.sip.outbound_proxy),
             proofs=self._posh,
             needs_certificate=self._policy.require_certificate,
             allowance=Allowance(xmpp.rate, xmpp.byte_rate, UNDER_WAY),
@@ -300,13 +318,15 @@ class Gateway:
         configuration = self._configuration
         outside = Target(Transport.UDP, "192.0.2.1", 5060)
         # Toward another address the name may be longer: such a request then goes by TCP.
-        via = f"Via: SIP/2.0/UDP {self._sent_by(outside)};rport;branch=z9hG4bK{token()}\r\n"
+        added = f"Via: SIP/2.0/UDP {self._sent_by(outside)};rport;branch=z9hG4bK{token()}\r\n"
+        for hop in RouteSet.outbound(configuration.sip.outbound_proxy).hops:
+            added += f"Route: {hop}\r\n"
         return Rules(
             host=configuration.sip.advertise or self._addresses.local_toward(outside.address),
             chat=configuration.message.type == "chat",
             strict_7247=configuration.strict_7247,
             limit=configuration.sip.max_message,
-            via=len(via),
+            via=len(added),
         )
 
 

@@ -42,6 +42,8 @@ from dragoman.sip.guard import Bucket, Guard
 from dragoman.sip.locate import DIALLED, SECURE, Transport, locate, sources
 from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.message import Request, Response, SipError, response_to
+from dragoman.sip.route import RouteSet
+from dragoman.sip.uri import Uri
 from dragoman.trace import Direction, Tap
 from dragoman.trace import Protocol as Seen
 from dragoman.xmpp import locate as servers
@@ -101,6 +103,8 @@ class Settings:
     """Whether the certificate of an XMPP domain has to be good for it."""
     allowance: Allowance = field(default_factory=Allowance)
     """What one XMPP domain may send."""
+    proxy: RouteSet = field(default_factory=RouteSet)
+    """The hops that every SIP request takes first."""
 
 
 class Hub:
@@ -314,45 +318,48 @@ class Hub:
             self._sip.wake()
 
     def request(self, request: Request, handle: Hashable) -> None:
-        """Find the request's next hop (RFC 3263) and send it."""
-        uri, now = request.uri, self._loop.time()
-        way = (uri.scheme, uri.host, uri.port, uri.params)
+        """Find the request's next hop (RFC 3263), or that of the outbound proxy, and send it."""
+        request, hop = self._settings.proxy.send(request)
+        now, way = self._loop.time(), (hop.scheme, hop.host, hop.port, hop.params)
         known = self._routes.get(way)
         if known is not None and known[0] > now:
-            self._send(request, known[1], handle)
+            self._send(request, hop, known[1], handle)
             return
         try:
-            targets = self._lookup.now(self._search(request))
+            targets = self._lookup.now(self._search(hop))
         except DnsFailure as failure:
             self._unanswered(handle, failure)
             return
         if targets is None:
             self._spawn(
-                self._locate(request, handle), lambda: self._unanswered(handle, DnsFailure(BUG))
+                self._locate(request, hop, handle),
+                lambda: self._unanswered(handle, DnsFailure(BUG)),
             )
             return
         if len(self._routes) >= ROUTES:
             self._routes.clear()
         self._routes[way] = (now + ROUTE, targets)
-        self._send(request, targets, handle)
+        self._send(request, hop, targets, handle)
 
-    def _search(self, request: Request) -> Generator[Question, Answer, list[SipTarget]]:
-        return locate(request.uri, supported=self._settings.transports, random=self._random)
+    def _search(self, hop: Uri) -> Generator[Question, Answer, list[SipTarget]]:
+        return locate(hop, supported=self._settings.transports, random=self._random)
 
-    async def _locate(self, request: Request, handle: Hashable) -> None:
+    async def _locate(self, request: Request, hop: Uri, handle: Hashable) -> None:
         try:
-            targets = await self._lookup.find(self._search(request))
+            targets = await self._lookup.find(self._search(hop))
         except DnsFailure as failure:
             self._unanswered(handle, failure)
         else:
-            self._send(request, targets, handle)
+            self._send(request, hop, targets, handle)
         self._settle()
 
-    def _send(self, request: Request, targets: Sequence[SipTarget], handle: Hashable) -> None:
+    def _send(
+        self, request: Request, hop: Uri, targets: Sequence[SipTarget], handle: Hashable
+    ) -> None:
         if not targets:
             self.messages.on_failure(cast("int", handle), Unreached.NO_ADDRESS, self._loop.time())
         elif any(self._settings.ours(Side.SIP, (each.address, each.port)) for each in targets):
-            text = f"the SIP records of {request.uri.host} lead back to this gateway"
+            text = f"the SIP records of {hop.host} lead back to this gateway"
             loop = StanzaError(Condition.ITEM_NOT_FOUND, text=text)
             self.messages.on_failure(cast("int", handle), loop, self._loop.time())
         elif self._sip is not None:

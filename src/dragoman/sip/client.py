@@ -1,69 +1,36 @@
 """Client transactions: our requests, target after target (RFC 3261 §17.1, §18.1, RFC 3263 §4.3)."""
 
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Hashable, Iterable
-from typing import TypeAlias
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import Final
 
 from dragoman.clock import Alarms
 from dragoman.errors import LocalError
+from dragoman.sip import options
+from dragoman.sip.attempt import Attempt, ClientTransaction, acknowledgement
 from dragoman.sip.check import MAGIC_COOKIE
+from dragoman.sip.credentials import CHALLENGED, Account, Keyring, Tries
 from dragoman.sip.delay import DelayLine
+from dragoman.sip.failure import SipError
 from dragoman.sip.flow import Cause, Flow, RequestFailed, ResponseArrived
-from dragoman.sip.header import Via
+from dragoman.sip.header import Via, parse_seconds
+from dragoman.sip.health import Health, Place, place_of
 from dragoman.sip.locate import Target, Transport
-from dragoman.sip.message import Request, Response, encode
+from dragoman.sip.message import Request, Response
 from dragoman.sip.outbox import Limits, Outbox
 from dragoman.sip.transaction import (
-    INVITE_CLIENT,
     NON_INVITE_CLIENT,
     Action,
     InviteClient,
-    Machine,
     NonInviteClient,
-    Running,
     Signal,
     State,
     Timer,
     signal_of,
 )
 
-Place: TypeAlias = tuple[Transport, str, int]
-"""Transport, address and port: where a transaction's messages go."""
-
-
-class Attempt:
-    """One request of the user's on its way through the targets."""
-
-    __slots__ = ("handle", "line", "refused", "request", "rest", "tried", "waiting")
-
-    def __init__(self, request: Request, targets: Iterable[Target], handle: Hashable) -> None:
-        """Write `request`, which has no Via, once for all targets."""
-        self.handle = handle
-        self.request = request
-        self.waiting = deque(targets)
-        line, _, self.rest = encode(request).partition(b"\r\n")
-        self.line = line + b"\r\n"
-        self.tried: set[Place] = set()
-        self.refused: set[Place] = set()
-
-
-class ClientTransaction:
-    """One request as sent to one target."""
-
-    __slots__ = ("attempt", "data", "heard", "key", "machine", "running", "sent_by", "state", "to")
-
-    def __init__(self, key: str, attempt: Attempt, to: Target, sent_by: str, data: bytes) -> None:
-        """Begin with the bytes to be sent, which name `sent_by` in their Via."""
-        invite = attempt.request.method == "INVITE"
-        self.key = key
-        self.attempt = attempt
-        self.to = to
-        self.sent_by = sent_by
-        self.data = data
-        self.heard = False
-        self.running = Running()
-        self.machine: Machine = INVITE_CLIENT if invite else NON_INVITE_CLIENT
-        self.state: State = self.machine.start
+UNSETTLED: Final = frozenset({482, 503})
+"""What says nothing of a copy sent elsewhere: 482, that one is there; 503, that this is none."""
 
 
 class Clients:
@@ -75,8 +42,12 @@ class Clients:
         outbox: Outbox,
         sent_by: Callable[[Target], str],
         token: Callable[[], str],
+        accounts: Sequence[Account] = (),
     ) -> None:
-        """Keep state up to `limits`; `sent_by` names us in Via, `token` makes branches."""
+        """Keep state up to `limits`; `sent_by` names us in Via, `token` makes branches.
+
+        `accounts` are what challenges are answered with.
+        """
         self._limits = limits
         self._times = limits.times
         self._outbox = outbox
@@ -88,6 +59,13 @@ class Clients:
         self._alarms: Alarms[str] = Alarms()
         self._absorbing: set[str] = set()
         self._absorbed: DelayLine[str] = DelayLine(self._times.t4)
+        self._keyring = Keyring(accounts, token)
+        self._health = Health()
+        self._probed: set[Place] = set()
+        # A server of RFC 4320 that got one of the copies sent until then (at 0, T1 and 3*T1) has
+        # said 100 by the end of both: the last one's answer has T1 for its way.
+        self._doubts: DelayLine[str] = DelayLine(3 * self._times.t1)
+        self._verdicts: DelayLine[str] = DelayLine(self._times.trying + self._times.t1)
 
     @property
     def names(self) -> Collection[str]:
@@ -95,7 +73,7 @@ class Clients:
         return self._known.values()
 
     def send(
-        self, request: Request, targets: Iterable[Target], handle: Hashable, now: float
+        self, request: Request, targets: Sequence[Target], handle: Hashable, now: float
     ) -> None:
         """Send `request` to the first target, and on failure to the next (RFC 3263 §4.3).
 
@@ -104,9 +82,14 @@ class Clients:
         """
         if request.get("Via") is not None:
             raise LocalError("a request is sent without Via: the endpoint adds its own")
-        if len(self._active) + len(self._absorbing) >= self._limits.clients:
+        if self._full:
             self._outbox.tell(RequestFailed(handle, Cause.OVERLOAD))
-        elif not self._next(Attempt(request, targets, handle), now):
+            return
+        order = self._health.order(targets, now)
+        # The ACK for a 2xx has the credentials of its INVITE (§22.1): its user knows them.
+        if self._keyring.warm and order and request.method != "ACK":
+            request = self._keyring.sign(request, order[0].domain)
+        if not self._next(Attempt(request, order, handle), now):
             self._outbox.tell(RequestFailed(handle, Cause.UNREACHABLE))
 
     def receive(self, response: Response, now: float) -> bool:
@@ -123,6 +106,8 @@ class Clients:
         if via.sent_by != transaction.sent_by or len(response.vias) != 1:
             return False
         transaction.heard = True
+        if self._health.watching:
+            self._health.heard(transaction.to, now)
         self._step(transaction, signal_of(response.status), now, response)
         return True
 
@@ -158,10 +143,16 @@ class Clients:
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is next wanted."""
-        alarm, line = self._alarms.next(), self._absorbed.next()
-        if alarm is None or line is None:
-            return line if alarm is None else alarm
-        return min(alarm, line)
+        when = self._alarms.next()
+        for other in (
+            self._absorbed.next(),
+            self._doubts.next(),
+            self._verdicts.next(),
+            self._health.next_timer(),
+        ):
+            if other is not None and (when is None or other < when):
+                when = other
+        return when
 
     def on_timer(self, now: float) -> None:
         """Do whatever is due at `now`."""
@@ -173,6 +164,12 @@ class Clients:
             timer = transaction.running.fire(self._times, now) if transaction else None
             if transaction is not None and timer is not None:
                 self._step(transaction, timer, now)
+        for key in self._verdicts.due(now):
+            self._judge(key, now)
+        for key in self._doubts.due(now):
+            self._doubt(key, now)
+        for target in self._health.due(now):
+            self._probe(target, now)
 
     def describe(self) -> dict[str, int]:
         """Return how many transactions there are in each state."""
@@ -181,7 +178,11 @@ class Clients:
         )
         if self._absorbing:
             states[f"{NON_INVITE_CLIENT.name}: Completed"] = len(self._absorbing)
-        return dict(states)
+        return {**states, **self._health.describe()}
+
+    @property
+    def _full(self) -> bool:
+        return len(self._active) + len(self._absorbing) >= self._limits.clients
 
     def _next(self, attempt: Attempt, now: float) -> bool:
         """Send to the next target there is; False: there is none.
@@ -191,7 +192,7 @@ class Clients:
         """
         while attempt.waiting:
             to = attempt.waiting.popleft()
-            place = (to.transport, to.address, to.port)
+            place = place_of(to)
             if place in attempt.tried:
                 continue
             transaction = self._dressed(attempt, to)
@@ -222,11 +223,29 @@ class Clients:
 
     def _start(self, transaction: ClientTransaction, place: Place, now: float) -> None:
         self._outbox.send(transaction.data, transaction.to)
-        if transaction.attempt.request.method == "ACK":
+        attempt = transaction.attempt
+        if attempt.request.method == "ACK":
             return
+        attempt.current = transaction
+        transaction.place = place
+        transaction.started = now
         self._active[transaction.key] = transaction
         self._places.setdefault(place, {})[transaction.key] = None
         self._enter(transaction, transaction.state, now)
+        if attempt.waiting:
+            self._watch(transaction, now)
+
+    def _watch(self, transaction: ClientTransaction, now: float) -> None:
+        """Have a request looked at soon that could go elsewhere.
+
+        A stream delivers what it holds once it is up, and an INVITE goes on ringing: leaving either
+        early would double it.
+        """
+        invite = transaction.request.method == "INVITE"
+        if invite or transaction.to.transport is not Transport.UDP:
+            return
+        if len(self._doubts) + len(self._verdicts) < self._limits.clients:
+            self._doubts.add(transaction.key, now)
 
     def _step(
         self,
@@ -242,7 +261,7 @@ class Clients:
             self._outbox.send(transaction.data, transaction.to)
             self._outbox.counts["retransmitted"] += 1
         if Action.SEND_ACK in step.actions and response is not None:
-            self._outbox.send(_acknowledgement(transaction, response), transaction.to)
+            self._outbox.send(acknowledgement(transaction, response), transaction.to)
         self._enter(transaction, step.state, now)
         if Action.TELL in step.actions and response is not None:
             self._tell(transaction, response, now)
@@ -274,11 +293,10 @@ class Clients:
     def _forget(self, transaction: ClientTransaction) -> None:
         del self._active[transaction.key]
         self._alarms.cancel(transaction.key)
-        to = transaction.to
-        keys = self._places[to.transport, to.address, to.port]
+        keys = self._places[transaction.place]
         del keys[transaction.key]
         if not keys:
-            del self._places[to.transport, to.address, to.port]
+            del self._places[transaction.place]
 
     def _absorb(self, key: str, response: Response) -> bool:
         """Take the step of a completed transaction, which does nothing: timer K."""
@@ -289,27 +307,126 @@ class Clients:
 
     def _tell(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         """Hand a response to the user; a 503 only when there is no other target to try."""
-        if response.status == 503 and self._next(transaction.attempt, now):
-            self._outbox.counts["failed over"] += 1
+        attempt, status = transaction.attempt, response.status
+        if status == 503:
+            self._held_off(transaction.to, response, now)
+        if attempt.probe:
+            self._probed.discard(transaction.place)
             return
-        handle = transaction.attempt.handle
-        self._outbox.tell(ResponseArrived(handle, response, transaction.to))
+        told = ResponseArrived(attempt.handle, response, transaction.to)
+        if transaction.left or (attempt.over is not None and attempt.over is not transaction):
+            self._late(transaction, told)
+        elif status in CHALLENGED and self._again(transaction, response, now):
+            self._outbox.counts["challenged"] += 1
+        elif status == 503 and self._next(attempt, now):
+            self._outbox.counts["failed over"] += 1
+        elif status in UNSETTLED and attempt.listening:
+            attempt.kept = told
+        else:
+            attempt.over = transaction if status >= 200 else None
+            self._outbox.tell(told)
 
     def _fail(self, transaction: ClientTransaction, cause: Cause, now: float) -> None:
         """Try the next target, unless this one gave a sign of life and then none in time."""
+        attempt = transaction.attempt
         silent = cause is Cause.UNREACHABLE or not transaction.heard
-        if silent and self._next(transaction.attempt, now):
+        if silent:
+            self._health.failed(transaction.to, now)
+        if attempt.probe:
+            self._probed.discard(transaction.place)
+        elif transaction.left or attempt.over is not None:
+            self._late(transaction, None)
+        elif silent and self._next(attempt, now):
             self._outbox.counts["failed over"] += 1
+        elif attempt.listening:
+            attempt.kept = RequestFailed(attempt.handle, cause)
+        else:
+            attempt.over = transaction
+            self._outbox.tell(RequestFailed(attempt.handle, cause))
+
+    def _again(self, transaction: ClientTransaction, response: Response, now: float) -> bool:
+        """Send the request to the same target with an answer to its challenge (§22.2, §22.3)."""
+        attempt, to = transaction.attempt, transaction.to
+        attempt.tries = attempt.tries or Tries()
+        request = self._keyring.again(attempt.request, response, to.domain, attempt.tries)
+        if request is None:
+            return False
+        attempt.write(request)
+        attempt.waiting.appendleft(to)
+        attempt.tried.discard(place_of(to))
+        return self._next(attempt, now)
+
+    def _held_off(self, target: Target, response: Response, now: float) -> None:
+        try:
+            seconds = parse_seconds(response.get("Retry-After") or "")
+        except SipError:
             return
-        self._outbox.tell(RequestFailed(transaction.attempt.handle, cause))
+        if seconds:
+            self._health.asked(target, seconds, now)
 
+    def _doubt(self, key: str, now: float) -> None:
+        """Ask a target that said nothing whether it is there, when there is another one."""
+        transaction = self._active.get(key)
+        if transaction is not None and self._replaceable(transaction) and not self._full:
+            self._health.doubt(transaction.to)
+            self._verdicts.add(key, now)
+            self._probe(transaction.to, now)
 
-def _acknowledgement(transaction: ClientTransaction, response: Response) -> bytes:
-    """Return the ACK for a response of 300 or more to our INVITE (§17.1.1.3)."""
-    request = transaction.attempt.request
-    via = transaction.data.split(b"\r\n", 2)[1].decode().partition(": ")[2]
-    headers = [("Via", via), ("Max-Forwards", "70")]
-    headers += [header for header in request.headers if header[0] in {"From", "Call-ID", "Route"}]
-    headers.append(("To", response.get("To") or request.get("To") or ""))
-    headers.append(("CSeq", f"{request.cseq.number} ACK"))
-    return encode(Request("ACK", request.target, headers))
+    def _judge(self, key: str, now: float) -> None:
+        """Go on to the next target where this one is silent altogether, and listen still.
+
+        It gets no more copies: one that came to life would deliver what the next one did.
+        """
+        transaction = self._active.get(key)
+        if transaction is None or not self._replaceable(transaction):
+            return
+        if not self._health.silent(transaction.to, transaction.started):
+            return
+        self._health.failed(transaction.to, now)
+        if self._next(transaction.attempt, now):
+            self._outbox.counts["failed over"] += 1
+            self._leave(transaction)
+
+    def _replaceable(self, transaction: ClientTransaction) -> bool:
+        """Tell whether a silent target may be left for one that is well."""
+        waiting = transaction.attempt.waiting
+        unheard = not (transaction.heard or transaction.left)
+        return unheard and bool(waiting) and not self._health.holds(waiting[0])
+
+    def _leave(self, transaction: ClientTransaction) -> None:
+        """Have a transaction say no more, but hear what comes until its timer F."""
+        transaction.left = True
+        transaction.attempt.listening += 1
+        transaction.running.stop_repeating()
+        when = transaction.running.next()
+        if when is not None:
+            self._alarms.set(transaction.key, when)
+
+    def _late(self, transaction: ClientTransaction, told: ResponseArrived | None) -> None:
+        """Take what comes of a target that was left, or beside an outcome that was told.
+
+        A success counts, whoever says so; anything else only when no other outcome is to come.
+        """
+        attempt = transaction.attempt
+        if told is not None and told.response.status < 200:
+            return
+        attempt.listening -= transaction.left
+        success = told is not None and told.response.status < 300
+        outcome = told or attempt.kept
+        if attempt.over is not None:
+            self._outbox.counts["answered twice"] += success
+        elif outcome and (success or (attempt.kept and not attempt.listening)):
+            attempt.over = transaction
+            self._outbox.tell(outcome)
+            if attempt.current is not None and attempt.current.key in self._active:
+                self._leave(attempt.current)
+
+    def _probe(self, target: Target, now: float) -> None:
+        """Send OPTIONS to a target, unless one is under way; what comes of it is for health."""
+        place = place_of(target)
+        if place in self._probed:
+            return
+        request = options.probe(target, self._sent_by(target).partition(";")[0], self._token())
+        self._probed.add(place)
+        self._outbox.counts["probes"] += 1
+        self._next(Attempt(request, (target,), None, probe=True), now)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from dragoman.sip.check import Refusal, passed_through, refusal, syntax
 from dragoman.sip.client import Clients
+from dragoman.sip.credentials import Account
 from dragoman.sip.flow import (
     AckArrived,
     AckMissing,
@@ -20,6 +21,7 @@ from dragoman.sip.flow import (
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, Response, SipError, encode, parse, response_to
 from dragoman.sip.outbox import Limits, Outbox
+from dragoman.sip.route import Ours, arrived
 from dragoman.sip.server import Servers, ServerTransaction, fingerprint, key_of
 from dragoman.sip.transaction import InviteServer
 
@@ -59,6 +61,8 @@ class Endpoint:
         supported: Sequence[str] = (),
         limits: Limits | None = None,
         quiet: Callable[[Flow], bool] = lambda _: False,
+        accounts: Sequence[Account] = (),
+        ours: Ours = lambda _: False,
     ) -> None:
         """Serve the methods of `allow` and the extensions of `supported`.
 
@@ -66,15 +70,17 @@ class Endpoint:
         there are any (";alias"); `token` returns a new unguessable token; `screen` is asked about
         each new request before any state is made, and returns the status to refuse it with or None
         to admit it; `quiet` tells of a flow whether no refusal is to be heard on it.
+        Challenges are answered with `accounts`; a Route is taken away that `ours` says names us.
         """
         limits = limits or Limits()
         self._allow = tuple(allow)
         self._supported = frozenset(supported)
         self._screen = screen
+        self._ours = ours
         self._quiet = quiet
         self._outbox = Outbox()
         self._busy = Refusal(503, (("Retry-After", str(limits.retry_after)),))
-        self._clients = Clients(limits, self._outbox, sent_by, token)
+        self._clients = Clients(limits, self._outbox, sent_by, token, accounts)
         self._servers = Servers(limits, self._outbox, token().encode()[:64])
 
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
@@ -207,12 +213,13 @@ class Endpoint:
         if request.method == "ACK":
             self._acknowledge(request, key, flow)
             return
-        refused = self._judge(request, flow)
+        seen = arrived(request, self._ours)
+        refused = self._judge(seen, flow)
         if refused is not None:
             self._refuse(request, refused, flow)
         elif request.method == "CANCEL":
             self._cancel(request, flow)
-        elif not self._servers.open(request, key, flow, now):
+        elif not self._servers.open(seen, key, flow, now):
             self._refuse(request, self._busy, flow)
 
     def _judge(self, request: Request, flow: Flow) -> Refusal | None:

@@ -39,6 +39,9 @@ MAX_MESSAGE: Final = 65535
 
 _COPIES: Final = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
 _TRYING_COPIES: Final = _COPIES | {"Timestamp"}
+_DIALOG_COPIES: Final = _COPIES | {"Record-Route"}
+_DIALOGS: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY"})
+"""The methods whose success makes a dialog (§12.1, RFC 6665 §4.4.1, RFC 3515 §2.4.4)."""
 
 
 class Message:
@@ -306,12 +309,15 @@ def response_to(
 
     Via, From, To, Call-ID and CSeq are copied as they came, whatever of them there is; `to_tag`
     is added to a To that has none, except in a 100, which gets the request's Timestamp instead.
-    The reason is the standard's unless given. `headers` follow. Raises LocalError for a status
+    A response that makes a dialog has the request's Record-Route too (§12.1.1). The reason is the
+    standard's unless given. `headers` follow. Raises LocalError for a status
     out of range.
     """
     if not 100 <= status <= 699:
         raise LocalError(f"no such status: {status}")
     copied = _TRYING_COPIES if status == 100 else _COPIES
+    if request.method in _DIALOGS and 100 < status < 300:
+        copied = _DIALOG_COPIES
     answer = [header for header in request.headers if header[0] in copied]
     if to_tag is not None and status != 100 and not _has_to_tag(request):
         answer = [(n, f"{v};tag={to_tag}") if n == "To" else (n, v) for n, v in answer]

@@ -223,6 +223,10 @@ class Running:
         self._repeat_at = now + self._interval
         return self.waits.repeat
 
+    def stop_repeating(self) -> None:
+        """Stop the timer that repeats a message, for as long as the state wants the same one."""
+        self._repeat_at = None
+
     def stop(self, timer: Timer) -> None:
         """Stop the timer that ends the waiting, if it is this one."""
         if self.waits.final is timer:

@@ -1,0 +1,116 @@
+"""A request of ours on its way through the targets (RFC 3261 §17.1, RFC 3263 §4.3)."""
+
+from collections import deque
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING
+
+from dragoman.sip.locate import Target
+from dragoman.sip.message import Request, Response, encode
+from dragoman.sip.transaction import (
+    INVITE_CLIENT,
+    NON_INVITE_CLIENT,
+    Machine,
+    Running,
+    State,
+)
+
+if TYPE_CHECKING:
+    from dragoman.sip.credentials import Tries
+    from dragoman.sip.flow import RequestFailed, ResponseArrived
+    from dragoman.sip.health import Place
+
+
+class Attempt:
+    """One request of the user's on its way through the targets."""
+
+    __slots__ = (
+        "current",
+        "handle",
+        "kept",
+        "line",
+        "listening",
+        "over",
+        "probe",
+        "refused",
+        "request",
+        "rest",
+        "tried",
+        "tries",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        targets: Iterable[Target],
+        handle: Hashable,
+        *,
+        probe: bool = False,
+    ) -> None:
+        """Write `request`, which has no Via, once for all targets; a probe is nobody's."""
+        self.handle = handle
+        self.waiting = deque(targets)
+        self.tried: set[Place] = set()
+        self.refused: set[Place] = set()
+        self.probe = probe
+        self.tries: Tries | None = None
+        self.current: ClientTransaction | None = None
+        self.over: ClientTransaction | None = None
+        self.listening = 0
+        self.kept: ResponseArrived | RequestFailed | None = None
+        self.write(request)
+
+    def write(self, request: Request) -> None:
+        """Have `request` sent from now on."""
+        self.request = request
+        line, _, self.rest = encode(request).partition(b"\r\n")
+        self.line = line + b"\r\n"
+
+
+class ClientTransaction:
+    """One request as sent to one target."""
+
+    __slots__ = (
+        "attempt",
+        "data",
+        "heard",
+        "key",
+        "left",
+        "machine",
+        "place",
+        "request",
+        "running",
+        "sent_by",
+        "started",
+        "state",
+        "to",
+    )
+
+    place: "Place"
+
+    def __init__(self, key: str, attempt: Attempt, to: Target, sent_by: str, data: bytes) -> None:
+        """Begin with the bytes to be sent, which name `sent_by` in their Via."""
+        invite = attempt.request.method == "INVITE"
+        self.key = key
+        self.attempt = attempt
+        self.request = attempt.request
+        self.to = to
+        self.sent_by = sent_by
+        self.data = data
+        self.heard = False
+        self.left = False
+        self.started = 0.0
+        self.running = Running()
+        self.machine: Machine = INVITE_CLIENT if invite else NON_INVITE_CLIENT
+        self.state: State = self.machine.start
+
+
+def acknowledgement(transaction: ClientTransaction, response: Response) -> bytes:
+    """Return the ACK for a response of 300 or more to our INVITE (§17.1.1.3)."""
+    request = transaction.request
+    via = transaction.data.split(b"\r\n", 2)[1].decode().partition(": ")[2]
+    headers = [("Via", via), ("Max-Forwards", "70")]
+    headers += [header for header in request.headers if header[0] in {"From", "Call-ID", "Route"}]
+    headers.append(("To", response.get("To") or request.get("To") or ""))
+    headers.append(("CSeq", f"{request.cseq.number} ACK"))
+    return encode(Request("ACK", request.target, headers))
