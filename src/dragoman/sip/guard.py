@@ -103,14 +103,14 @@ class Rules:
 
 
 class Bucket:
-    """Tokens that come at a rate, up to two seconds' worth (at least one); rate 0 has no end."""
+    """Tokens that come at a rate; rate 0 has no end."""
 
     __slots__ = ("_at", "_left", "_most", "_rate")
 
-    def __init__(self, rate: float, now: float) -> None:
-        """Begin full."""
+    def __init__(self, rate: float, now: float, most: float = 0.0) -> None:
+        """Begin full: with `most` tokens, or with two seconds' worth and at least one."""
         self._rate = rate
-        self._most = self._left = max(1.0, 2 * rate)
+        self._most = self._left = most or max(1.0, 2 * rate)
         self._at = now
 
     def take(self, now: float) -> bool:
