@@ -5,6 +5,7 @@ import pytest
 from dragoman.bridge.directory import (
     ASKING,
     ASKING_ONE,
+    ASKING_RATE,
     ASKING_STRANGERS,
     DOUBTED,
     FAILED,
@@ -143,10 +144,12 @@ def test_what_strangers_claim_pushes_out_nothing_that_is_used() -> None:
     assert found.believes("sip.example", PROXY[0], 0.0, Asker(PROXY[0])) is Standing.UNKNOWN
     found.learn(look, frozenset({PROXY}), 0.0)
     for each in range(KNOWN + 1):
-        found.believes(f"{each}.example", STRANGER.address, 0.0, STRANGER)
-        found.learn(Look(Side.SIP, f"{each}.example"), frozenset({PROXY}), 0.0)
+        now = each / ASKING_RATE
+        found.believes(f"{each}.example", STRANGER.address, now, STRANGER)
+        found.learn(Look(Side.SIP, f"{each}.example"), frozenset({PROXY}), now)
+        found.learn(look, frozenset({PROXY}), now)
     assert len(found) == STRANGE + 1
-    assert found.believes("sip.example", PROXY[0], 1.0) is Standing.YES
+    assert found.believes("sip.example", PROXY[0], now) is Standing.YES
 
 
 def test_a_claim_that_failed_is_asked_about_again_within_the_minute() -> None:
@@ -167,7 +170,22 @@ def test_a_strangers_question_about_a_domain_in_use_takes_nothing_from_it() -> N
     found.learn(look, frozenset({PROXY}), 0.0)
     assert found.believes("sip.example", STRANGER.address, FRESH, STRANGER) is Standing.NO
     found.learn(look, frozenset({PROXY}), FRESH)
-    for each in range(STRANGE + 1):
+    for each in range(ASKING_STRANGERS - 1):
         found.believes(f"{each}.example", STRANGER.address, FRESH, STRANGER)
         found.learn(Look(Side.SIP, f"{each}.example"), frozenset(), FRESH)
+    assert list(found._facts) == [look]
     assert found.believes("sip.example", PROXY[0], FRESH + 1) is Standing.YES
+
+
+@pytest.mark.spec("NET-38")
+def test_strangers_have_so_many_questions_a_second_and_the_familiar_have_not() -> None:
+    found = directory()
+    for each in range(ASKING_STRANGERS):
+        asker = Asker(f"203.0.113.{each}")
+        assert found.believes(f"{each}.example", asker.address, 0.0, asker) is Standing.UNKNOWN
+        found.learn(Look(Side.SIP, f"{each}.example"), frozenset(), 0.0)
+    assert found.believes("a.example", STRANGER.address, 0.0, STRANGER) is Standing.UNANSWERED
+    assert found.believes("a.example", PROXY[0], 0.0, Asker(PROXY[0], True)) is Standing.UNKNOWN
+    later = 1 / ASKING_RATE
+    assert found.believes("b.example", STRANGER.address, later, STRANGER) is Standing.UNKNOWN
+    assert found.believes("c.example", STRANGER.address, later, STRANGER) is Standing.UNANSWERED

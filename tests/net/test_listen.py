@@ -162,6 +162,15 @@ def test_a_full_gate_lets_the_next_one_in_for_the_one_that_is_silent_longest() -
     assert not first.gone
 
 
+@pytest.mark.spec("NET-38")
+def test_so_many_are_let_in_a_second() -> None:
+    now = [0.0]
+    gate = Gate(rate=3, clock=lambda: now[0])
+    assert [gate.enter(f"192.0.2.{number}") for number in range(4)] == [True, True, True, False]
+    now[0] = 0.4
+    assert [gate.enter(f"192.0.2.{number}") for number in range(2)] == [True, False]
+
+
 def test_a_gate_full_of_those_who_are_served_is_closed() -> None:
     gate = Gate(most=2)
     for number in range(2):

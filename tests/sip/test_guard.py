@@ -90,6 +90,21 @@ def test_an_address_that_many_share_is_refused_for_the_one_domain_only() -> None
     assert watch.hears(asks(domain="bad.example"), PROXY) == 403
 
 
+def test_what_is_over_is_forgotten_so_that_nobody_pays_for_it() -> None:
+    watch = Watch()
+    watch.guard.believed(PROXY, watch.now)
+    watch.guard.refused(PROXY, "bad.example", watch.now + 30)
+    watch.guard.refused(PROXY, "worse.example", watch.now + 40)
+    watch.now += 35
+    assert watch.hears(asks(domain="good.example"), PROXY) is None
+    assert watch.hears(asks(domain="bad.example"), PROXY) is None
+    assert watch.hears(asks(domain="worse.example"), PROXY) == 403
+    assert watch.guard.describe()["refused"] == 1
+    watch.now += 5
+    assert watch.hears(asks(domain="good.example"), PROXY) is None
+    assert watch.guard.describe()["refused"] == 0
+
+
 def test_an_asserted_identity_has_to_be_looked_at() -> None:
     watch = Watch()
     watch.guard.refused(STRANGER, "b.example", watch.now + 30)

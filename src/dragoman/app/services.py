@@ -1,6 +1,7 @@
 """A gateway put together from a configuration: sockets, cores, services; and run until a stop."""
 
 import asyncio
+import gc
 import ipaddress
 import os
 import resource
@@ -377,6 +378,8 @@ async def _serve(configuration: Configuration) -> int:
     gateway = Gateway(configuration, DnsResolver(configuration.dns.servers), tap)
     try:
         await gateway.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: no collection has to look at it again
         await stopping.wait()
         log.info("stopping")
     finally:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
+from dragoman.sip.guard import Bucket
+
 FRESH: Final = 60.0
 """Seconds until an answer is asked for again."""
 STALE: Final = 600.0
@@ -28,6 +30,8 @@ STRANGE: Final = 2048
 """How many answers are kept that only strangers wanted."""
 ASKING_STRANGERS: Final = 192
 """How many questions of strangers may be open."""
+ASKING_RATE: Final = 20.0
+"""Questions of strangers a second, all together: each is several to the name servers."""
 ASKING_ONE: Final = 32
 """How many questions on behalf of one address may be open."""
 DOUBTED: Final = 30.0
@@ -116,6 +120,7 @@ class Directory:
         self._strange: OrderedDict[Look, _Fact] = OrderedDict()
         self._asking: dict[Look, Asker | None] = {}
         self._askers: Counter[str] = Counter()
+        self._rate = Bucket(ASKING_RATE, 0.0, ASKING_STRANGERS)
         self._wanted: list[Look] = []
 
     def __len__(self) -> int:
@@ -210,14 +215,14 @@ class Directory:
         """Return what the DNS said, or that it has not, and have it asked where that is due."""
         fact = self._facts.get(look) or self._strange.get(look)
         if fact is None or now >= fact.end:
-            return Standing.UNKNOWN if self._want(look, asker) else Standing.UNANSWERED
+            return Standing.UNKNOWN if self._want(look, asker, now) else Standing.UNANSWERED
         if not fact.answered:
             return Standing.UNANSWERED
         if now >= fact.ask_at:
-            self._want(look, asker)
+            self._want(look, asker, now)
         return fact
 
-    def _want(self, look: Look, asker: Asker | None) -> bool:
+    def _want(self, look: Look, asker: Asker | None, now: float) -> bool:
         """Have the question asked; tell whether it is being asked."""
         if look in self._asking:
             return True
@@ -226,6 +231,8 @@ class Directory:
         if asker is not None:
             crowded = not asker.familiar and self._askers.total() >= ASKING_STRANGERS
             if crowded or self._askers[asker.address] >= ASKING_ONE:
+                return False
+            if not asker.familiar and not self._rate.take(now):
                 return False
             self._askers[asker.address] += 1
         self._asking[look] = asker

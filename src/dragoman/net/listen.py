@@ -4,6 +4,7 @@ import asyncio
 import errno
 import ipaddress
 import socket
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ from typing import Final, Protocol, Self, cast
 from dragoman.errors import LocalError
 from dragoman.net.addresses import plain
 from dragoman.net.driver import StreamDriver
+from dragoman.sip.guard import Bucket
 
 BACKLOG: Final = 128
 """Connections that may wait; the loop takes all of them in one turn."""
+RATE: Final = 500.0
+"""Connections a second that are let in: more would take the time that others need."""
 LOOKS: Final = 64
 """Connections that are looked at, at most, to find one that can go."""
 REASONS: Final = {
@@ -128,8 +132,20 @@ class Gate:
     closed for the new one, so that nobody locks others out by doing nothing.
     """
 
-    def __init__(self, most: int = 4096, most_per_address: int = 64) -> None:
-        """Admit `most` connections, `most_per_address` of them from the same place."""
+    def __init__(
+        self,
+        most: int = 4096,
+        most_per_address: int = 64,
+        *,
+        rate: float = RATE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Admit `most` connections, `most_per_address` of them from the same place.
+
+        No more than `rate` are let in a second, and once as many at once.
+        """
+        self._clock = clock
+        self._rate = Bucket(rate, clock(), rate)
         self._most = most
         self._most_per_address = most_per_address
         self._inside: Counter[str] = Counter()
@@ -142,7 +158,8 @@ class Gate:
         """Admit one more from `address`, unless that is too many."""
         place = _neighbourhood(address)
         crowded = self._inside[place] >= self._most_per_address
-        if crowded or (self._open >= self._most and not self._make_room()):
+        too_fast = crowded or not self._rate.take(self._clock())
+        if too_fast or (self._open >= self._most and not self._make_room()):
             self._refused += 1
             if not self._inside[place]:
                 del self._inside[place]

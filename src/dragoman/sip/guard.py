@@ -103,14 +103,14 @@ class Rules:
 
 
 class Bucket:
-    """Tokens that come at a rate, up to two seconds' worth (at least one); rate 0 has no end."""
+    """Tokens that come at a rate; rate 0 has no end."""
 
     __slots__ = ("_at", "_left", "_most", "_rate")
 
-    def __init__(self, rate: float, now: float) -> None:
-        """Begin full."""
+    def __init__(self, rate: float, now: float, most: float = 0.0) -> None:
+        """Begin full: with `most` tokens, or with two seconds' worth and at least one."""
         self._rate = rate
-        self._most = self._left = max(1.0, 2 * rate)
+        self._most = self._left = most or max(1.0, 2 * rate)
         self._at = now
 
     def take(self, now: float) -> bool:
@@ -242,6 +242,7 @@ class Guard:
             if len(self._refused) > MOST_REFUSED:
                 self._refused.popitem(last=False)
         domains[domain.lower()] = until
+        domains.move_to_end(domain.lower())
         if len(domains) > MOST_DOMAINS:
             domains.popitem(last=False)
 
@@ -300,14 +301,12 @@ class Guard:
     def _is_refused(self, seen: Glance, address: str, now: float) -> bool:
         """Tell whether that address is known not to be believed about the sender's domain."""
         domains = self._refused.get(address)
-        if domains is None or seen.asserted or (until := domains.get(seen.domain)) is None:
+        if domains is None:
             return False
-        if until > now:
-            return True
-        del domains[seen.domain]
-        if not domains:
+        if domains[next(reversed(domains))] <= now:  # the latest of them, so all are over
             del self._refused[address]
-        return False
+            return False
+        return not seen.asserted and domains.get(seen.domain, 0.0) > now
 
     def _scanner(
         self, seen: Glance, source: Place, sign: Sign, stranger: _Source, now: float
