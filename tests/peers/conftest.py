@@ -15,7 +15,7 @@ import pytest
 from tests.peers.hosts import LAB, PATIENCE, Gateway, Program, forget_state, wait_until
 
 NEEDED: Final = (
-    *("ip", "openssl", "unbound", "prosody", "ejabberdctl", "kamailio", "rtpengine"),
+    *("ip", "iptables", "openssl", "unbound", "prosody", "ejabberdctl", "kamailio", "rtpengine"),
     *("baresip", "linphone-daemon", "sipp"),
 )
 LOCK: Final = Path("/run/lock/dragoman-lab")

@@ -16,6 +16,8 @@ from typing import Any, Final, Self, TypeVar
 T = TypeVar("T")
 
 LAB: Final = Path(__file__).resolve().parent.parent / "lab"
+SOURCE: Final = LAB.parent.parent / "src"
+"""What the gateway is run from, also where another copy of it is installed."""
 START_SECONDS: Final = 20
 STOP_SECONDS: Final = 20
 PATIENCE: Final = 20
@@ -97,16 +99,16 @@ class Program:
             lambda: f"{pattern!r} is not in:\n{self.said()[-3000:]}",
         )
 
+    def events(self) -> list[dict[str, Any]]:
+        """Return what it has printed so far of events, each a JSON object on a line."""
+        lines = self.said().splitlines()
+        return [json.loads(each) for each in lines if each.startswith("{") and each.endswith("}")]
+
     def hears(self, seconds: float = PATIENCE, **expected: str) -> dict[str, Any]:
         """Return the first event (a JSON object a line) that has all that is `expected`."""
 
         def found() -> dict[str, Any] | None:
-            for line in self.said().splitlines():
-                if line.startswith("{") and line.endswith("}"):
-                    event = json.loads(line)
-                    if expected.items() <= event.items():
-                        return dict(event)
-            return None
+            return next((each for each in self.events() if expected.items() <= each.items()), None)
 
         return wait_until(
             found, seconds, lambda: f"no event has {expected} in:\n{self.said()[-3000:]}"
@@ -146,7 +148,8 @@ class Gateway(Program):
         """Start it with no configuration but the `arguments` and `environment` given."""
         beside = Path(sys.executable).with_name("dragoman")
         command = [beside] if beside.exists() else [sys.executable, "-m", "dragoman"]
-        super().__init__("gw", *command, "run", *arguments, environment=environment)
+        ours = {"PYTHONPATH": str(SOURCE), **(environment or {})}
+        super().__init__("gw", *command, "run", *arguments, environment=ours)
         try:
             wait_until(self._listens, START_SECONDS, lambda: f"not listening:\n{self.said()}")
         except BaseException:
