@@ -19,8 +19,9 @@ RUN = Path("/run/lab")
 CONF = RUN / "conf"                     # a copy of conf/, for daemons that are not root
 TLS = RUN / "tls"
 ETC = RUN / "etc"                       # what every host sees over /etc
-GW_ETC = RUN / "gw" / "etc"             # and the gateway: the same, and its own /etc/dragoman
-GW_STATE = RUN / "gw" / "state"         # what the gateway's host sees as GW_HOME
+GATEWAYS = ("gw", "gw2")                # they see the same, and of their own:
+GW_CERTIFICATES = "etc/dragoman/certs"  # /etc/dragoman/certs, which is this under RUN / HOST
+GW_STATE = "state"                      # GW_HOME
 GW_HOME = Path("/var/lib/dragoman")
 GW_PLACES = (Path("/etc/dragoman"), GW_HOME)
 NETNS_ETC = Path("/etc/netns")
@@ -31,6 +32,7 @@ HOSTS = {
     "dns": f"{NET}.2",
     "gw": f"{NET}.10",                  # the gateway under test
     "media": f"{NET}.11",               # rtpengine
+    "gw2": f"{NET}.12",                 # a second gateway, for loops
     "prosody": f"{NET}.20",             # xmpp.example
     "ejabberd": f"{NET}.21",            # jabber.example
     "selfsigned": f"{NET}.22",          # selfsigned.example (Prosody)
@@ -56,7 +58,8 @@ CERTIFICATES = {
     # The gateway stands for the SIP domains on XMPP and for the XMPP domains on SIP.
     "gw": ["gw.lab.example", "sip.example", "*.sip.example", "sips.example",
            "xmpp.example", "*.xmpp.example", "jabber.example", "*.jabber.example",
-           "selfsigned.example", "*.broken.example"],
+           "selfsigned.example", "*.broken.example", "*.mirror.example",
+           "*.sipp.example"],
 }
 
 SELFSIGNED = ["selfsigned.example", "*.selfsigned.example"]
@@ -345,8 +348,8 @@ def run(*command, check=True):
 
 def inside(host, command):
     words = [str(word) for word in command]
-    if host == "gw":                    # its mounts are its own: `ip netns exec` sees to that
-        script = f'mount --bind {GW_STATE} {GW_HOME} && exec "$@"'
+    if host in GATEWAYS:                # its mounts are its own: `ip netns exec` sees to that
+        script = f'mount --bind {RUN / host / GW_STATE} {GW_HOME} && exec "$@"'
         words = ["sh", "-c", script, "sh", *words]
     return ["ip", "netns", "exec", f"lab-{host}", *words]
 
@@ -389,10 +392,11 @@ def make_files():
     (ETC / "resolv.conf").write_text(f"nameserver {HOSTS['dns']}\n")
     (ETC / "hosts").write_text(f"127.0.0.1 localhost {os.uname().nodename}\n")
     shutil.copytree("/etc/ssl", ETC / "ssl", symlinks=True)
-    GW_ETC.mkdir(parents=True)
-    for path in ETC.iterdir():
-        (GW_ETC / path.name).symlink_to(path)
-    GW_STATE.mkdir(mode=0o700)
+    for host in GATEWAYS:
+        (RUN / host / GW_CERTIFICATES).mkdir(parents=True)
+        for path in ETC.iterdir():
+            (RUN / host / "etc" / path.name).symlink_to(path)
+        (RUN / host / GW_STATE).mkdir(mode=0o700)
     make_places()
 
 
@@ -468,11 +472,10 @@ def make_certificates():
         certificate(f"{name}-server-only", names, *signer, purposes="serverAuth")
         certificate(f"{name}-expired", names, *signer)
         expire(f"{name}-expired", () if signer else ("-selfsign",))
-    certificates = GW_ETC / "dragoman" / "certs"
-    certificates.mkdir(parents=True)
-    for kind in ("crt", "key"):
-        shutil.copy(TLS / f"gw.{kind}", certificates)
-    (certificates / "gw.key").chmod(0o600)
+    for host in GATEWAYS:
+        for kind in ("crt", "key"):
+            shutil.copy(TLS / f"gw.{kind}", RUN / host / GW_CERTIFICATES)
+        (RUN / host / GW_CERTIFICATES / "gw.key").chmod(0o600)
     for flaw in FLAWS:                          # the gateway's, each in a folder of its own
         (RUN / "gw" / flaw).mkdir()
         for kind in ("crt", "key"):
@@ -516,7 +519,7 @@ def make_network():
     for host, address in HOSTS.items():
         name = f"lab-{host}"
         run("ip", "netns", "add", name)
-        (NETNS_ETC / name).symlink_to(GW_ETC if host == "gw" else ETC)
+        (NETNS_ETC / name).symlink_to(RUN / host / "etc" if host in GATEWAYS else ETC)
         run("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
         run(*switch, "link", "add", host, "type", "veth", "peer", "name", "eth0", "netns", name)
         run(*switch, "link", "set", host, "master", "bridge", "up")

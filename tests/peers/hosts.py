@@ -140,16 +140,20 @@ class Program:
 
 
 class Gateway(Program):
-    """`dragoman run` on the host gw, listening once made."""
+    """`dragoman run` on the host gw, or another, listening once made."""
 
     def __init__(
-        self, *arguments: str | Path, environment: Mapping[str, str] | None = None
+        self,
+        *arguments: str | Path,
+        environment: Mapping[str, str] | None = None,
+        host: str = "gw",
     ) -> None:
         """Start it with no configuration but the `arguments` and `environment` given."""
         beside = Path(sys.executable).with_name("dragoman")
         command = [beside] if beside.exists() else [sys.executable, "-m", "dragoman"]
         ours = {"PYTHONPATH": str(SOURCE), **(environment or {})}
-        super().__init__("gw", *command, "run", *arguments, environment=ours)
+        self._host = host
+        super().__init__(host, *command, "run", *arguments, environment=ours)
         try:
             wait_until(self._listens, START_SECONDS, lambda: f"not listening:\n{self.said()}")
         except BaseException:
@@ -159,7 +163,7 @@ class Gateway(Program):
     def _listens(self) -> bool | None:
         assert self.alive, f"the gateway ended:\n{self.said()[-3000:]}"
         for protocol, ports in LISTENS.items():
-            sockets = run("gw", "ss", "-Hlnp", f"--{protocol}").decode()
+            sockets = run(self._host, "ss", "-Hlnp", f"--{protocol}").decode()
             ours = [line for line in sockets.splitlines() if f"pid={self.pid}," in line]
             if not all(re.search(rf":{port}\s", "\n".join(ours)) for port in ports):
                 return None
@@ -184,9 +188,9 @@ class Gateway(Program):
         self.wait(STOP_SECONDS)
 
 
-def forget_state() -> None:
-    """Empty the state folder of the gateway's host."""
-    run("gw", "find", "/var/lib/dragoman", "-mindepth", "1", "-delete")
+def forget_state(host: str = "gw") -> None:
+    """Empty the state folder of a gateway's host."""
+    run(host, "find", "/var/lib/dragoman", "-mindepth", "1", "-delete")
 
 
 def sip_message(
@@ -199,9 +203,9 @@ def sip_message(
 
 
 def raw(
-    port: int, kind: str, data: bytes, *options: str, host: str = "carol"
+    port: int, kind: str, data: bytes, *options: str, host: str = "carol", to: str = "gw"
 ) -> tuple[bool, bytes]:
     """Send bytes to a port of the gateway; return whether it hung up, and what it said."""
-    address = ["gw.lab.example", str(port), kind, *options]
+    address = [f"{to}.lab.example", str(port), kind, *options]
     first, _, rest = run(host, "raw", *address, data=data).partition(b"\n")
     return bool(json.loads(first)["closed"]), rest
