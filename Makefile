@@ -7,7 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A loop that hangs while it closes can be ended from outside only.
-PYTEST := timeout --foreground --kill-after=30 1200 $(BIN)/python -m pytest
+PYTEST := timeout --foreground --kill-after=30 1800 $(BIN)/python -m pytest
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header pyproject.toml --group install
 

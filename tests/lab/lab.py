@@ -178,6 +178,7 @@ MODES = {
     "dialback-only": UNSIGNED,
     "direct-tls-only": DIRECT,
     "no-tls": PLAIN,
+    "no-acks": {"prosody.cfg.lua": {' "smacks";': ""}},
     **{flaw: {f"{host}.{kind}": {f"tls/{host}.": f"tls/{host}-{flaw}."}
               for host, kind in (("prosody", "cfg.lua"), ("selfsigned", "cfg.lua"),
                                  ("ejabberd", "yml"))}

@@ -6,7 +6,6 @@ compares.
 """
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 
 from tests.peers.conftest import Start
 from tests.peers.evidence import crossing, end_of
-from tests.peers.hosts import LAB, Gateway, Program, forget_state, wait_until
+from tests.peers.hosts import Gateway, Program, forget_state, wait_until
 
 DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "federation.md"
 BEGIN: Final = "<!-- from here: written by `make federation-table` -->\n"
@@ -161,18 +160,6 @@ def phone(lab: None) -> Iterator[Program]:
     with Program("carol", "sip_user", "carol", "900") as registered:
         registered.says("registered successfully")
         yield registered
-
-
-@pytest.fixture(scope="module")
-def servers(lab: None) -> Iterator[Callable[[str], None]]:
-    def put(mode: str) -> None:
-        done = subprocess.run(
-            [LAB / "mode", mode], capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr
-
-    yield put
-    put("normal")
 
 
 @pytest.fixture(scope="module")
