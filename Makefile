@@ -7,17 +7,19 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A loop that hangs while it closes can be ended from outside only.
-PYTEST := timeout --foreground --kill-after=30 1200 $(BIN)/python -m pytest
+PYTEST := timeout --foreground --kill-after=30 1800 $(BIN)/python -m pytest
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header pyproject.toml --group install
 
-.PHONY: help demo test lint types unit talks peers peer-packages bench conformance fuzz lock clean
+.PHONY: help demo test lint types unit talks peers peer-packages federation-table bench conformance \
+	fuzz lock clean
 
 help:
 	@echo "make demo          two people talk through a gateway, nothing else installed"
 	@echo "make test          lint, types and every test; real peers where the machine allows"
 	@echo "make lint types unit talks peers     its parts"
 	@echo "make conformance   which rows of docs/interworking are proved; writes docs/standards.md"
+	@echo "make federation-table        how messages cross to real servers; writes docs/federation.md"
 	@echo "make bench         how fast; ARGS=--quick for half a minute"
 	@echo "make fuzz          garbage for every parser; RUNS=$(RUNS)"
 	@echo "make lock          pin what pyproject.toml asks for (needs uv)"
@@ -48,6 +50,9 @@ talks: .venv/test.stamp
 
 peers: .venv/test.stamp peer-packages
 	$(PYTEST) -rs tests/peers
+
+federation-table: .venv/test.stamp peer-packages
+	WRITE_TABLE=1 $(PYTEST) -rs tests/peers/test_modes.py
 
 # Peers are optional: what they lack is said here, and again by pytest, which skips them.
 peer-packages:

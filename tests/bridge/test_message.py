@@ -361,12 +361,12 @@ def test_a_failure_comes_back_once_with_the_original_id(
     assert StanzaError.parse(error).condition == condition
 
 
-def test_the_fifty_second_message_to_one_user_comes_back() -> None:
+def test_one_message_too_many_to_one_user_comes_back() -> None:
     found, ports = service()
-    for number in range(52):
+    for number in range(1002):
         found.on_stanza(stanza(id=str(number)), 0.0)
     [error] = ports.stanzas
-    assert error.get("id") == "51"
+    assert error.get("id") == "1001"
     assert StanzaError.parse(error).condition is Condition.RESOURCE_CONSTRAINT
 
 

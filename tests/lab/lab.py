@@ -19,8 +19,9 @@ RUN = Path("/run/lab")
 CONF = RUN / "conf"                     # a copy of conf/, for daemons that are not root
 TLS = RUN / "tls"
 ETC = RUN / "etc"                       # what every host sees over /etc
-GW_ETC = RUN / "gw" / "etc"             # and the gateway: the same, and its own /etc/dragoman
-GW_STATE = RUN / "gw" / "state"         # what the gateway's host sees as GW_HOME
+GATEWAYS = ("gw", "gw2")                # they see the same, and of their own:
+GW_CERTIFICATES = "etc/dragoman/certs"  # /etc/dragoman/certs, which is this under RUN / HOST
+GW_STATE = "state"                      # GW_HOME
 GW_HOME = Path("/var/lib/dragoman")
 GW_PLACES = (Path("/etc/dragoman"), GW_HOME)
 NETNS_ETC = Path("/etc/netns")
@@ -31,6 +32,7 @@ HOSTS = {
     "dns": f"{NET}.2",
     "gw": f"{NET}.10",                  # the gateway under test
     "media": f"{NET}.11",               # rtpengine
+    "gw2": f"{NET}.12",                 # a second gateway, for loops
     "prosody": f"{NET}.20",             # xmpp.example
     "ejabberd": f"{NET}.21",            # jabber.example
     "selfsigned": f"{NET}.22",          # selfsigned.example (Prosody)
@@ -56,11 +58,18 @@ CERTIFICATES = {
     # The gateway stands for the SIP domains on XMPP and for the XMPP domains on SIP.
     "gw": ["gw.lab.example", "sip.example", "*.sip.example", "sips.example",
            "xmpp.example", "*.xmpp.example", "jabber.example", "*.jabber.example",
-           "selfsigned.example", "*.broken.example"],
+           "selfsigned.example", "*.broken.example", "*.mirror.example",
+           "*.sipp.example"],
 }
 
+SELFSIGNED = ["selfsigned.example", "*.selfsigned.example"]
+
+# Who also has a certificate that ended long ago, one with another name, one for servers only.
+FLAWS = ("expired", "wrong-name", "server-only")
+FLAWED = ("prosody", "ejabberd", "selfsigned", "gw")
+
 PACKAGES = {
-    "the lab": "iproute2 procps openssl unbound bind9-dnsutils",
+    "the lab": "iproute2 iptables procps openssl unbound bind9-dnsutils",
     "servers": "prosody prosody-modules lua-unbound ejabberd kamailio"
                " kamailio-presence-modules kamailio-tls-modules kamailio-extra-modules"
                " rtpengine-daemon",
@@ -90,8 +99,8 @@ class Service:
             subprocess.Popen(inside(self.host, self.command), stdin=subprocess.DEVNULL,
                              stdout=log, stderr=log, start_new_session=True, cwd="/")
 
-    def listens(self):
-        protocol, number = self.port.split()
+    def listens(self, port=""):
+        protocol, number = (port or self.port).split()
         sockets = run(*inside(self.host, ["ss", "-Hln", f"--{protocol}", f"sport = :{number}"]))
         return bool(sockets.strip())
 
@@ -112,6 +121,72 @@ SERVICES = [
             f"--interface={HOSTS['media']}", f"--listen-ng={HOSTS['media']}:2223",
             "--port-min=30000", "--port-max=30999"),
 ]
+
+
+# The modes of the XMPP servers: what is written instead of what in a file of conf/, or the change
+# for each of several files, by a function of their text.  In "normal" nothing is.
+
+UNSIGNED = {                            # nobody knows the other's authority
+    "prosody.cfg.lua": {
+        "tls/prosody.": "tls/prosody-unsigned.",
+        'cafile = "/run/lab/tls/ca.crt"': 'cafile = "/run/lab/tls/prosody-unsigned.crt";'
+                                          ' capath = "/run/lab/none"',
+        "s2s_secure_auth = true": "s2s_secure_auth = false",
+    },
+    "selfsigned.cfg.lua": {
+        'selfsigned.key";': 'selfsigned.key"; cafile = "/run/lab/tls/selfsigned.crt";'
+                            ' capath = "/run/lab/none";',
+    },
+    "ejabberd.yml": {
+        "tls/ejabberd.": "tls/ejabberd-unsigned.",
+        "ca_file: /run/lab/etc/ssl/certs/ca-certificates.crt":
+            "ca_file: /run/lab/tls/ejabberd-unsigned.crt",
+    },
+}
+PLAIN = {                               # neither offers TLS to servers nor takes it
+    "prosody.cfg.lua": {
+        "s2s_require_encryption = true": "s2s_require_encryption = false\n"
+                                         "s2s_allow_encryption = false",
+        "s2s_secure_auth = true": "s2s_secure_auth = false",
+        "s2s_direct_tls_ports = { 5270 }": "s2s_direct_tls_ports = { }",
+    },
+    "selfsigned.cfg.lua": {
+        "s2s_require_encryption = true": "s2s_require_encryption = false\n"
+                                         "s2s_allow_encryption = false",
+        "s2s_direct_tls_ports = { 5270 }": "s2s_direct_tls_ports = { }",
+    },
+    "ejabberd.yml": {
+        "s2s_use_starttls: required": "s2s_use_starttls: false",
+        "  - {port: 5270, module: ejabberd_s2s_in, tls: true}\n": "",
+    },
+}
+STARTTLS_RECORD = "_xmpp-server._tcp            SRV"
+DIRECT = {                              # the port and the record for STARTTLS are not there
+    "prosody.cfg.lua": {"s2s_direct_tls_ports": "s2s_ports = { }\ns2s_direct_tls_ports"},
+    "selfsigned.cfg.lua": {"s2s_direct_tls_ports": "s2s_ports = { }\ns2s_direct_tls_ports"},
+    "ejabberd.yml": {"  - {port: 5269, module: ejabberd_s2s_in}\n": ""},
+    **{f"zones/{domain}.example.zone": {STARTTLS_RECORD: f"; {STARTTLS_RECORD}"}
+       for domain in ("xmpp", "jabber", "selfsigned", "sip")},
+}
+NO_DIALBACK = {
+    "prosody.cfg.lua": {' "dialback";': ""},
+    "selfsigned.cfg.lua": {' "dialback";': ""},
+    "ejabberd.yml": {"  mod_s2s_dialback: {}\n": ""},
+}
+MODES = {
+    "normal": {},
+    "external-only": NO_DIALBACK,
+    "dialback-only": UNSIGNED,
+    "direct-tls-only": DIRECT,
+    "no-tls": PLAIN,
+    "no-acks": {"prosody.cfg.lua": {' "smacks";': ""}},
+    **{flaw: {f"{host}.{kind}": {f"tls/{host}.": f"tls/{host}-{flaw}."}
+              for host, kind in (("prosody", "cfg.lua"), ("selfsigned", "cfg.lua"),
+                                 ("ejabberd", "yml"))}
+       for flaw in FLAWS},
+}
+XMPP_SERVERS = ("prosody", "selfsigned", "ejabberd")
+MODE = RUN / "mode"                     # which is in force
 
 
 # -- the commands ----------------------------------------------------------------
@@ -177,8 +252,9 @@ def up():
         make_files()
         make_certificates()
         make_network()
-        start_services()
+        start_services(SERVICES)
         make_users()
+        MODE.write_text("normal")
     except LabError as error:
         down()
         sys.exit(f"lab: {error}")
@@ -190,11 +266,7 @@ def down():
     """Stop every process on the lab's hosts and remove the hosts; the logs stay."""
     need_root()
     names = namespaces()
-    for signal_, patience in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
-        deadline = time.monotonic() + patience
-        if signal_processes(names, signal_):
-            while processes(names) and time.monotonic() < deadline:
-                time.sleep(0.05)
+    stop_processes(names)
     for name in names:
         run("ip", "netns", "del", name)
         (NETNS_ETC / name).unlink(missing_ok=True)
@@ -210,6 +282,7 @@ def status():
     names = namespaces()
     if not names:
         sys.exit("lab is down")
+    mode_ = MODE.read_text()
     services = {service.host: service for service in SERVICES}
     good = True
     for host, address in HOSTS.items():
@@ -220,8 +293,27 @@ def status():
             good = good and listens
             state = f"listens on {service.port}" if listens else f"IS DOWN, see {service.log}"
         print(f"{host:11} {address:14} {len(processes([f'lab-{host}'])):2} processes  {state}")
-    if not good:
+    print(f"XMPP servers in the mode {mode_!r}")
+    if not good or mode_ != "normal":
         sys.exit(1)
+
+
+def mode(arguments):
+    """Restart the XMPP servers, configured as MODE says, and have changed zones read."""
+    need_root()
+    if len(arguments) != 1 or arguments[0] not in MODES:
+        sys.exit(f"usage: tests/lab/mode MODE   with MODE one of {' '.join(MODES)}")
+    if not namespaces():
+        sys.exit("lab: it is down; run tests/lab/up first")
+    try:
+        MODE.write_text("between two")
+        configure(MODES[arguments[0]])
+        stop_processes([f"lab-{host}" for host in XMPP_SERVERS])
+        start_services([each for each in SERVICES if each.host in XMPP_SERVERS],
+                       "tcp 5270" if arguments[0] == "direct-tls-only" else "")
+        MODE.write_text(arguments[0])
+    except LabError as error:
+        sys.exit(f"lab: {error}")
 
 
 def exec_(arguments):
@@ -258,8 +350,8 @@ def run(*command, check=True):
 
 def inside(host, command):
     words = [str(word) for word in command]
-    if host == "gw":                    # its mounts are its own: `ip netns exec` sees to that
-        script = f'mount --bind {GW_STATE} {GW_HOME} && exec "$@"'
+    if host in GATEWAYS:                # its mounts are its own: `ip netns exec` sees to that
+        script = f'mount --bind {RUN / host / GW_STATE} {GW_HOME} && exec "$@"'
         words = ["sh", "-c", script, "sh", *words]
     return ["ip", "netns", "exec", f"lab-{host}", *words]
 
@@ -271,6 +363,14 @@ def namespaces():
 
 def processes(names):
     return [int(pid) for name in names for pid in run("ip", "netns", "pids", name).split()]
+
+
+def stop_processes(names):
+    for signal_, patience in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+        deadline = time.monotonic() + patience
+        if signal_processes(names, signal_):
+            while processes(names) and time.monotonic() < deadline:
+                time.sleep(0.05)
 
 
 def signal_processes(names, number):
@@ -294,11 +394,34 @@ def make_files():
     (ETC / "resolv.conf").write_text(f"nameserver {HOSTS['dns']}\n")
     (ETC / "hosts").write_text(f"127.0.0.1 localhost {os.uname().nodename}\n")
     shutil.copytree("/etc/ssl", ETC / "ssl", symlinks=True)
-    GW_ETC.mkdir(parents=True)
-    for path in ETC.iterdir():
-        (GW_ETC / path.name).symlink_to(path)
-    GW_STATE.mkdir(mode=0o700)
+    for host in GATEWAYS:
+        (RUN / host / GW_CERTIFICATES).mkdir(parents=True)
+        for path in ETC.iterdir():
+            (RUN / host / "etc" / path.name).symlink_to(path)
+        (RUN / host / GW_STATE).mkdir(mode=0o700)
     make_places()
+
+
+def configure(changes):
+    """Write the files that any mode changes: as they are in conf/, with these `changes`."""
+    written = {file for each in MODES.values() for file in each}
+    for file in sorted(written):
+        text = (SOURCE / "conf" / file).read_text()
+        for old, new in changes.get(file, {}).items():
+            if old not in text:
+                raise LabError(f"conf/{file} has no {old!r}")
+            text = text.replace(old, new)
+        if text == (CONF / file).read_text():
+            continue
+        (CONF / file).write_text(text)
+        if file.startswith("zones/"):
+            read_zone(Path(file).stem)
+
+
+def read_zone(name):
+    """Have a zone that was changed read again, and forget what was answered from it."""
+    for word in ("auth_zone_reload", "flush_zone"):
+        run(*inside("dns", ["unbound-control", "-c", CONF / "unbound.conf", word, name]))
 
 
 def make_places():
@@ -327,31 +450,64 @@ def make_certificates():
     TLS.mkdir()
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 
-    def certificate(name, names, *signer):
+    def certificate(name, names, *signer, purposes="serverAuth,clientAuth"):
         alternatives = ",".join(f"DNS:{each}" for each in names)
         run("openssl", "req", "-x509", *key, *signer, "-days", "365",
             "-subj", f"/CN={names[0]}", "-addext", f"subjectAltName={alternatives}",
             "-addext", "basicConstraints=critical,CA:FALSE",
-            "-addext", "extendedKeyUsage=serverAuth,clientAuth",
+            "-addext", f"extendedKeyUsage={purposes}",
             "-keyout", TLS / f"{name}.key", "-out", TLS / f"{name}.crt")
         (TLS / f"{name}.key").chmod(0o644)      # for daemons that are not root; a test key
 
     run("openssl", "req", "-x509", *key, "-days", "365", "-subj", "/CN=Lab CA",
         "-keyout", TLS / "ca.key", "-out", TLS / "ca.crt")
+    ca = ("-CA", TLS / "ca.crt", "-CAkey", TLS / "ca.key")
     for name, names in CERTIFICATES.items():
-        certificate(name, names, "-CA", TLS / "ca.crt", "-CAkey", TLS / "ca.key")
-    certificate("selfsigned", ["selfsigned.example", "*.selfsigned.example"])
-    certificates = GW_ETC / "dragoman" / "certs"
-    certificates.mkdir(parents=True)
-    for kind in ("crt", "key"):
-        shutil.copy(TLS / f"gw.{kind}", certificates)
-    (certificates / "gw.key").chmod(0o600)
+        certificate(name, names, *ca)
+    certificate("selfsigned", SELFSIGNED)
+    for name in ("prosody", "ejabberd"):
+        certificate(f"{name}-unsigned", CERTIFICATES[name])
+    for name in FLAWED:
+        signer = () if name == "selfsigned" else ca
+        names = CERTIFICATES.get(name, SELFSIGNED)
+        certificate(f"{name}-wrong-name", [f"{name}.wrong.example"], *signer)
+        certificate(f"{name}-server-only", names, *signer, purposes="serverAuth")
+        certificate(f"{name}-expired", names, *signer)
+        expire(f"{name}-expired", () if signer else ("-selfsign",))
+    for host in GATEWAYS:
+        for kind in ("crt", "key"):
+            shutil.copy(TLS / f"gw.{kind}", RUN / host / GW_CERTIFICATES)
+        (RUN / host / GW_CERTIFICATES / "gw.key").chmod(0o600)
+    for flaw in FLAWS:                          # the gateway's, each in a folder of its own
+        (RUN / "gw" / flaw).mkdir()
+        for kind in ("crt", "key"):
+            shutil.copy(TLS / f"gw-{flaw}.{kind}", RUN / "gw" / flaw)
 
     trusted = ETC / "ssl" / "certs"
     with (trusted / "ca-certificates.crt").open("a") as bundle:
         bundle.write((TLS / "ca.crt").read_text())
     digest = run("openssl", "x509", "-hash", "-noout", "-in", TLS / "ca.crt").strip()
     shutil.copy(TLS / "ca.crt", trusted / f"{digest}.0")
+
+
+def expire(name, selfsign):
+    """Issue a certificate again, as one that ended long ago."""
+    authority = {"cert": TLS / "ca.crt", "keyfile": TLS / "ca.key"}
+    if selfsign:
+        authority = {"cert": TLS / f"{name}.crt", "keyfile": TLS / f"{name}.key"}
+    with tempfile.TemporaryDirectory() as folder:
+        request, config = Path(folder, "request"), Path(folder, "config")
+        (Path(folder) / "index").touch()
+        config.write_text(f"[ca]\ndefault_ca = all\n[all]\ndatabase = {folder}/index\n"
+                          f"rand_serial = yes\nnew_certs_dir = {folder}\ndefault_md = sha256\n"
+                          "policy = any\ncopy_extensions = copy\nunique_subject = no\n"
+                          "[any]\ncommonName = supplied\n")
+        run("openssl", "x509", "-x509toreq", "-copy_extensions", "copy", "-in", TLS / f"{name}.crt",
+            "-signkey", TLS / f"{name}.key", "-out", request)
+        run("openssl", "ca", "-batch", "-notext", "-config", config, "-in", request,
+            "-out", TLS / f"{name}.crt", "-startdate", "20200101000000Z",
+            "-enddate", "20210101000000Z", *selfsign,
+            *(word for option, value in authority.items() for word in (f"-{option}", value)))
 
 
 def make_network():
@@ -365,7 +521,7 @@ def make_network():
     for host, address in HOSTS.items():
         name = f"lab-{host}"
         run("ip", "netns", "add", name)
-        (NETNS_ETC / name).symlink_to(GW_ETC if host == "gw" else ETC)
+        (NETNS_ETC / name).symlink_to(RUN / host / "etc" if host in GATEWAYS else ETC)
         run("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
         run(*switch, "link", "add", host, "type", "veth", "peer", "name", "eth0", "netns", name)
         run(*switch, "link", "set", host, "master", "bridge", "up")
@@ -374,14 +530,14 @@ def make_network():
             run("ip", "-n", name, *words.split())
 
 
-def start_services():
-    for service in SERVICES:
+def start_services(services, port=""):
+    for service in services:
         service.start()
     deadline = time.monotonic() + 30
-    for service in SERVICES:
-        while not service.listens():
+    for service in services:
+        while not service.listens(port):
             if time.monotonic() > deadline:
-                raise LabError(f"{service.host} does not listen on {service.port},"
+                raise LabError(f"{service.host} does not listen on {port or service.port},"
                                f" see {service.log}")
             time.sleep(0.1)
 

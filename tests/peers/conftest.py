@@ -15,7 +15,7 @@ import pytest
 from tests.peers.hosts import LAB, PATIENCE, Gateway, Program, forget_state, wait_until
 
 NEEDED: Final = (
-    *("ip", "openssl", "unbound", "prosody", "ejabberdctl", "kamailio", "rtpengine"),
+    *("ip", "iptables", "openssl", "unbound", "prosody", "ejabberdctl", "kamailio", "rtpengine"),
     *("baresip", "linphone-daemon", "sipp"),
 )
 LOCK: Final = Path("/run/lock/dragoman-lab")
@@ -49,9 +49,13 @@ def obstacle() -> str:
     return f"need {', '.join(absent)}: run tests/lab/install" if absent else ""
 
 
-def _lab(command: str) -> None:
+def _lab(command: str, *arguments: str) -> None:
     done = subprocess.run(
-        [LAB / command], capture_output=True, text=True, timeout=LAB_SECONDS, check=False
+        [LAB / command, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LAB_SECONDS,
+        check=False,
     )
     assert done.returncode == 0, f"tests/lab/{command}: {done.stderr or done.stdout}"
 
@@ -86,6 +90,13 @@ def lab() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def servers(lab: None) -> Iterator[Callable[[str], None]]:
+    """Have the XMPP servers restarted in a mode of tests/lab/mode; normal again in the end."""
+    yield lambda mode: _lab("mode", mode)
+    _lab("mode", "normal")
+
+
+@pytest.fixture(scope="module")
 def gateway(lab: None) -> Iterator[Gateway]:
     """`dragoman run` with no file and no state; it must end well when asked to."""
     forget_state()
@@ -111,7 +122,7 @@ def chat(start: Start) -> Callable[[str], Program]:
         user = jid.partition("@")[0]
         host = user if user in {"alice", "bob"} else "alice"
         insecure = ["--insecure"] if "@selfsigned." in jid else []
-        peer = start(host, "xmpp_user", jid, "talk", "--for", str(TEST_SECONDS), *insecure)
+        peer = start(host, "xmpp_user", jid, "talk", "--for", "600", *insecure)
         peer.hears(event="online")
         return peer
 

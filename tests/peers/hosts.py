@@ -16,6 +16,8 @@ from typing import Any, Final, Self, TypeVar
 T = TypeVar("T")
 
 LAB: Final = Path(__file__).resolve().parent.parent / "lab"
+SOURCE: Final = LAB.parent.parent / "src"
+"""What the gateway is run from, also where another copy of it is installed."""
 START_SECONDS: Final = 20
 STOP_SECONDS: Final = 20
 PATIENCE: Final = 20
@@ -97,16 +99,16 @@ class Program:
             lambda: f"{pattern!r} is not in:\n{self.said()[-3000:]}",
         )
 
+    def events(self) -> list[dict[str, Any]]:
+        """Return what it has printed so far of events, each a JSON object on a line."""
+        lines = self.said().splitlines()
+        return [json.loads(each) for each in lines if each.startswith("{") and each.endswith("}")]
+
     def hears(self, seconds: float = PATIENCE, **expected: str) -> dict[str, Any]:
         """Return the first event (a JSON object a line) that has all that is `expected`."""
 
         def found() -> dict[str, Any] | None:
-            for line in self.said().splitlines():
-                if line.startswith("{") and line.endswith("}"):
-                    event = json.loads(line)
-                    if expected.items() <= event.items():
-                        return dict(event)
-            return None
+            return next((each for each in self.events() if expected.items() <= each.items()), None)
 
         return wait_until(
             found, seconds, lambda: f"no event has {expected} in:\n{self.said()[-3000:]}"
@@ -138,15 +140,20 @@ class Program:
 
 
 class Gateway(Program):
-    """`dragoman run` on the host gw, listening once made."""
+    """`dragoman run` on the host gw, or another, listening once made."""
 
     def __init__(
-        self, *arguments: str | Path, environment: Mapping[str, str] | None = None
+        self,
+        *arguments: str | Path,
+        environment: Mapping[str, str] | None = None,
+        host: str = "gw",
     ) -> None:
         """Start it with no configuration but the `arguments` and `environment` given."""
         beside = Path(sys.executable).with_name("dragoman")
         command = [beside] if beside.exists() else [sys.executable, "-m", "dragoman"]
-        super().__init__("gw", *command, "run", *arguments, environment=environment)
+        ours = {"PYTHONPATH": str(SOURCE), **(environment or {})}
+        self._host = host
+        super().__init__(host, *command, "run", *arguments, environment=ours)
         try:
             wait_until(self._listens, START_SECONDS, lambda: f"not listening:\n{self.said()}")
         except BaseException:
@@ -156,7 +163,7 @@ class Gateway(Program):
     def _listens(self) -> bool | None:
         assert self.alive, f"the gateway ended:\n{self.said()[-3000:]}"
         for protocol, ports in LISTENS.items():
-            sockets = run("gw", "ss", "-Hlnp", f"--{protocol}").decode()
+            sockets = run(self._host, "ss", "-Hlnp", f"--{protocol}").decode()
             ours = [line for line in sockets.splitlines() if f"pid={self.pid}," in line]
             if not all(re.search(rf":{port}\s", "\n".join(ours)) for port in ports):
                 return None
@@ -181,9 +188,9 @@ class Gateway(Program):
         self.wait(STOP_SECONDS)
 
 
-def forget_state() -> None:
-    """Empty the state folder of the gateway's host."""
-    run("gw", "find", "/var/lib/dragoman", "-mindepth", "1", "-delete")
+def forget_state(host: str = "gw") -> None:
+    """Empty the state folder of a gateway's host."""
+    run(host, "find", "/var/lib/dragoman", "-mindepth", "1", "-delete")
 
 
 def sip_message(
@@ -196,9 +203,9 @@ def sip_message(
 
 
 def raw(
-    port: int, kind: str, data: bytes, *options: str, host: str = "carol"
+    port: int, kind: str, data: bytes, *options: str, host: str = "carol", to: str = "gw"
 ) -> tuple[bool, bytes]:
     """Send bytes to a port of the gateway; return whether it hung up, and what it said."""
-    address = ["gw.lab.example", str(port), kind, *options]
+    address = [f"{to}.lab.example", str(port), kind, *options]
     first, _, rest = run(host, "raw", *address, data=data).partition(b"\n")
     return bool(json.loads(first)["closed"]), rest

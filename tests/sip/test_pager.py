@@ -44,12 +44,12 @@ def test_uris_do_not_wait_for_one_another() -> None:
     assert pager.events() == [Due(1), Due(2)]
 
 
-def test_the_fifty_first_waiting_message_is_dropped() -> None:
+def test_the_thousand_and_first_waiting_message_is_dropped() -> None:
     pager: Pager[int] = Pager()
-    for handle in range(52):
+    for handle in range(1002):
         pager.submit(ROMEO, handle, now=0.0)
-    assert pager.events() == [Due(0), Dropped(51, Why.OVERFLOW)]
-    assert pager.describe() == {"pending": 1, "waiting": 50}
+    assert pager.events() == [Due(0), Dropped(1001, Why.OVERFLOW)]
+    assert pager.describe() == {"pending": 1, "waiting": 1000}
 
 
 def test_the_total_is_bounded() -> None:

@@ -43,7 +43,9 @@ class Pager(Generic[Handle]):
     Handles are the caller's own, each in use once at a time.
     """
 
-    def __init__(self, *, waiting: int = 50, patience: float = 300.0, total: int = 10_000) -> None:
+    def __init__(
+        self, *, waiting: int = 1000, patience: float = 300.0, total: int = 10_000
+    ) -> None:
         """Let `waiting` messages wait for one URI, and `total` be under way in all.
 
         None waits longer than about `patience` seconds.
