@@ -54,8 +54,9 @@ class Attempt:
         self.refused: set[Place] = set()
         self.probe = probe
         self.tries: Tries | None = None
-        self.current: ClientTransaction | None = None
-        self.over: ClientTransaction | None = None
+        # Keys of transactions, not these, which refer back: no cycle may wait for a collection.
+        self.current = ""
+        self.over = ""
         self.listening = 0
         self.kept: ResponseArrived | RequestFailed | None = None
         self.write(request)

@@ -226,7 +226,7 @@ class Clients:
         attempt = transaction.attempt
         if attempt.request.method == "ACK":
             return
-        attempt.current = transaction
+        attempt.current = transaction.key
         transaction.place = place
         transaction.started = now
         self._active[transaction.key] = transaction
@@ -314,7 +314,7 @@ class Clients:
             self._probed.discard(transaction.place)
             return
         told = ResponseArrived(attempt.handle, response, transaction.to)
-        if transaction.left or (attempt.over is not None and attempt.over is not transaction):
+        if transaction.left or attempt.over not in {"", transaction.key}:
             self._late(transaction, told)
         elif status in CHALLENGED and self._again(transaction, response, now):
             self._outbox.counts["challenged"] += 1
@@ -323,7 +323,7 @@ class Clients:
         elif status in UNSETTLED and attempt.listening:
             attempt.kept = told
         else:
-            attempt.over = transaction if status >= 200 else None
+            attempt.over = transaction.key if status >= 200 else ""
             self._outbox.tell(told)
 
     def _fail(self, transaction: ClientTransaction, cause: Cause, now: float) -> None:
@@ -334,14 +334,14 @@ class Clients:
             self._health.failed(transaction.to, now)
         if attempt.probe:
             self._probed.discard(transaction.place)
-        elif transaction.left or attempt.over is not None:
+        elif transaction.left or attempt.over:
             self._late(transaction, None)
         elif silent and self._next(attempt, now):
             self._outbox.counts["failed over"] += 1
         elif attempt.listening:
             attempt.kept = RequestFailed(attempt.handle, cause)
         else:
-            attempt.over = transaction
+            attempt.over = transaction.key
             self._outbox.tell(RequestFailed(attempt.handle, cause))
 
     def _again(self, transaction: ClientTransaction, response: Response, now: float) -> bool:
@@ -413,13 +413,14 @@ class Clients:
         attempt.listening -= transaction.left
         success = told is not None and told.response.status < 300
         outcome = told or attempt.kept
-        if attempt.over is not None:
+        if attempt.over:
             self._outbox.counts["answered twice"] += success
         elif outcome and (success or (attempt.kept and not attempt.listening)):
-            attempt.over = transaction
+            attempt.over = transaction.key
             self._outbox.tell(outcome)
-            if attempt.current is not None and attempt.current.key in self._active:
-                self._leave(attempt.current)
+            current = self._active.get(attempt.current)
+            if current is not None:
+                self._leave(current)
 
     def _probe(self, target: Target, now: float) -> None:
         """Send OPTIONS to a target, unless one is under way; what comes of it is for health."""
