@@ -33,6 +33,7 @@ from dragoman.sip.endpoint import (
 )
 from dragoman.sip.guard import FEW, Guard, Rules
 from dragoman.sip.message import Request, build_request, response_to
+from dragoman.sip.overload import Marks
 from dragoman.trace import Direction, Seen, Tap
 from tests.net.authority import BOTH, NOW, issue
 from tests.net.test_dial import silent as silent_port
@@ -795,9 +796,9 @@ async def test_what_waits_too_long_for_us_turns_new_requests_away(make: Make) ->
         peer.bind(("127.0.0.1", 0))
         request = scan(1, "UDP").replace(b"friendly-scanner", b"phone")
         guard.overload.waited(9.0, far.now())
-        guard.overload.waited(9.0, far.now() + 0.21)
+        guard.overload.waited(9.0, far.now() + Marks().lasting + 0.01)
         peer.sendto(request, (target.address, target.port))
         assert (await asyncio.wait_for(loop.sock_recv(peer, 999), 5))[:12] == b"SIP/2.0 503 "
-        guard.overload.waited(0.0, far.now() + 0.22)
+        guard.overload.waited(0.0, far.now() + Marks().lasting + 0.02)
         peer.sendto(request, (target.address, target.port))
         assert (await asyncio.wait_for(loop.sock_recv(peer, 999), 5))[:12] == b"SIP/2.0 200 "

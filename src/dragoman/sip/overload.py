@@ -8,7 +8,7 @@ what is served waits too long, until it waits hardly at all.
 from dataclasses import dataclass
 from typing import Final
 
-HOLD: Final = 0.25
+HOLD: Final = 0.5
 """Seconds after which a delay that nobody measured again counts no more."""
 
 
@@ -20,9 +20,9 @@ class Marks:
     `roomy` requests that wait for our answer.  Between the two of a pair everything stays as it is.
     """
 
-    late: float = 0.1
-    prompt: float = 0.025
-    lasting: float = 0.2
+    late: float = 0.25
+    prompt: float = 0.05
+    lasting: float = 0.3
     """Seconds that lateness must last to count: a pause that is made up for is no overload."""
     crowded: int = 9_000
     roomy: int = 6_000
