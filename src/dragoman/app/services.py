@@ -1,7 +1,6 @@
 """A gateway put together from a configuration: sockets, cores, services; and run until a stop."""
 
 import asyncio
-import gc
 import ipaddress
 import os
 import resource
@@ -16,6 +15,7 @@ from logging import getLogger
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dragoman import __version__
+from dragoman.app.collection import Collection
 from dragoman.app.config import Configuration
 from dragoman.app.expiry import ExpiryWatch
 from dragoman.app.logs import traffic
@@ -62,6 +62,8 @@ T = TypeVar("T")
 
 UNDER_WAY: Final = 2000
 """Messages of one XMPP domain that may wait for the SIP side before it is no longer read."""
+BUSY: Final = 10
+"""Requests that wait for an answer when the gateway counts as busy."""
 RESERVED: Final = 512
 """File descriptors for all but connections that come in."""
 MOST_CONNECTIONS: Final = 4096
@@ -187,6 +189,10 @@ class Gateway:
         if self._watching is not None:
             self._watching.cancel()
         await self.sip.close()
+
+    def busy(self) -> bool:
+        """Tell whether so many are being served that a pause would be felt."""
+        return self.endpoint.waiting > BUSY or not self.hub.messages.idle
 
     @property
     def sip_address(self) -> tuple[str, int]:
@@ -376,13 +382,14 @@ async def _serve(configuration: Configuration) -> int:
     if configuration.log.level == "debug":
         tap.readers.append(traffic)
     gateway = Gateway(configuration, DnsResolver(configuration.dns.servers), tap)
+    collection = Collection(gateway.busy)
     try:
         await gateway.start()
-        gc.collect()
-        gc.freeze()  # what is there now stays: no collection has to look at it again
+        collection.start()
         await stopping.wait()
         log.info("stopping")
     finally:
+        collection.stop()
         await gateway.stop()
     return 0
 
