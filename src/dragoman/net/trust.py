@@ -47,7 +47,10 @@ UNREADABLE: Final = (
     *(ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension),
     x509.UnsupportedGeneralNameType,
 )
-"""What cryptography raises for a certificate, or a field of it, that does not parse."""
+"""What cryptography raises for a certificate, or a field of it, that does not parse.
+
+TypeError is for a name whose type it does not take.
+"""
 
 
 class Use(StrEnum):
