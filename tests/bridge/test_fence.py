@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import count
 
-from dragoman.bridge.fence import PATIENCE, Fences, Pair
+from dragoman.bridge.fence import GRAIN, LOOK_AGAIN, PATIENCE, Fences, Pair
 
 PAIR = ("sip.example", "xmpp.example")
 OTHER = ("sip.example", "jabber.example")
@@ -86,8 +86,12 @@ def test_what_is_late_may_be_waited_for_on() -> None:
     found.sent(PAIR, "a", 1.0)
     found.sent(PAIR, "b", 2.0)
     found.on_timer(1.0 + PATIENCE)
-    found.wait_on(PAIR, set(), 40.0)
-    assert found.next_timer() == 40.0
+    found.wait_on(PAIR, set(), 1.0 + PATIENCE)
+    assert found.next_timer() == 2.0 + PATIENCE, "when the next is late"
+    found.wait_on(PAIR, set(), 1.9 + PATIENCE)
+    assert found.next_timer() == 1.9 + PATIENCE + GRAIN, "not at once"
+    found.wait_on(PAIR, set(), 2.5 + PATIENCE)
+    assert found.next_timer() == 2.5 + PATIENCE + LOOK_AGAIN
     found.wait_on(PAIR, {"a"}, 50.0)
     assert pings == [(PAIR, "f1"), (PAIR, "f2")], "nothing waits for the first any more"
     assert found.answered(PAIR, "f2") == ["b"]

@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from dragoman.bridge.fence import PATIENCE
-from dragoman.bridge.message import LOOK_AGAIN, Messages, Rules
+from dragoman.bridge.fence import LOOK_AGAIN, PATIENCE
+from dragoman.bridge.message import Messages, Rules
 from dragoman.bridge.naming import Naming
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction

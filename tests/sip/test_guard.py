@@ -9,6 +9,7 @@ from dragoman.sip import guard as module
 from dragoman.sip.glance import SILENCE, Answer
 from dragoman.sip.guard import FEW, KNOWN, MINUTE, Answering, Bucket, Guard, Rules, Sign
 from dragoman.sip.message import Request, encode, parse
+from dragoman.sip.overload import Marks
 from tests.sip.desk import request
 
 PROXY, STRANGER, TRUNK = "192.0.2.30", "203.0.113.66", "198.51.100.1"
@@ -37,7 +38,7 @@ class Watch:
 
     def falls_behind(self) -> None:
         self.guard.overload.waited(1.0, self.now)
-        self.guard.overload.waited(1.0, self.now + 0.25)
+        self.guard.overload.waited(1.0, self.now + Marks().lasting + 0.05)
 
 
 def status(answer: Answer) -> int:

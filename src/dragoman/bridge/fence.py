@@ -16,11 +16,18 @@ Key = TypeVar("Key")
 Pair = tuple[str, str]
 """One of our domains, and a far one."""
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 25.0
 """Seconds from the sending of a stanza until it is late.
 
-Below the 32 s of Timer F (RFC 3261 §17.1.2.2), so that a SIP sender still hears of it.
+Below the 32 s of Timer F (RFC 3261 §17.1.2.2), and the 30 s after which proxies as deployed answer
+for us, so that a SIP sender still hears of it.
 """
+
+
+LOOK_AGAIN: Final = 5.0
+"""Seconds until it is seen again whether the far server has taken what it was late with."""
+GRAIN: Final = 0.5
+"""Seconds between two looks at least, for many are late one after the other."""
 
 
 @dataclass(slots=True)
@@ -91,10 +98,11 @@ class Fences(Generic[Key]):
         waiting = [] if line is None else line.before + line.behind
         return [key for since, key in waiting if since + PATIENCE <= now]
 
-    def wait_on(self, pair: Pair, settled: Collection[Key], until: float) -> None:
-        """Look at the pair again at `until`, and no longer at what is `settled`.
+    def wait_on(self, pair: Pair, settled: Collection[Key], now: float) -> None:
+        """Look at the pair again when the next is late, and no longer at what is `settled`.
 
-        A ping before which nothing waits any more counts as answered.
+        What is late already is looked at every few seconds.  A ping before which nothing waits any
+        more counts as answered.
         """
         line = self._lines.get(pair)
         if line is None:
@@ -102,7 +110,9 @@ class Fences(Generic[Key]):
         line.before = [each for each in line.before if each[1] not in settled]
         line.behind = [each for each in line.behind if each[1] not in settled]
         if line.before:
-            self._alarms.set(pair, until)
+            ends = (since + PATIENCE for since, _ in line.before + line.behind)
+            following = min((end for end in ends if end > now), default=now + LOOK_AGAIN)
+            self._alarms.set(pair, max(now + GRAIN, min(following, now + LOOK_AGAIN)))
         else:
             self._go_on(pair, line)
 

@@ -49,8 +49,6 @@ log = getLogger(__name__)
 ALLOW: Final = ("MESSAGE", "OPTIONS")
 """The methods that are served."""
 
-LOOK_AGAIN: Final = 5.0
-"""Seconds until it is seen again whether the far server has taken what it was late with."""
 EXCERPT: Final = 60
 """Characters of a message that are quoted when its sender is told that it was not delivered."""
 RETRY_AFTER: Final = 5
@@ -464,7 +462,7 @@ class Messages:
         self._take_all(taken)
         for key in late:
             self._owe(key)
-        self._fences.wait_on(pair, taken, now + LOOK_AGAIN)
+        self._fences.wait_on(pair, taken, now)
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""

@@ -15,7 +15,7 @@ from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
 from dragoman.xmpp.stanza import MESSAGE
 
-PATIENCE: Final = 25.0
+PATIENCE: Final = 20.0
 """Seconds that a stanza waits for a stream; below the fence's patience, which is below Timer F."""
 CAPACITY: Final = 500
 """Stanzas that wait for one stream."""
