@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from dragoman.errors import RemoteError
 from dragoman.net.driver import StreamDriver
+from dragoman.net.listen import Listener
 from dragoman.net.tls import Peer
 
 
@@ -61,6 +62,7 @@ class Keeper:
     drivers: list[StreamDriver] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     congestion: list[bool] = field(default_factory=list)
+    listeners: list[Listener] = field(default_factory=list)
     turns: int = 0
     react: Callable[[StreamDriver], None] = lambda _: None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,7 +90,9 @@ class Keeper:
                 await self._news.wait()
 
     async def end(self) -> None:
-        """Have every connection gone."""
+        """Have every connection gone, and nobody listen: uvloop waits for those for ever."""
+        for listener in self.listeners:
+            listener.close()
         for driver in self.drivers:
             driver.abort("the test is over")
         await self.until(lambda: len(self.lost) >= len(self.drivers))

@@ -193,13 +193,22 @@ async def test_silent_connections_make_room_for_one_that_comes(keeper: Keeper) -
     gate = Gate(most=3)
     place = Place("tcp", "127.0.0.1", 0)
     listener = await listen(place, lambda: StreamDriver(Lines(b"hello\n"), keeper), gate)
+    keeper.listeners.append(listener)
     async with AsyncExitStack() as stack:
-        reads = [await stack.enter_async_context(visitor(listener)) for _ in range(5)]
+        reads = []
+        for number in range(1, 6):
+            reads.append(await stack.enter_async_context(visitor(listener)))
+            await keeper.until(lambda number=number: heard(keeper) == number)  # type: ignore[misc]
         assert [await read() for read in reads] == [b"hello\n"] * 5
         assert [await read() for read in reads[:2]] == [b"", b""], "the first ones had to go"
         assert gate.describe()["evicted"] == 2
     await keeper.until(lambda: len(keeper.lost) == 5)
     listener.close()
+
+
+def heard(keeper: Keeper) -> int:
+    """Return how many visitors have spoken."""
+    return sum(bool(lines(each).heard) for each in keeper.drivers)
 
 
 @pytest.fixture
@@ -235,6 +244,7 @@ async def test_those_who_connect_get_a_driver(keeper: Keeper, host: str) -> None
     gate = Gate()
     place = Place("tcp", host, 0)
     listener = await listen(place, lambda: StreamDriver(Lines(b"hello\n"), keeper), gate)
+    keeper.listeners.append(listener)
     async with visitor(listener) as read:
         assert await read() == b"hello\n"
         await keeper.until(lambda: lines(keeper.drivers[0]).heard == b"to you too")
@@ -250,6 +260,7 @@ async def test_too_many_are_turned_away(keeper: Keeper) -> None:
     gate = Gate(most_per_address=1)
     place = Place("tcp", "127.0.0.1", 0)
     listener = await listen(place, lambda: StreamDriver(Lines(b"hello\n"), keeper), gate)
+    keeper.listeners.append(listener)
     async with visitor(listener) as first:
         assert await first() == b"hello\n"
         async with visitor(listener) as second:
