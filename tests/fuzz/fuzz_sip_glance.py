@@ -42,3 +42,9 @@ def _readable(data: bytes) -> object:
         return parse(data)
     except SipError:
         return None
+
+
+if __name__ == "__main__":
+    from tests.fuzz.run import main
+
+    main(one_input)
