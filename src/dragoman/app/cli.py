@@ -1,4 +1,5 @@
-"""The command line: `dragoman run`, `dragoman config`, `dragoman demo`.
+"""The command line: `dragoman run`, `dragoman config`, `dragoman doctor`,
+`dragoman demo`.
 
 Exit codes: 0 after a clean stop, 1 when something failed while running, 2 on a configuration
 or a command line that cannot be used.
@@ -51,6 +52,37 @@ def run(config: File = None) -> None:
 def show(config: File = None) -> None:
     """Print the configuration in effect, every key explained; secrets are masked."""
     typer.echo(describe(_load(config)), nl=False)
+
+
+@app.command()
+def doctor(
+    words: Annotated[list[str] | None, typer.Argument(metavar="[ADDRESS|DOMAIN]...")] = None,
+    config: File = None,
+) -> None:
+    """Say what is wrong with this installation, or with what the DNS says of a domain."""
+    configuration = _load(config)
+    import asyncio
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from dragoman.app.check import Level, domain_of, examine
+    from dragoman.errors import LocalError
+
+    try:
+        domains = list(dict.fromkeys(domain_of(each) for each in words or []))
+    except LocalError as error:
+        typer.echo(f"dragoman: {error.reason}", err=True)
+        raise typer.Exit(2) from None
+    found = asyncio.run(examine(configuration, domains))
+    styles = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
+    console = Console()
+    for each in found:
+        line = Text.assemble(
+            (f"{each.level:8}", styles[each.level]), f"{each.subject}: {each.text}"
+        )
+        console.print(line, soft_wrap=True)
+    raise typer.Exit(int(any(each.level is Level.ERROR for each in found)))
 
 
 @app.command()

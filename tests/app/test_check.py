@@ -1,0 +1,115 @@
+"""What the doctor says: of a domain's records, of certificates, and as a process."""
+
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dragoman.app.check import Level, Standing, certificates, domain_of, judge_standing, look
+from dragoman.app.config import Tls
+from dragoman.errors import LocalError
+from dragoman.net.certificates import CertificateStore
+from dragoman.net.dns import MemoryResolver
+from dragoman.records import DnsFailure, Kind, Question, Srv
+from tests.app.test_run import ended
+from tests.house import configuration
+from tests.net.authority import NOW, issue
+
+SOURCES = str(Path(__file__).parents[2] / "src")
+HERE = Standing(True, (("192.0.2.1", 5269),))
+AWAY = Standing(False, (("192.0.2.9", 5060),))
+
+
+@pytest.mark.parametrize(
+    ("xmpp", "sip", "worst", "words"),
+    [
+        (HERE, AWAY, Level.OK, "the gateway stands for it"),
+        (HERE, HERE, Level.ERROR, "both its XMPP and its SIP records lead here"),
+        (AWAY, AWAY, Level.WARNING, "none of its records lead here"),
+        (HERE, Standing(), Level.WARNING, "SIP: its records lead nowhere"),
+        (HERE, Standing(failure="SERVFAIL"), Level.ERROR, "no answer: SERVFAIL"),
+    ],
+)
+def test_where_records_lead(xmpp: Standing, sip: Standing, worst: Level, words: str) -> None:
+    found = list(judge_standing(xmpp, sip, "a.example"))
+    assert max((each.level for each in found), key=list(Level).index) is worst
+    assert any(words in each.text for each in found)
+
+
+@pytest.mark.parametrize(
+    "word", ["a.example", "bob@a.example", "sip:bob@a.example;transport=tcp", "xmpp:b@A.example/r"]
+)
+def test_the_domain_of_a_word(word: str) -> None:
+    assert domain_of(word) == "a.example"
+
+
+@pytest.mark.parametrize("word", ["", "@", "a..example", "a b", "a_b/"])
+def test_what_is_no_domain(word: str) -> None:
+    with pytest.raises(LocalError, match="no address and no domain"):
+        domain_of(word)
+
+
+async def test_records_are_followed_to_our_ports_only(tmp_path: Path) -> None:
+    resolver = MemoryResolver(
+        {
+            Question(Kind.SRV, "_xmpp-server._tcp.a.example"): (Srv(0, 0, 5269, "gw.example"),),
+            Question(Kind.ADDRESS, "gw.example"): ("192.0.2.1",),
+            Question(Kind.SRV, "_sip._udp.a.example"): DnsFailure("SERVFAIL"),
+        }
+    )
+    settings = configuration(tmp_path)
+    for port, here in ((5269, True), (5299, False)):
+        listen = [f"starttls:127.0.0.1:{port}"]
+        changed = settings.model_copy(
+            update={"xmpp": settings.xmpp.model_copy(update={"listen": listen})}
+        )
+        xmpp, sip = await look(changed, "a.example", resolver, lambda each: each == "192.0.2.1")
+        assert (xmpp.here, xmpp.places) == (here, (("192.0.2.1", 5269),))
+        assert sip.failure == "SERVFAIL"
+
+
+def test_certificates(tmp_path: Path) -> None:
+    root = issue("CA", ca=True)
+    (tmp_path / "ca.pem").write_bytes(root.pem())
+    certs = tmp_path / "certs"
+    certs.mkdir()
+    for stem, issuer, days in (("a", root, 60), ("b", None, 60), ("c", root, 2)):
+        made = issue(stem, issuer, names=[f"{stem}.example"], ends=NOW + timedelta(days=days))
+        made.save(certs, stem)
+        (certs / f"{stem}.key").chmod(0o600)
+    (certs / "a.key").chmod(0o644)
+    settings = configuration(tmp_path).model_copy(
+        update={"tls": Tls(certificates=certs, trust=str(tmp_path / "ca.pem"))}
+    )
+    store = CertificateStore(certs, tmp_path, wall=lambda: NOW)
+    found = [
+        (each.level, each.subject[-1], each.text) for each in certificates(settings, store, NOW)
+    ]
+    assert [each[:2] for each in found] == [
+        (Level.OK, "a"),
+        (Level.ERROR, "a"),
+        (Level.OK, "b"),
+        (Level.WARNING, "b"),
+        (Level.ERROR, "c"),
+    ]
+    assert "everybody may read its key" in found[1][2]
+    assert "self-signed" in found[3][2]
+
+
+def test_as_a_process(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        more = {
+            "PYTHONPATH": SOURCES,
+            "DRAGOMAN_DNS__SERVERS": f'["127.0.0.1:{silent.getsockname()[1]}"]',
+        }
+        done = ended(tmp_path, "doctor", **more)
+        domain = ended(tmp_path, "doctor", "alice@a.example", **more)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "error   dns: it does not answer" in done.stdout
+    assert "warning certificates: none of use" in done.stdout
+    assert (domain.returncode, domain.stderr) == (1, "")
+    assert "a.example: SIP: the DNS gave no answer" in domain.stdout
+    assert ended(tmp_path, "doctor", "a..b", PYTHONPATH=SOURCES).returncode == 2
+    assert list(tmp_path.iterdir()) == []
