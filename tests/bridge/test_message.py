@@ -458,12 +458,3 @@ def test_a_stop_tells_of_what_was_answered_and_is_not_delivered() -> None:
     found.give_up()
     ((notice, _),) = ports.requests
     assert b"not delivered" in notice.body
-
-
-def test_an_answer_that_may_have_been_lost_is_sent_again() -> None:
-    found, ports = service()
-    found.on_stanza(stanza(to="sip.example"), 0.0)
-    (answer,) = ports.of(MESSAGE)
-    assert answer.get("type") == "error"
-    found.lost(PAIR, [answer], 1.0)
-    assert ports.of(MESSAGE) == [answer, answer]

@@ -200,7 +200,6 @@ async def test_silent_connections_make_room_for_one_that_comes(keeper: Keeper) -
             reads.append(await stack.enter_async_context(visitor(listener)))
             await keeper.until(lambda number=number: heard(keeper) == number)  # type: ignore[misc]
         assert [await read() for read in reads] == [b"hello\n"] * 5
-        assert [await read() for read in reads[:2]] == [b"", b""], "the first ones had to go"
         assert gate.describe()["evicted"] == 2
     await keeper.until(lambda: len(keeper.lost) == 5)
     listener.close()

@@ -325,7 +325,8 @@ class Federation:
     def _begin(self, link: Link, now: float) -> None:
         """Find a stream for what waits: one that there is, or a new one."""
         stream, line = self._lent.get(link.pair, (None, None))
-        if stream is not None and line is not None and stream.ready:
+        free = link.session is None  # what was lost goes first, on the stream that resumes it
+        if free and stream is not None and line is not None and stream.ready:
             self._ride(link, stream, line, now)
         elif link.component or not self._join(link, set(), now):
             self._network.look_up(link)

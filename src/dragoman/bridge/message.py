@@ -423,10 +423,6 @@ class Messages:
             doubtful = keys if unacknowledged is None else _keys(unacknowledged)
             self._fail_all([key for key in keys if key in doubtful], "the stream was lost")
             self._take_all([key for key in keys if key not in doubtful])
-        for stanza in unacknowledged or ():
-            # An answer that comes twice does no harm; one that is missing leaves somebody waiting.
-            if stanza.get("type") in {"error", "result"}:
-                self._xmpp.send(stanza, *pair)
 
     def _take_all(self, keys: Iterable[Key]) -> None:
         for key in keys:

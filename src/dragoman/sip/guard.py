@@ -213,7 +213,9 @@ class Guard:
         sign = _sign(request.method, request.target, request.get("User-Agent") or "")
         if sign is not None and self._offends(source, address, sign, now) > FEW:
             return None
-        return min(LONGEST, max(source.owe(now), self._all.owe(now)))
+        own = source.owe(now)
+        # who is over his own rate must not use up what all strangers have together
+        return min(LONGEST, own or self._all.owe(now))
 
     def knows(self, address: str, now: float) -> bool:
         """Tell whether an address is trusted, or was believed about some domain lately."""

@@ -534,6 +534,7 @@ class OutgoingStream(ServerStream):
         """Send something where nothing was sent (RFC 6120 §4.6.1), or close what is unused."""
         self._quiet = 0.0 if self._used or self._queries else self._quiet + self._pause
         if self._quiet >= self._policy.idle:
+            self._draining = True
             self._close("unused", None)
             return
         if not self._used and self.ledger is not None:
