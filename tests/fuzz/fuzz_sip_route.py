@@ -16,9 +16,9 @@ def one_input(data: bytes) -> None:
     for target in ("sip:gateway.example", "sip:romeo@example.net"):
         headers = [("Route", text), ("Record-Route", text)]
         try:
-            request = arrived(
-                Request("INVITE", target, headers), lambda uri: uri.host == "gateway.example"
-            )
+            came = parse(encode(Request("INVITE", target, headers)))
+            assert isinstance(came, Request)
+            request = arrived(came, lambda uri: uri.host == "gateway.example")
             route = RouteSet.from_request(request)
             sent, _ = route.send(request)
         except SipError:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
+from itertools import count
 
 import pytest
 
@@ -191,8 +192,12 @@ def test_who_has_too_many_already_pushes_nobody_out() -> None:
 @pytest.mark.spec("NET-38")
 async def test_silent_connections_make_room_for_one_that_comes(keeper: Keeper) -> None:
     gate = Gate(most=3)
-    place = Place("tcp", "127.0.0.1", 0)
-    listener = await listen(place, lambda: StreamDriver(Lines(b"hello\n"), keeper), gate)
+    ticks = count(1.0)  # no two things happen at the same time
+    listener = await listen(
+        Place("tcp", "127.0.0.1", 0),
+        lambda: StreamDriver(Lines(b"hello\n"), keeper, clock=lambda: next(ticks)),
+        gate,
+    )
     keeper.listeners.append(listener)
     async with AsyncExitStack() as stack:
         reads = []
@@ -200,6 +205,7 @@ async def test_silent_connections_make_room_for_one_that_comes(keeper: Keeper) -
             reads.append(await stack.enter_async_context(visitor(listener)))
             await keeper.until(lambda number=number: heard(keeper) == number)  # type: ignore[misc]
         assert [await read() for read in reads] == [b"hello\n"] * 5
+        assert [await read() for read in reads[:2]] == [b"", b""], "the first ones had to go"
         assert gate.describe()["evicted"] == 2
     await keeper.until(lambda: len(keeper.lost) == 5)
     listener.close()

@@ -9,6 +9,7 @@ import pytest
 
 from dragoman.errors import RemoteError
 from dragoman.xmpp.posh import (
+    _TOKENS,
     DEEPEST,
     LARGEST,
     MOST,
@@ -169,3 +170,11 @@ def test_where_a_domains_document_lies() -> None:
     for odd in ("192.0.2.1", "::1", "localhost", "", "a..example", "a.example/x", "a.example:1"):
         with pytest.raises(RemoteError):
             address_of(odd)
+
+
+def test_a_string_that_never_ends_is_taken_whole() -> None:
+    """Else its end would be looked for from each of its quotes: 10 s for 64 KiB of them."""
+    endless = b'"' + b'\\"' * 1000
+    assert _TOKENS.findall(b"{" + endless) == [b"{", endless]
+    with pytest.raises(RemoteError, match="not JSON"):
+        parse(b"{" + endless)

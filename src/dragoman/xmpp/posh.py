@@ -28,7 +28,9 @@ LONGEST: Final = 2048
 HASHES: Final = {"sha-256": sha256, "sha-512": sha512}
 """The hash functions that count, by their IANA names; others are passed over."""
 
-_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# A string that never ends is taken whole too: to look for its end from each of its quotes would
+# cost the square of its length.
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*")
 
 
