@@ -30,6 +30,7 @@ class Ports:
         self.requests: list[tuple[Request, int]] = []
         self.responses: list[tuple[object, Response]] = []
         self.managed: list[Element] | None = None
+        self.unsent: list[Element] = []
         self.given_up: list[tuple[str, str]] = []
 
     def respond(self, transaction: ServerTransaction, response: Response) -> None:
@@ -45,6 +46,9 @@ class Ports:
 
     def unacknowledged(self, local: str, remote: str) -> list[Element] | None:
         return self.managed
+
+    def waiting(self, local: str, remote: str) -> list[Element]:
+        return self.unsent
 
     def silent(self, local: str, remote: str) -> None:
         self.given_up.append((local, remote))
@@ -458,3 +462,15 @@ def test_a_stop_tells_of_what_was_answered_and_is_not_delivered() -> None:
     found.give_up()
     ((notice, _),) = ports.requests
     assert b"not delivered" in notice.body
+
+
+def test_what_waits_for_another_stream_is_neither_taken_nor_lost_with_the_old_one() -> None:
+    for known in (True, False):
+        found, ports = service()
+        first, second = arrives(found, "1"), arrives(found, "2")
+        sent, unsent = ports.of(MESSAGE)
+        ports.unsent = [unsent]
+        found.lost(PAIR, [sent] if known else None, 1.0)
+        assert ports.answers() == [(first, 504)]
+        assert answer_ping(found, ports), "the other has a ping of its own"
+        assert ports.answers() == [(first, 504), (second, 202)]

@@ -3,9 +3,11 @@
 import pytest
 
 from dragoman.bridge.directory import Standing
-from dragoman.bridge.federation import PAUSE, Federation
+from dragoman.bridge.federation import MOST_QUESTIONED, PAUSE, Federation
 from dragoman.bridge.inbound import MOST_SESSIONS
 from dragoman.bridge.link import Link, OurStream
+from dragoman.xmpp.dialback import VerifyQuery
+from dragoman.xmpp.failure import Condition
 from dragoman.xmpp.s2s_in import IncomingStream
 from dragoman.xmpp.s2s_out import OutgoingStream
 from tests.bridge.test_federation import (
@@ -334,3 +336,82 @@ def test_without_a_loss_and_after_five_minutes_the_same_again_is_new(
     second, _ = incoming(found)
     ask(found, second, hello("1"), at)
     assert len(around.arrived) == 2
+
+
+# What a critical reading found ------------------------------------------------------------------
+
+
+def test_those_who_shared_a_lost_stream_know_what_is_in_doubt_too() -> None:
+    found, around, stream = managed("1")
+    found.send(between(OTHER_US, THEM, "2"), OTHER_US, THEM, 0.5)
+    stream.receive(verdict(OTHER_US, THEM), 0.5)
+    found.on_outgoing(around.looked_up[0], 0.5)
+    lose(found, around, stream)
+    doubtful = found.unacknowledged(OTHER_US, THEM)
+    assert doubtful is not None
+    assert [each.get("id") for each in doubtful] == ["1", "2"]
+
+
+def test_a_session_that_was_given_up_is_not_resumed_by_a_stream_under_way() -> None:
+    found, around, stream = managed("1")
+    lose(found, around, stream)
+    found.on_timer(1.0 + PAUSE)
+    link = around.looked_up[-1]
+    found.found(link, [FIRST], 100.0)
+    late = found.stream_for(link, FIRST)
+    send(found, "2", now=90.0)
+    found.on_timer(110.0)
+    assert around.doubtful == [["1"]]
+    late.connected(110.1)
+    late.receive(OFFERED + VALID, 110.1)
+    assert b"<resume " not in b"".join(late.to_send())
+
+
+def test_what_waits_for_a_stream_comes_back_at_a_stop() -> None:
+    found, around = federation()
+    send(found, "1")
+    found.shut(1.0)
+    assert around.back == [("1", Condition.REMOTE_SERVER_TIMEOUT)]
+    stream, _ = connect_late(found, around)
+    assert stream.closing, "a connection that is made after a stop is closed"
+
+
+def connect_late(found: Federation, around: Around) -> tuple[OurStream, Line]:
+    link = around.looked_up[-1]
+    link.targets = [FIRST]
+    return connect(found, around)
+
+
+def test_what_a_closing_stream_has_brought_is_heard_before_it_is_left() -> None:
+    found, around = federation()
+    send(found, "1")
+    bidi = OFFERED.replace(b"<sm ", b"<bidi xmlns='urn:xmpp:features:bidi'/><sm ")
+    link = around.looked_up[-1]
+    found.found(link, [FIRST], 0.0)
+    stream, _ = connect(found, around)
+    stream.receive(bidi + VALID + ENABLED, 0.0)
+    found.on_outgoing(link, 0.0)
+    stream.receive(hello("back").encode() + CLOSED, 1.0)
+    send(found, "2", now=1.0)
+    assert [each.get("id") for each in around.arrived] == ["back"]
+
+
+def test_marks_of_two_losses_are_kept_both() -> None:
+    found, around = federation()
+    for name in "ab":
+        stream, _ = incoming(found)
+        ask(found, stream, f"<enable xmlns='{NS}'/>" + hello(name))
+        stream.closed(2.0)
+        found.on_incoming(stream, 2.0)
+    last, _ = incoming(found)
+    ask(found, last, hello("a") + hello("b"), 3.0)
+    assert [each.get("id") for each in around.arrived] == ["a", "b"]
+
+
+def test_keys_of_strangers_do_not_use_up_the_links() -> None:
+    found, around = federation()
+    for number in range(MOST_QUESTIONED + 1):
+        found.verify(VerifyQuery(US, f"d{number}.example", "x", "k"), 0.0)
+    assert len(around.looked_up) == MOST_QUESTIONED
+    send(found, "1")
+    assert around.looked_up[-1].pair == (US, THEM)

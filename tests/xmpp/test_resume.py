@@ -400,3 +400,50 @@ def test_a_session_of_both_directions_is_managed_but_not_resumed() -> None:
     assert core.ledger is not None
     feed(core, counted(1))
     assert len(core.ledger) == 0
+
+
+def test_a_peer_whose_count_stands_still_is_neither_asked_for_ever_nor_waited_for() -> None:
+    core = managed()
+    core.send(stanza("a"), 0.0)
+    assert sent(core).endswith(ASKS)
+    assert feed(core, counted(0), 1.0) == "", "not at once again"
+    core.send(stanza("b"), 2.0)
+    assert sent(core).endswith(ASKS)
+    feed(core, counted(0), 3.0)
+    core.on_timer(90.0)
+    assert core.torn, "90 s after the first request"
+
+
+def test_the_last_count_is_said_before_an_error_not_behind_it() -> None:
+    core = incoming()
+    feed(core, ENABLE + from_them("a"))
+    core.shut(StreamCondition.SYSTEM_SHUTDOWN, 1.0)
+    said = sent(core)
+    assert said.index(counted(1)) < said.index("<stream:error>")
+    assert said.count("<a ") == 1
+
+
+def test_a_session_is_not_resumed_on_a_stream_of_both_directions() -> None:
+    core = incoming("<bidi xmlns='urn:xmpp:bidi'/>")
+    feed(core, f"<resume xmlns='{NS}' previd='sm1' h='0'/>")
+    core.adopt(Ledger(most=1), 1.0)
+    assert "item-not-found" in sent(core)
+
+
+def test_a_count_of_a_forgotten_session_that_does_not_fit_is_passed_over() -> None:
+    past = torn_session("a")
+    core = managed(past)
+    sent(core)
+    answered = feed(core, f"<failed xmlns='{NS}' h='7'><item-not-found/></failed>")
+    assert answered == ENABLE
+    assert len(past) == 1
+
+
+def test_what_is_under_way_when_an_unused_stream_closes_is_taken() -> None:
+    pipe = joined()
+    pipe.out._quiet = 10_000.0
+    pipe.out._used = False
+    pipe.out.on_timer(60.0)
+    assert pipe.out.closing
+    pipe.out.receive(f"<message from='x@{OURS}' to='y@{THEIRS}'/>".encode(), 60.1)
+    assert any(isinstance(each, StanzaArrived) for each in pipe.out.events())

@@ -9,7 +9,15 @@ from dragoman.errors import LocalError
 from dragoman.xmpp import dialback
 from dragoman.xmpp.dialback import VerifyQuery
 from dragoman.xmpp.failure import Condition, StanzaError, StreamCondition
-from dragoman.xmpp.s2s_in import AskedFor, IncomingStream, Input, Paired, State, VerifyWanted
+from dragoman.xmpp.s2s_in import (
+    MOST_UNPROVEN,
+    AskedFor,
+    IncomingStream,
+    Input,
+    Paired,
+    State,
+    VerifyWanted,
+)
 from dragoman.xmpp.s2s_out import OutgoingStream, Verified
 from dragoman.xmpp.stanza import message
 from dragoman.xmpp.stream import Ended, Policy, Ready, Refused, StanzaArrived, StartTls
@@ -953,3 +961,11 @@ def test_bytes_that_trickle_do_not_prolong_negotiation() -> None:
     assert stream.next_timer() == policy.negotiation
     stream.on_timer(policy.negotiation)
     assert stream.closing
+
+
+def test_who_proved_nothing_has_few_keys_verified_at_once() -> None:
+    core = opened()
+    keys = [KEY.replace(REMOTE, f"d{number}.example") for number in range(MOST_UNPROVEN + 1)]
+    answered = feed(core, "".join(keys))
+    assert len(of_type(core, VerifyWanted)) == MOST_UNPROVEN
+    assert db_error(Condition.RESOURCE_CONSTRAINT) in answered

@@ -22,6 +22,7 @@ from dragoman.log import about
 from dragoman.xmpp.dialback import VerifyQuery
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
+from dragoman.xmpp.header import domain_part
 from dragoman.xmpp.locate import Target
 from dragoman.xmpp.resume import Ledger
 from dragoman.xmpp.s2s import ServerStream
@@ -35,6 +36,8 @@ log = getLogger(__name__)
 
 PAUSE: Final = 2.0
 """Seconds until a component connects again when its stream, which was up, has ended."""
+MOST_QUESTIONED: Final = 512
+"""Of these, pairs of which only a dialback key is to be verified: strangers can ask for that."""
 MOST_LINKS: Final = 4096
 """Pairs of domains that something is remembered of; those with nothing to tell make room."""
 
@@ -85,7 +88,7 @@ class Federation:
                 link.line.wake()
                 return
             if link.stream.closing:
-                self._over(link.stream, link.line, "the stream is being closed", now)
+                self._part(link.stream, link.line, now)
         if link.outbox.push(stanza, now):
             self._begin(link, now)
         self._give_back(link)
@@ -96,10 +99,14 @@ class Federation:
         link = self._links.get(((local, remote), False))
         if link is None:
             return None
-        if link.session is not None:
-            return link.session.unacknowledged()
-        ledger = _ledger(link.stream)
+        session = link.session or (link.opener.session if link.opener is not None else None)
+        ledger = session or _ledger(link.stream)
         return None if ledger is None else ledger.unacknowledged()
+
+    def waiting(self, local: str, remote: str) -> Sequence[Element]:
+        """Return what was not handed over yet."""
+        link = self._links.get(((local, remote), False)) or self._components.get(local)
+        return () if link is None else link.outbox.waiting()
 
     def silent(self, local: str, remote: str) -> None:
         """Give up a stream whose server answers nothing: what was sent on it counts as lost."""
@@ -135,6 +142,8 @@ class Federation:
         link.stream, link.line, link.failure = stream, line, None
         link.place = (target.address, target.port)
         self._riders[stream] = [link]
+        if self.closing:
+            stream.shut(None, now)
         tried = link.targets.index(target)
         link.targets = link.targets[tried + 1 :]
         if isinstance(stream, OutgoingStream):
@@ -268,9 +277,11 @@ class Federation:
     def shut(self, now: float) -> None:
         """Close every stream: the gateway stops (RFC 6120 §4.9.3.20)."""
         self.closing = True
+        stopping = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text="the gateway stops")
         for link in self._all():
-            if link.session is not None and link.stream is None:
+            if link.stream is None:
                 self._abandon(link, now)
+                self._give_up(link, stopping, now)
         for stream, riders in list(self._riders.items()):
             if not isinstance(stream, IncomingStream) and riders[0].line is not None:
                 stream.shut(None, now)
@@ -308,6 +319,8 @@ class Federation:
         link = self._links.get((pair, verify_only))
         if link is not None:
             return link
+        if verify_only and sum(only for _, only in self._links) >= MOST_QUESTIONED:
+            return None
         if len(self._links) >= MOST_LINKS:
             self._forget(now)
         if len(self._links) >= MOST_LINKS:
@@ -374,8 +387,7 @@ class Federation:
 
     def _opened(self, link: Link, stream: OurStream, line: Line, now: float) -> None:
         """Take a stream of ours that is ready, with the session that it goes on with or not."""
-        session, link.session = link.session, None
-        companions, link.companions = link.companions, []
+        session, companions = self._take_session(link)
         resumed = session is not None and _ledger(stream) is session
         if session is not None and not resumed:
             self._tell_lost([link, *companions], session.unacknowledged())
@@ -443,6 +455,15 @@ class Federation:
                 continue
             self._leave(link, reason, now, was_up=link in up, joining=joining)
 
+    def _part(self, stream: Carrier, line: Line, now: float) -> None:
+        """Have done with a stream that is being closed, once what it had to tell is heard."""
+        if isinstance(stream, IncomingStream):
+            self.on_incoming(stream, now)
+        elif riders := self._riders.get(stream):
+            self.on_outgoing(riders[0], now)
+        if stream in self._riders:
+            self._over(stream, line, "the stream is being closed", now)
+
     def _suspend(self, links: Sequence[Link], ledger: Ledger, now: float) -> None:
         """Keep what is not acknowledged for the next stream, which is to go on with it."""
         opener = links[0]
@@ -451,7 +472,16 @@ class Federation:
         opener.companions = list(links[1:])
         for link in opener.companions:
             link.stream = link.line = None
+            link.opener = opener
             link.outbox.begin()
+
+    def _take_session(self, link: Link) -> tuple[Ledger | None, list[Link]]:
+        """Return the session that a link was to resume, and those who waited for that with it."""
+        session, link.session = link.session, None
+        companions, link.companions = link.companions, []
+        for each in companions:
+            each.opener = None
+        return session, companions
 
     def _leave(self, link: Link, reason: str, now: float, *, was_up: bool, joining: bool) -> None:
         """Go on with a link whose stream is over; `joining` is one that was not on it yet."""
@@ -489,9 +519,9 @@ class Federation:
 
     def _abandon(self, link: Link, now: float) -> None:
         """Give up a session: the senders of what was not acknowledged are told."""
-        session, link.session = link.session, None
-        companions, link.companions = link.companions, []
+        session, companions = self._take_session(link)
         if session is not None:
+            session.id = ""  # a stream that is being made must not resume it any more
             self._tell_lost([link, *companions], session.unacknowledged())
         for each in companions:
             if self.closing:
@@ -545,11 +575,8 @@ def _proven(stream: OurStream) -> bool:
 
 
 def _is_between(stanza: Element, local: str, remote: str) -> bool:
-    return _domain(stanza.get("from", "")) == local and _domain(stanza.get("to", "")) == remote
-
-
-def _domain(address: str) -> str:
-    return address.partition("/")[0].rpartition("@")[2]
+    ends = domain_part(stanza.get("from", "")), domain_part(stanza.get("to", ""))
+    return ends == (local, remote)
 
 
 def _can_verify(link: Link) -> bool:

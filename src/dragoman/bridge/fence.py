@@ -86,11 +86,19 @@ class Fences(Generic[Key]):
             return [pair] if pair in self._lines else []
         return [each for each in self._lines if each[0] == pair[0]]
 
-    def lost(self, pair: Pair) -> list[Key]:
-        """Return what can no longer be confirmed, because the stream of the pair went away."""
+    def lost(self, pair: Pair, waiting: Collection[Key] = ()) -> list[Key]:
+        """Return what can no longer be confirmed, because the stream of the pair went away.
+
+        What is still `waiting` to be sent is confirmed by a ping of its own.
+        """
         line = self._lines.pop(pair, None)
         self._alarms.cancel(pair)
-        return [] if line is None else [key for _, key in line.before + line.behind]
+        entries = [] if line is None else line.before + line.behind
+        kept = [each for each in entries if each[1] in waiting]
+        if kept:
+            line = self._lines[pair] = _Line(behind=kept)
+            self._raise(pair, line)
+        return [key for _, key in entries if key not in waiting]
 
     def late(self, pair: Pair, now: float) -> list[Key]:
         """Return what has waited too long, in order."""

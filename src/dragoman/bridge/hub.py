@@ -469,6 +469,10 @@ class Hub:
         """Return what the far server may not have taken yet; None where nobody knows."""
         return self.federation.unacknowledged(local, remote)
 
+    def waiting(self, local: str, remote: str) -> Sequence[Element]:
+        """Return what was not handed over yet."""
+        return self.federation.waiting(local, remote)
+
     def silent(self, local: str, remote: str) -> None:
         """Give up a stream whose server does not answer."""
         self.federation.silent(local, remote)

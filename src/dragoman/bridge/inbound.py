@@ -20,6 +20,8 @@ log = getLogger(__name__)
 
 MOST_SESSIONS: Final = 1024
 """Sessions of lost streams that wait to be resumed; the oldest makes room."""
+MOST_MARKS: Final = 10_000
+"""Marks of one pair beyond which the older ones are forgotten."""
 SUSPICION: Final = 300.0
 """Seconds for which a server may send again what was on a stream that it lost."""
 
@@ -165,6 +167,7 @@ class Inbound:
             ledger = None
         elif ledger is not None:
             del self._sessions[identifier]
+            ledger.pairs = frozenset(each for each in ledger.pairs if each[1] in remotes)
         stream.adopt(ledger if until > now else None, now)
         line.wake()
 
@@ -208,7 +211,9 @@ class Inbound:
         if not marks:
             return
         for pair in stream.pairs:
-            self._handled[pair] = (now + SUSPICION, marks)
+            until, before = self._handled.get(pair, (0.0, set[Mark]()))
+            known = before if until > now and len(before) < MOST_MARKS else set[Mark]()
+            self._handled[pair] = (now + SUSPICION, known | marks)
             self._handled.move_to_end(pair)
         while len(self._handled) > MOST_SESSIONS:
             self._handled.popitem(last=False)

@@ -113,6 +113,8 @@ class Link:
     """What was under way on a stream that was lost, to be resumed by the next (XEP-0198 §5)."""
     until: float = 0.0
     """When the session is given up."""
+    opener: "Link | None" = None
+    """Who is to resume the session of the stream that this link was on."""
     companions: list["Link"] = field(default_factory=list)
     """Those that were on the stream as well, and go on with the session."""
 

@@ -41,6 +41,7 @@ from dragoman.trace import Tap, of_sip
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import ping
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
+from dragoman.xmpp.header import domain_part
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.stanza import BODY, MESSAGE, error_reply, iq, message
 
@@ -403,7 +404,11 @@ class Messages:
         answer = self._status(error, full=False)
         key = _key(stanza, failed)
         if stanza.name == MESSAGE and answer is not None:
-            self._settle(key, answer, error.reason)
+            if not self._settle(key, answer, error.reason):
+                log.warning(
+                    "a message was not delivered, and nobody waits for word of it",
+                    extra=about(jid=failed, stanza_id=stanza.get("id"), reason=error.reason),
+                )
         elif ping_id := stanza.get("id", ""):
             self._fail_fence((stanza.attributes["from"], failed.domain), ping_id, error)
 
@@ -419,7 +424,7 @@ class Messages:
         """
         self._now = now
         for each in self._fences.pairs(pair):
-            keys = self._fences.lost(each)
+            keys = self._fences.lost(each, _keys(self._xmpp.waiting(*each)))
             doubtful = keys if unacknowledged is None else _keys(unacknowledged)
             self._fail_all([key for key in keys if key in doubtful], "the stream was lost")
             self._take_all([key for key in keys if key not in doubtful])
@@ -498,7 +503,7 @@ def stanza_key(stanza: Element) -> str:
 
 def sender_domain(stanza: Element) -> str:
     """Return the domain of a stanza's sender, as it is spelled there."""
-    return stanza.get("from", "").partition("/")[0].rpartition("@")[2]
+    return domain_part(stanza.get("from", ""))
 
 
 def _key(stanza: Element, recipient: Jid) -> Key:

@@ -122,6 +122,10 @@ class Outbox:
         self._waiting.clear()
         return found
 
+    def waiting(self) -> list[Element]:
+        """Return, in order, what was not handed over yet."""
+        return [stanza for _, stanza in self._waiting]
+
     def returned(self) -> list[Undelivered]:
         """Remove and return what comes back."""
         found, self._returned = self._returned, []

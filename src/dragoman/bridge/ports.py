@@ -45,6 +45,9 @@ class XmppPort(Protocol):
         None where nobody knows: its stream is not managed (XEP-0198), or there is none.
         """
 
+    def waiting(self, local: str, remote: str) -> Sequence[Element]:
+        """Return what was not handed over yet, in order."""
+
     def silent(self, local: str, remote: str) -> None:
         """Give up a stream whose server does not answer: what was sent on it counts as lost."""
 

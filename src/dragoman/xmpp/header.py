@@ -41,6 +41,13 @@ def domain_of(address: str | None) -> str:
     return jid.domain
 
 
+def domain_part(address: str) -> str:
+    """Return what may be the domain of an address, unjudged, as it is spelled there."""
+    bare = address.partition("/")[0]
+    local, at, domain = bare.partition("@")
+    return domain if at else local
+
+
 def names(address: str | None, domain: str) -> bool:
     """Tell whether `address` is `domain`, written in whichever way."""
     if address == domain:

@@ -8,7 +8,7 @@ from dragoman.errors import LocalError
 from dragoman.xmpp import resume
 from dragoman.xmpp.element import SERVER, Element, to_xml
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError, StreamCondition, StreamError
-from dragoman.xmpp.header import names
+from dragoman.xmpp.header import domain_part, names
 from dragoman.xmpp.resume import Ledger
 from dragoman.xmpp.stream import (
     PREFIXES,
@@ -39,6 +39,7 @@ class ServerStream(Stream):
         self._spelled: dict[tuple[str, str], tuple[str, str]] = {}
         self._limit: int | None = None
         self._owed = False
+        self._stalled = False
         self._used = False
 
     @property
@@ -71,11 +72,13 @@ class ServerStream(Stream):
             self.ledger.note(stanza)
         self._now = now
         self._used = True
+        self._stalled = False
         self._out.append(data)
 
     def to_send(self) -> list[bytes]:
         """Remove and return what is to be written, with a request for the count behind stanzas."""
-        if self.ledger is not None and len(self.ledger) and self._life is Life.UP:
+        doubtful = self.ledger is not None and len(self.ledger) > 0 and not self._stalled
+        if doubtful and self._life is Life.UP:
             self._ask_count()
         return super().to_send()
 
@@ -95,7 +98,7 @@ class ServerStream(Stream):
         if not to or not sender:
             text = "a stanza has `to` and `from`"
             raise StreamError(StreamCondition.IMPROPER_ADDRESSING, text)
-        spelled = (_domain_part(to), _domain_part(sender))
+        spelled = (domain_part(to), domain_part(sender))
         pair = self._spelled.get(spelled) or self._find_pair(*spelled)
         self._events.append(StanzaArrived(stanza, *pair))
 
@@ -124,7 +127,8 @@ class ServerStream(Stream):
         """Ask what the peer has handled, unless it owes an answer already."""
         if not self._owed:
             self._owed = True
-            self._alarms.set(Timer.ACKNOWLEDGE, self._now + self._policy.acknowledge)
+            if Timer.ACKNOWLEDGE not in self._alarms:
+                self._alarms.set(Timer.ACKNOWLEDGE, self._now + self._policy.acknowledge)
             self._write(Element(resume.REQUEST))
 
     def _expired(self, key: Hashable) -> None:
@@ -141,9 +145,13 @@ class ServerStream(Stream):
         """Take the peer's count; what it has handled is ours no more."""
         if self.ledger is None:
             raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, "the stream is not managed")
+        before = len(self.ledger)
         self.ledger.acknowledge(answer.get("h"))
         self._owed = False
-        self._alarms.cancel(Timer.ACKNOWLEDGE)
+        # Who handles nothing is not asked at once again, and not waited for without end.
+        self._stalled = 0 < len(self.ledger) == before
+        if not self._stalled:
+            self._alarms.cancel(Timer.ACKNOWLEDGE)
 
     def _parting(self, element: Element) -> None:
         if element.name == resume.ANSWER and self.ledger is not None:
@@ -156,10 +164,3 @@ class ServerStream(Stream):
 
     SHARED: Final = {"r": _request, "a": _answer_count}
     """What both roles do when the stream is ready."""
-
-
-def _domain_part(address: str) -> str:
-    """Return what may be the domain of an address: the stream judges domains, nothing else."""
-    bare = address.partition("/")[0]
-    local, at, domain = bare.partition("@")
-    return domain if at else local

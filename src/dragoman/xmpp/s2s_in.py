@@ -31,6 +31,9 @@ from dragoman.xmpp.stream import (
     Timer,
 )
 
+MOST_UNPROVEN: Final = 8
+"""Keys that are verified at once for a peer that has proved nothing yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class AskedFor(Event):
@@ -188,7 +191,7 @@ class IncomingStream(ServerStream):
         self._now = now
         (_, handled), self._wanted = self._wanted, None
         try:
-            if ledger is None:
+            if ledger is None or self.bidi:
                 self._write(resume.failed(Condition.ITEM_NOT_FOUND))
             else:
                 ledger.acknowledge(handled)
@@ -428,7 +431,7 @@ class IncomingStream(ServerStream):
             self._refuse_key(request, Condition.NOT_AUTHORIZED)
         elif pair in self._pairs:
             self._write(dialback.answer(request, Verdict.VALID))
-        elif len(self._pairs) + len(self._queries) >= self._policy.max_pairs:
+        elif not self._has_room():
             self._refuse_key(request, Condition.RESOURCE_CONSTRAINT)
         elif pair not in self._queries:
             self._queries[pair] = query
@@ -437,6 +440,11 @@ class IncomingStream(ServerStream):
                 patience = self._policy.verify + self._policy.negotiation
                 self._alarms.set(Timer.NEGOTIATION, self._now + patience)
             self._events.append(VerifyWanted(query))
+
+    def _has_room(self) -> bool:
+        """Tell whether one more key may be verified: few, for who has proved nothing yet."""
+        most = self._policy.max_pairs if self._pairs else MOST_UNPROVEN
+        return len(self._pairs) + len(self._queries) < min(most, self._policy.max_pairs)
 
     def _refuse_key(self, request: Element, condition: Condition) -> None:
         self._write(dialback.answer(request, StanzaError(condition)))

@@ -1,6 +1,7 @@
 """Server-to-server streams that we open (RFC 6120 §4-6, XEP-0178, XEP-0220, XEP-0288, XEP-0368)."""
 
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import product
@@ -463,7 +464,7 @@ class OutgoingStream(ServerStream):
     def _go_on(self) -> None:
         """Ask for the session that was lost, where there is one; else the stream is ready."""
         self._pair(self.local, self.remote)
-        if self._managed and self._past is not None:
+        if self._managed and self._past is not None and self._past.id:
             self._state = State.RESUMING
             self._write(resume.resume(self._past))
         else:
@@ -488,7 +489,8 @@ class OutgoingStream(ServerStream):
     def _not_resumed(self, element: Element) -> None:
         """Begin a new session; the peer may say what it had handled of the old one."""
         if self._past is not None and element.get("h") is not None:
-            self._past.acknowledge(element.get("h"))
+            with suppress(StreamError):  # a count that does not fit says nothing
+                self._past.acknowledge(element.get("h"))
         self._become_ready()
 
     def _become_ready(self) -> None:

@@ -363,6 +363,7 @@ class Stream(ABC):
             return
         if not self._opened:
             self._open()
+        self._farewell()  # behind an error nothing is read any more
         self._write(error.element())
         self._close(error.reason, error)
 
@@ -387,7 +388,8 @@ class Stream(ABC):
     def _close(self, reason: str, error: StreamError | None) -> None:
         self._held = None
         self._later = []
-        self._farewell()
+        if error is None:
+            self._farewell()
         self._out.append(END)
         self._ending = (reason, error)
         self._life = Life.CLOSING
