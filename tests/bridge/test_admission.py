@@ -229,3 +229,14 @@ def test_the_same_complaint_is_made_once_a_minute_and_few_are_remembered() -> No
     assert found.is_new("b", 60.0)
     assert found.is_new("c", 60.0)
     assert found.is_new("a", 61.0), "the oldest was forgotten"
+
+
+def test_while_the_dns_does_not_answer_for_an_asserted_identity_nobody_else_is_believed() -> None:
+    found = admission()
+    asserted = "P-Asserted-Identity: <sip:carol@unanswered.example>"
+    asked = request("sip:carol@sip.example", "sip:alice@xmpp.example", asserted)
+    assert found.judge(asked, PROXY, 1.0) == Wait("unanswered.example")
+    found._directory.learn(Look(Side.SIP, "unanswered.example"), None, 1.0)
+    verdict = found.judge(asked, PROXY, 1.5)
+    assert isinstance(verdict, Refused)
+    assert (verdict.status, verdict.stranger) == (504, False)

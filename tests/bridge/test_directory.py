@@ -4,6 +4,7 @@ import pytest
 
 from dragoman.bridge.directory import (
     ASKING,
+    ASKING_FAMILIAR,
     ASKING_ONE,
     ASKING_RATE,
     ASKING_STRANGERS,
@@ -189,3 +190,12 @@ def test_strangers_have_so_many_questions_a_second_and_the_familiar_have_not() -
     later = 1 / ASKING_RATE
     assert found.believes("b.example", STRANGER.address, later, STRANGER) is Standing.UNKNOWN
     assert found.believes("c.example", STRANGER.address, later, STRANGER) is Standing.UNANSWERED
+
+
+def test_a_proxy_that_many_domains_share_may_have_more_asked() -> None:
+    found, familiar = directory(), Asker(PROXY[0], familiar=True)
+    standings = [
+        found.believes(f"{each}.example", PROXY[0], 0.0, familiar)
+        for each in range(ASKING_FAMILIAR + 1)
+    ]
+    assert standings == [Standing.UNKNOWN] * ASKING_FAMILIAR + [Standing.UNANSWERED]

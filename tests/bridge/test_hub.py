@@ -16,6 +16,7 @@ from dragoman.bridge.parking import MOST_OF_ONE
 from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.log import fields_of
 from dragoman.sip.credentials import Account
+from dragoman.sip.endpoint import Flow
 from dragoman.sip.guard import Answering, Guard, Rules
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, encode, parse, response_to
@@ -29,6 +30,7 @@ from tests.bridge.world import (
     ALICE,
     CAROL,
     EDGE,
+    GATEWAY,
     POLICY,
     PROXY,
     SERVER,
@@ -936,3 +938,33 @@ def incoming(world: World) -> IncomingStream:
     stream = IncomingStream(policy=POLICY, secret=b"s", token=lambda: "t")
     stream.connected(asyncio.get_running_loop().time())
     return stream
+
+
+def test_options_make_nobody_known() -> None:
+    async def scenario() -> None:
+        world = World()
+        guard = guarded(world)
+        world.sip.arrives(datagram("a", method="OPTIONS", target=f"sip:{GATEWAY}"))
+        await pass_time()
+        assert world.sip.answers == [("a", 200)]
+        assert not guard.knows(PROXY, asyncio.get_running_loop().time())
+
+    run(scenario())
+
+
+def test_a_stranger_who_hung_up_is_not_dialled_for_a_refusal() -> None:
+    async def scenario(*, known: bool) -> list[tuple[str, int]]:
+        world = World()
+        guard = guarded(world)
+        if known:
+            guard.believed(STRANGER, asyncio.get_running_loop().time())
+        flow = Flow(Transport.TCP, (GATEWAY, 5060), (STRANGER, 40000), 7)
+        now = asyncio.get_running_loop().time
+        world.sip.endpoint.receive_datagram(datagram("a"), flow, now())
+        world.sip.turn()
+        world.sip.endpoint.closed(flow, now())
+        await pass_time()
+        return world.sip.answers
+
+    assert run(scenario(known=False)) == []
+    assert run(scenario(known=True)) == [("a", 403)]

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from dragoman.bridge.fence import LOOK_AGAIN, PATIENCE
-from dragoman.bridge.message import Messages, Rules
+from dragoman.bridge.message import MOST_OF_ONE, Messages, Rules
 from dragoman.bridge.naming import Naming
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction
@@ -474,3 +474,14 @@ def test_what_waits_for_another_stream_is_neither_taken_nor_lost_with_the_old_on
         assert ports.answers() == [(first, 504)]
         assert answer_ping(found, ports), "the other has a ping of its own"
         assert ports.answers() == [(first, 504), (second, 202)]
+
+
+@pytest.mark.spec("NET-38")
+def test_a_server_that_answers_too_slowly_holds_up_nobody_else() -> None:
+    found, ports = service()
+    for number in range(MOST_OF_ONE):
+        arrives(found, str(number))
+    one_more = arrives(found, "last")
+    assert ports.answers() == [(one_more, 503)]
+    arrives(found, "other", to="bob@jabber.example")
+    assert len(ports.responses) == 1

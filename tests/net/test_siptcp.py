@@ -207,3 +207,15 @@ def test_half_a_ping_is_no_message_that_has_to_end() -> None:
     assert stream.next_timer() is None
     stream.receive(b"MES", 1.0)
     assert stream.next_timer() == 1.0 + WHOLE
+
+
+def test_a_connection_that_came_in_is_pinged_once_requests_of_ours_go_over_it() -> None:
+    stream = SipStream()
+    assert stream.next_timer() is None
+    stream.keep_alive(lambda: 95.0, 1000.0)
+    stream.keep_alive(lambda: 1.0, 1001.0)
+    assert stream.next_timer() == 1095.0
+    stream.on_timer(1095.0)
+    assert stream.to_send() == [b"\r\n\r\n"]
+    stream.on_timer(1105.0)
+    assert stream.mute

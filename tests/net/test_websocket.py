@@ -25,6 +25,7 @@ from wsproto.frame_protocol import CloseReason
 
 from dragoman.net.driver import StreamDriver
 from dragoman.net.sip import Core, Limits
+from dragoman.net.siptcp import WHOLE
 from dragoman.net.websocket import HANDSHAKE, MOST_HEAD, SipWebSocket
 from dragoman.sip.endpoint import Flow, Outgoing, Target, Transport
 from dragoman.sip.message import MAX_MESSAGE, Response, parse
@@ -360,3 +361,23 @@ async def test_the_code_of_what_ends_a_connection(make: Make) -> None:
         await asyncio.wait_for(socket.receive(), 5)
         assert socket.close_code == 1001
         await closing
+
+
+@pytest.mark.spec("NET-38")
+def test_a_message_that_trickles_has_a_time_to_be_whole(client: Client) -> None:
+    assert client.socket.next_timer() is None
+    client.send(TextMessage(data="MESS", message_finished=False), now=10.0)
+    client.send(TextMessage(data="AGE", message_finished=False), Ping(payload=b""), now=30.0)
+    assert client.socket.next_timer() == 10.0 + WHOLE
+    client.heard()
+    client.socket.on_timer(10.0 + WHOLE)
+    assert client.code() == CloseReason.POLICY_VIOLATION
+    assert client.socket.next_timer() is None
+
+
+def test_a_message_that_is_whole_leaves_no_alarm(client: Client) -> None:
+    client.send(TextMessage(data="a", message_finished=False), now=10.0)
+    client.send(TextMessage(data="b"), TextMessage(data="c", message_finished=False), now=20.0)
+    assert client.socket.next_timer() == 20.0 + WHOLE
+    client.send(TextMessage(data="d"), now=21.0)
+    assert client.socket.next_timer() is None

@@ -139,3 +139,18 @@ def test_what_a_response_answers() -> None:
 )
 def test_who_asks_for_somebody_at_an_address(target: str, numeric: bool) -> None:
     assert is_numeric(target) is numeric
+
+
+@pytest.mark.parametrize(
+    ("via", "cseq"),
+    [
+        ("SIP/2.0/UDP a;branch=z9hG4bKq", "7 MESSAGE "),
+        ("SIP/2.0/UDP a;branch=z9hG4bKq", "7\tMESSAGE"),
+        ("SIP/2.0/UDP a;branch=z9hG4bKq ;received=192.0.2.1", "7 MESSAGE"),
+        ("SIP/2.0/UDP a;branch=z9hG4bKq, SIP/2.0/UDP b;branch=z9hG4bKr", "7 MESSAGE"),
+        ("SIP/2.0/UDP a;branch=z9hG4bKq", "7 MESSAGE\r\n\r\nCSeq: 1 INVITE"),
+    ],
+)
+def test_what_a_response_answers_however_it_is_written(via: str, cseq: str) -> None:
+    response = f"SIP/2.0 200 OK\r\nVia: {via}\r\nCSeq: {cseq}\r\n\r\n"
+    assert transaction_of(response.encode()) == ("z9hG4bKq", "MESSAGE")

@@ -301,3 +301,17 @@ def test_every_table_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(watch.guard.sightings()) == 3
     refused = [watch.hears(asks(domain=f"{each}.example"), "192.0.2.9") for each in range(10)]
     assert refused == [None] * 7 + [403] * 3
+
+
+def test_a_response_that_is_written_unusually_is_read_within_the_rate() -> None:
+    watch = Watch(Rules(rate=1, total=0))
+    via = b"Via: SIP/2.0/UDP a\r\n ;branch=z9hG4bKours\r\n"
+    folded = b"SIP/2.0 200 OK\r\n" + via + b"CSeq: 1 MESSAGE\r\n\r\n"
+    assert [watch.hears(folded) for _ in range(3)] == [None, None, 0]
+
+
+def test_who_is_over_his_own_rate_uses_nobody_elses() -> None:
+    watch = Watch(Rules(rate=1, total=10))
+    for _ in range(100):
+        watch.guard.owes(asks(), STRANGER, watch.now)
+    assert watch.hears(asks(), "203.0.113.99") is None

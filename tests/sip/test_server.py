@@ -158,6 +158,14 @@ def test_the_same_request_by_another_path_is_merged() -> None:
     assert desk.arrives(request(branch="z9hG4bK5", Call_ID="one"))
 
 
+def test_after_503_the_same_request_may_come_by_another_path() -> None:
+    """RFC 3263 §4.3: the next of our addresses is tried at once, by a branch of its own."""
+    desk = Desk()
+    transaction = desk.arrives(request(Call_ID="one"))
+    desk.answers(transaction, 503)
+    assert desk.arrives(request(branch="z9hG4bK2", Call_ID="one"))
+
+
 def test_when_the_connection_is_gone_the_answer_goes_to_sent_by() -> None:
     desk = Desk()
     transaction = desk.arrives(request(via="SIP/2.0/TCP 192.0.2.1:5070"), TCP)

@@ -110,7 +110,7 @@ class Admission:
         sender = sender_of(request, trusted=True) if trusted else None
         if sender is None:
             found = self._asserted(request, address, now, vouched, asker)
-            if isinstance(found, Wait):
+            if isinstance(found, Wait | Refused):
                 return found
             sender = found or sender_of(request)
         for known, needed, status, reason, domain in self._checks(
@@ -132,8 +132,12 @@ class Admission:
         now: float,
         vouched: Vouched | None,
         asker: Asker | None,
-    ) -> Uri | Wait | None:
-        """Return P-Asserted-Identity where its own domain is who sends (RFC 3325 §9)."""
+    ) -> Uri | Wait | Refused | None:
+        """Return P-Asserted-Identity where its own domain is who sends (RFC 3325 §9).
+
+        While the DNS does not say whether it is, the request is nobody else's either.
+        """
+        unanswered = ""
         for uri in asserted(request)[:MOST_IDENTITIES]:
             if not uri.host:
                 continue
@@ -144,6 +148,10 @@ class Admission:
                 return uri
             if believed is Standing.UNKNOWN:
                 return Wait(uri.host)
+            if believed is Standing.UNANSWERED:
+                unanswered = unanswered or uri.host
+        if unanswered:
+            return Refused(504, f"the DNS does not answer for {unanswered}")
         return None
 
     def _checks(

@@ -34,6 +34,8 @@ ASKING_RATE: Final = 20.0
 """Questions of strangers a second, all together: each is several to the name servers."""
 ASKING_ONE: Final = 32
 """How many questions on behalf of one address may be open."""
+ASKING_FAMILIAR: Final = 128
+"""The same of one that was let in lately: a proxy that many domains share."""
 DOUBTED: Final = 30.0
 """Seconds until an answer that spoke against a stranger is asked for again."""
 
@@ -230,7 +232,8 @@ class Directory:
             return False
         if asker is not None:
             crowded = not asker.familiar and self._askers.total() >= ASKING_STRANGERS
-            if crowded or self._askers[asker.address] >= ASKING_ONE:
+            most = ASKING_FAMILIAR if asker.familiar else ASKING_ONE
+            if crowded or self._askers[asker.address] >= most:
                 return False
             if not asker.familiar and not self._rate.take(now):
                 return False

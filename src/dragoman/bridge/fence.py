@@ -66,6 +66,11 @@ class Fences(Generic[Key]):
         if not line.ping:
             self._raise(pair, line)
 
+    def under_way(self, pair: Pair) -> int:
+        """Return how many wait for one pair."""
+        line = self._lines.get(pair)
+        return 0 if line is None else len(line.before) + len(line.behind)
+
     def answered(self, pair: Pair, identifier: str) -> list[Key] | None:
         """Return what the answer with this id confirms; None when no ping of ours had it."""
         line = self._lines.get(pair)

@@ -270,7 +270,9 @@ class Hub:
         except (SipError, MappingRefused) as error:
             self._refuse(arrived, error.status, error.reason)
             return
-        if isinstance(verdict, Admitted) and self._guard is not None:
+        # OPTIONS is answered to whoever sends from where he says, and lets in nothing else.
+        served = isinstance(verdict, Admitted) and request.method != "OPTIONS"
+        if served and self._guard is not None:
             self._guard.believed(flow.remote[0], now)
         match verdict:
             case Admitted(sender, trusted) if request.method == "MESSAGE":
@@ -303,11 +305,21 @@ class Hub:
                     reason=reason,
                 ),
             )
-        if self._sip is not None and self._guard is not None and self._guard.quiet(address, now):
+        if self._sip is not None and self._is_unheard(arrived, address, now):
             self._sip.endpoint.abandon(arrived.transaction)
             return
         headers = [("Retry-After", "5")] if status == 503 else []
         self.respond(arrived.transaction, response_to(arrived.request, status, headers=headers))
+
+    def _is_unheard(self, arrived: RequestArrived, address: str, now: float) -> bool:
+        """Tell whether nobody is to hear a refusal: silence is wished for, or none would listen.
+
+        To a stranger whose connection is gone none is made.
+        """
+        if self._guard is None:
+            return False
+        hung_up = arrived.transaction.gone and not self._guard.knows(address, now)
+        return hung_up or self._guard.quiet(address, now)
 
     # -- SIP: what the services want ------------------------------------------------------
 

@@ -50,6 +50,8 @@ log = getLogger(__name__)
 ALLOW: Final = ("MESSAGE", "OPTIONS")
 """The methods that are served."""
 
+MOST_OF_ONE: Final = 2000
+"""Messages from SIP that wait for the word of one far domain: a slow one holds up no other."""
 EXCERPT: Final = 60
 """Characters of a message that are quoted when its sender is told that it was not delivered."""
 RETRY_AFTER: Final = 5
@@ -151,8 +153,7 @@ class Messages:
             log.info("message dropped", extra=about(call_id=request.call_id, reason=stanza.reason))
             self._sip.respond(transaction, response_to(request, 202))
         elif len(self._waiting) >= self._rules.pending:
-            busy = Answer(503, headers=(("Retry-After", str(RETRY_AFTER)),))
-            self._refuse(request, transaction, busy, "too many messages are under way")
+            self._refuse(request, transaction, _busy(), "too many messages are under way")
         else:
             self._carry(stanza, request, transaction, now)
 
@@ -182,6 +183,9 @@ class Messages:
         self, stanza: Element, request: Request, transaction: ServerTransaction, now: float
     ) -> None:
         user, recipient = Jid.parse(stanza.attributes["from"]), Jid.parse(stanza.attributes["to"])
+        if self._fences.under_way((user.domain, recipient.domain)) >= MOST_OF_ONE:
+            self._refuse(request, transaction, _busy(), "that server answers too slowly")
+            return
         while (key := _key(stanza, recipient)) in self._waiting:
             stanza.attributes["id"] = self._token()
         exchange = self._tap.exchange(sip_key(request))
@@ -488,6 +492,10 @@ class Messages:
     def describe(self) -> dict[str, int]:
         """Return how many messages are under way, each way."""
         return {"from_sip": len(self._waiting), "from_xmpp": len(self._crossings)}
+
+
+def _busy() -> Answer:
+    return Answer(503, headers=(("Retry-After", str(RETRY_AFTER)),))
 
 
 def sip_key(request: Request | Response) -> str:

@@ -387,16 +387,27 @@ class SipSockets:
         driver.wake()
         return True
 
+    def _alias(self, target: Target) -> StreamDriver | None:
+        """Return a connection that came in for requests to `target`; it is pinged like ours."""
+        now = self._clock()
+        driver = self._aliases.find(target, now)
+        if driver is not None and isinstance(core := _core(driver), SipStream):
+            core.keep_alive(self._pause, now)
+        return driver
+
+    def _pause(self) -> float:
+        return self._chance.uniform(*KEEP_ALIVE)
+
     def _send_stream(self, target: Target, data: bytes) -> bool:
         """Send over the connection to `target`, or one that came from there; else make one."""
-        found = self._opened.find(target) or self._aliases.find(target, self._clock())
+        found = self._opened.find(target) or self._alias(target)
         if found is None:
             core = SipStream(
                 target=target,
                 tls=target.transport is Transport.TLS,
                 most=self._limits.waiting,
                 began=self._clock(),
-                pause=lambda: self._chance.uniform(*KEEP_ALIVE),
+                pause=self._pause,
             )
             found = Dialling(core, self._limits.waiting)
             if not self._opened.begin(target, found):

@@ -134,6 +134,12 @@ class SipStream(SipCore):
                 raise RemoteError(f"certificate for {self.target.domain}: {verdict.reason}")
         self._ready = True
 
+    def keep_alive(self, pause: Callable[[], float], now: float) -> None:
+        """Ping the peer from now on, as on a connection of ours: requests of ours go this way."""
+        if self._pause is None:
+            self._pause = pause
+            self._ping_at = now + pause()
+
     def on_timer(self, now: float) -> None:
         """Ping the peer, or find that it did not answer, or took too long over a message."""
         if self._since is not None and now >= self._since + WHOLE:

@@ -9,7 +9,7 @@ from wsproto.events import Ping as WirePing
 from wsproto.frame_protocol import CloseReason
 
 from dragoman.net.handshake import Refusal, accept
-from dragoman.net.siptcp import PING, PONG, SipCore
+from dragoman.net.siptcp import PING, PONG, WHOLE, SipCore
 from dragoman.sip.message import MAX_MESSAGE
 
 MOST_HEAD: Final = 8192
@@ -35,6 +35,7 @@ class SipWebSocket(SipCore):
         self._head = bytearray()
         self._frames: Connection | None = None
         self._message = bytearray()
+        self._since: float | None = None
 
     def send(self, data: bytes) -> bool:
         """Have a message sent: as text where it is UTF-8 (§4.2); False when nobody listens."""
@@ -60,16 +61,28 @@ class SipWebSocket(SipCore):
             self._take(self._frames, event, now)
             if self.violation:
                 return
+        if not self._message:
+            self._since = None
+        elif self._since is None:
+            self._since = now
 
     def on_timer(self, now: float) -> None:
-        """Refuse who is too slow to ask for a WebSocket."""
+        """Refuse who is too slow to ask for a WebSocket, or over a message."""
         when = self.next_timer()
-        if when is not None and when <= now:
+        if when is None or when > now:
+            return
+        if self._frames is not None:
+            self._end(self._frames, CloseReason.POLICY_VIOLATION, "a message took too long")
+        else:
             self._refuse(Refusal(408, "the WebSocket handshake took too long"))
 
     def next_timer(self) -> float | None:
-        """Return when the handshake must be over; None once it is."""
-        return self.began + HANDSHAKE if self._frames is None and not self.violation else None
+        """Return when the handshake, or a message that has begun, must be over; None: neither."""
+        if self.violation:
+            return None
+        if self._frames is None:
+            return self.began + HANDSHAKE
+        return None if self._since is None else self._since + WHOLE
 
     def to_send(self) -> list[bytes]:
         """Return what is to be sent, and forget it."""
@@ -126,6 +139,7 @@ class SipWebSocket(SipCore):
         elif event.message_finished:
             whole = bytes(self._message)
             self._message.clear()
+            self._since = None
             self.used = now
             self._deliver(whole)
 

@@ -43,7 +43,7 @@ _NUMERIC: Final = re.compile(r"\[.*\]|[0-9.]+")
 _TOP_VIA: Final = re.compile(
     rb"(?i)SIP/2\.0/UDP ([a-z0-9._-]+)(?::([0-9]{1,5}))?((?:;[^\s;,\"]*)*)(,.*)?$"
 )
-_BRANCH: Final = re.compile(rb"(?i);branch=([^;]+)")
+_BRANCH: Final = re.compile(rb"(?i);branch=([^;,\s]+)")
 _RPORT: Final = re.compile(rb"(?i);rport(?:=[0-9]*)?(?=;|$)")
 _ELSEWHERE: Final = re.compile(rb"(?i);(?:received|maddr)\b")
 
@@ -85,16 +85,24 @@ def kind_of(data: bytes) -> Kind:
 
 def transaction_of(data: bytes) -> tuple[str, str] | None:
     """Return what a response answers, by branch and method; None where that is not plain."""
-    branch = method = None
-    for name, value in _LINES.findall(data, 0, MOST):
+    branch, words = None, list[bytes]()
+    end = data.find(b"\r\n\r\n", 0, MOST)
+    for name, value in _LINES.findall(data, 0, end if end >= 0 else MOST):
         slot = _SLOTS[name.lower()]
         if slot == _VIA and branch is None:
             branch = _BRANCH.search(value)
-        elif slot == _CSEQ:
-            method = value.rpartition(b" ")[2]
-    if branch is None or not method:
+        elif slot == _CSEQ and not words:
+            words = value.split()
+    if branch is None or len(words) != 2:
         return None
-    return branch[1].decode("latin-1"), method.decode("latin-1")
+    return branch[1].decode("latin-1"), words[1].decode("latin-1")
+
+
+def has_via(data: bytes) -> bool:
+    """Tell whether there is a Via in a message's head, however it is written."""
+    end = data.find(b"\r\n\r\n", 0, MOST)
+    lines = _LINES.findall(data, 0, end if end >= 0 else MOST)
+    return any(_SLOTS[name.lower()] == _VIA for name, _ in lines)
 
 
 def is_numeric(target: str) -> bool:

@@ -17,6 +17,7 @@ from dragoman.sip.glance import (
     Glance,
     Kind,
     glance,
+    has_via,
     is_numeric,
     kind_of,
     transaction_of,
@@ -200,6 +201,10 @@ class Guard:
         if kind is Kind.JUNK:
             return self._drop("junk")
         ours = transaction_of(data)
+        if ours is None and has_via(data):
+            # written in an unusual way: that is read, as often as a request would be
+            few = self._source(address, now).take(now) and self._all.take(now)
+            return None if few else self._drop("stray")
         return None if ours is not None and self._asked(*ours) else self._drop("stray")
 
     def owes(self, request: Request, address: str, now: float) -> float | None:

@@ -321,7 +321,10 @@ class Servers:
         answer = Answer(response.status, response.reason, extra, response.body, tag)
         self._completed[transaction.key] = self._shared(answer)
         self._lingering.add(transaction.key, now)
-        if transaction.merged is not None:
+        if transaction.merged is not None and response.status == 503:
+            # RFC 3263 §4.3: the same may come again at once, by another of our addresses
+            self._merged.discard(transaction.merged)
+        elif transaction.merged is not None:
             self._merged_lingering.add(transaction.merged, now)
 
     def _shared(self, answer: Answer) -> Answer:
