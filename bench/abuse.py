@@ -15,7 +15,6 @@ import json
 import platform
 import shlex
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from socket import SOCK_DGRAM, SOCK_STREAM
@@ -31,6 +30,8 @@ from bench.message import (
     Gateway,
     Plan,
     Ports,
+    add_gateway,
+    conduct,
     configuration,
     free_port,
     listening,
@@ -216,12 +217,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="within 30 seconds, 1000 idle")
     parser.add_argument("--case", action="append", help="only this case; may be repeated")
     parser.add_argument("--paced", type=float, default=0.0, help="seconds of a case (60)")
-    parser.add_argument("--users", type=int, default=500, help="users of each domain")
-    parser.add_argument(
-        "--gateway",
-        default=shlex.join([sys.executable, "-m", "dragoman"]),
-        help="the gateway's command, before `run --config FILE`",
-    )
+    add_gateway(parser)
     return parser.parse_args()
 
 
@@ -232,17 +228,7 @@ def main() -> None:
         plan = Plan(4000, 200, 100, 2.0, 0.5, 1.5)
     else:
         plan = Plan(20_000, 200, 500, 30.0, 5.0, options.paced or 60.0)
-    try:
-        import uvloop
-
-        run: Any = uvloop.run
-    except ImportError:
-        run = asyncio.run
-    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as directory:
-        try:
-            run(measure(options, plan, Path(directory)))
-        except Failed as failure:
-            sys.exit(f"bench/abuse.py: {failure}")
+    conduct("abuse", lambda directory: measure(options, plan, directory))
 
 
 if __name__ == "__main__":

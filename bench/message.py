@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -332,14 +332,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="finish within 30 seconds")
     parser.add_argument("--count", type=int, default=0, help="messages each way (200000)")
     parser.add_argument("--window", type=int, default=200, help="messages under way at once")
-    parser.add_argument("--users", type=int, default=500, help="users of each domain")
     parser.add_argument("--warm-up", type=int, default=5000, help="messages before RSS counts")
+    add_gateway(parser)
+    return parser.parse_args()
+
+
+def add_gateway(parser: argparse.ArgumentParser) -> None:
+    """Add what every benchmark of a gateway may be told."""
+    parser.add_argument("--users", type=int, default=500, help="users of each domain")
     parser.add_argument(
         "--gateway",
         default=shlex.join([sys.executable, "-m", "dragoman"]),
         help="the gateway's command, before `run --config FILE`",
     )
-    return parser.parse_args()
 
 
 def main() -> None:
@@ -349,6 +354,11 @@ def main() -> None:
         plan = Plan(options.count or 8000, options.window, 1000, 3.5, 2.0, 2.5)
     else:
         plan = Plan(options.count or 200_000, options.window, options.warm_up, 600.0, 35.0, 20.0)
+    conduct("message", lambda directory: measure(options, plan, directory))
+
+
+def conduct(name: str, measure: Callable[[Path], Coroutine[Any, Any, None]]) -> None:
+    """Run `measure` with a directory of its own; exit 1 with the reason where it fails."""
     try:
         import uvloop
 
@@ -357,9 +367,9 @@ def main() -> None:
         run = asyncio.run
     with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as directory:
         try:
-            run(measure(options, plan, Path(directory)))
+            run(measure(Path(directory)))
         except Failed as failure:
-            sys.exit(f"bench/message.py: {failure}")
+            sys.exit(f"bench/{name}.py: {failure}")
 
 
 if __name__ == "__main__":

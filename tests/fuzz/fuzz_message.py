@@ -43,10 +43,11 @@ def one_input(data: bytes) -> None:
         return
     if isinstance(stanza, Element):
         assert parse_document(to_xml(stanza).encode()) == stanza
-        _back(stanza, threads)
+        back(stanza, threads)
 
 
-def _back(stanza: Element, threads: ThreadBook) -> None:
+def back(stanza: Element, threads: ThreadBook) -> None:
+    """Have a stanza cross to SIP: it is refused, or its request is read as it was written."""
     try:
         request = to_request(stanza, threads=threads, token=lambda: "tag")
     except StanzaError:
