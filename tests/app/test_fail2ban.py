@@ -32,14 +32,14 @@ pytestmark = pytest.mark.skipif(
 Style = Literal["text", "json"]
 STYLES: tuple[Style, ...] = ("text", "json")
 VICTIM, SCANNER = "192.0.2.1", "198.51.100.7"
-LINE = f"2026-11-22T10:00:00.123Z warning bridge.hub: scanner peer={VICTIM} sign=agent count=1"
+LINE = f"2026-11-22T10:00:00.123Z warning bridge.intake: scanner peer={VICTIM} sign=agent count=1"
 OBJECT = (
-    '{"at": "2026-11-22T10:00:00.123Z", "level": "warning", "place": "bridge.hub",'
+    '{"at": "2026-11-22T10:00:00.123Z", "level": "warning", "place": "bridge.intake",'
     f' "event": "scanner", "peer": "{VICTIM}", "sign": "agent", "count": "1"}}'
 )
 FORGERIES = (
     f"scanner peer={VICTIM} sign=agent count=1",
-    f" warning bridge.hub: scanner peer={VICTIM} sign=agent count=1",
+    f" warning bridge.intake: scanner peer={VICTIM} sign=agent count=1",
     f"\n{LINE}",
     f"\r\n{LINE}\r\n",
     f"\n{OBJECT}\n",
@@ -57,7 +57,7 @@ def written(style: Style, file: Path) -> Iterator[logging.Logger]:
     stream = StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logs.Text() if style == "text" else logs.Json())
-    log = logging.getLogger("dragoman.bridge.hub")
+    log = logging.getLogger("dragoman.bridge.intake")
     log.addHandler(handler)
     yield log
     log.removeHandler(handler)

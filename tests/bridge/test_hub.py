@@ -9,7 +9,8 @@ import pytest
 from dragoman.bridge.admission import Verdict, Vouched
 from dragoman.bridge.directory import DOUBTED, FRESH
 from dragoman.bridge.fence import PATIENCE as FENCE
-from dragoman.bridge.hub import PATIENCE, Attached, _in_our_name
+from dragoman.bridge.hub import Attached, _in_our_name
+from dragoman.bridge.intake import PATIENCE
 from dragoman.bridge.naming import Attachment
 from dragoman.bridge.outbox import CAPACITY
 from dragoman.bridge.parking import MOST_OF_ONE
@@ -166,7 +167,7 @@ def test_who_waits_for_another_domain_is_not_judged_again(monkeypatch: pytest.Mo
         for number in range(10):
             world.sip.arrives(datagram(f"slow{number}", sender="sip:x@slow.example"))
         judged: list[str] = []
-        judge = world.hub.admission.judge
+        judge = world.hub.intake.admission.judge
 
         def noted(
             request: Request, address: str, now: float, vouched: Vouched | None = None
@@ -174,7 +175,7 @@ def test_who_waits_for_another_domain_is_not_judged_again(monkeypatch: pytest.Mo
             judged.append(request.call_id)
             return judge(request, address, now, vouched)
 
-        monkeypatch.setattr(world.hub.admission, "judge", noted)
+        monkeypatch.setattr(world.hub.intake.admission, "judge", noted)
         world.sip.arrives(datagram("a"))
         await pass_time()
         assert world.sip.answers == [("a", 202)]

@@ -13,20 +13,19 @@ from logging import getLogger
 from random import SystemRandom
 from typing import Final, cast
 
-from dragoman.bridge.admission import Admission, Admitted, Complaints, Refused, Wait
+from dragoman.bridge.admission import Admitted
 from dragoman.bridge.directory import Directory, Look, Override, Place, Side, Standing
 from dragoman.bridge.discovery import Discovery
 from dragoman.bridge.federation import Federation
 from dragoman.bridge.fence import Pair
+from dragoman.bridge.intake import PATIENCE, Intake
 from dragoman.bridge.link import Link, OurStream
 from dragoman.bridge.message import ALLOW, Messages, Rules, sender_domain, stanza_key
 from dragoman.bridge.naming import Attachment, Naming
-from dragoman.bridge.parking import Parked, Parking
 from dragoman.bridge.ports import AnyStream, Lookup, Proofs, SipWire, XmppWire
 from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.errors import ProtocolError, RemoteError
 from dragoman.log import about
-from dragoman.mapping.failure import Refused as MappingRefused
 from dragoman.mapping.failure import Unreached
 from dragoman.records import Answer, DnsFailure, Kind, Question
 from dragoman.sip import options
@@ -38,10 +37,10 @@ from dragoman.sip.endpoint import (
     ResponseArrived,
     ServerTransaction,
 )
-from dragoman.sip.guard import Bucket, Guard
-from dragoman.sip.locate import DIALLED, SECURE, Transport, locate, sources
+from dragoman.sip.guard import Guard
+from dragoman.sip.locate import DIALLED, Transport, locate, sources
 from dragoman.sip.locate import Target as SipTarget
-from dragoman.sip.message import Request, Response, SipError, response_to
+from dragoman.sip.message import Request, Response
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.trace import Direction, Tap
@@ -55,10 +54,6 @@ from dragoman.xmpp.stanza import IQ, MESSAGE, error_reply
 
 log = getLogger(__name__)
 
-PATIENCE: Final = 10.0
-"""Seconds that a request waits at most for the DNS to say who is believed."""
-LINES: Final = 10.0
-"""Refusals of strangers a second that are logged."""
 LAST_WORDS: Final = 0.2
 """Part of the time for stopping that is kept for telling who waits, and closing streams."""
 ROUTE: Final = 1.0
@@ -122,13 +117,8 @@ class Hub:
         self._timer_at = 0.0
         self._turn = asyncio.Event()
         self._routes: dict[Hashable, tuple[float, Sequence[SipTarget]]] = {}
-        self._parked = Parking()
-        self._guard: Guard | None = None
         self._brought: Counter[str] = Counter()
         self._answers = False
-        self._complaints = Complaints()
-        self._lines = Bucket(LINES, self._loop.time())
-        self._draining = False
         self._sip: SipWire | None = None
         self._xmpp: XmppWire | None = None
         self._servers = {each.name.domain: each for each in settings.components}
@@ -136,7 +126,9 @@ class Hub:
         self.directory = Directory(settings.ours, settings.trusted, settings.override)
         attachments = [each.name for each in settings.components]
         self.naming = Naming(self._federated, attachments, settings.tel_domain)
-        self.admission = Admission(self.directory, self.naming.attached, self._familiar)
+        self.intake = Intake(
+            self.directory, self.naming.attached, self._serve, self.respond, self._loop.time()
+        )
         self.messages = Messages(
             self, self, self.naming, tap, settings.token, settings.wall, settings.rules
         )
@@ -145,26 +137,27 @@ class Hub:
             self, self, settings.outgoing, self._serves, lambda: self._random.uniform(0.5, 1.5)
         )
         self._restraint: Restraint[AnyStream] = Restraint(
-            settings.allowance, self.messages.under_way, self._behind
+            settings.allowance, self.messages.under_way, lambda: self.intake.behind
         )
         self._abilities = options.Abilities(ALLOW, ACCEPT)
 
     def join(self, sip: SipWire, xmpp: XmppWire) -> None:
         """Take the sockets, and connect the components."""
         self._sip, self._xmpp = sip, xmpp
+        self.intake.wire = sip
         for domain in self._servers:
             self.federation.attach(domain)
 
     def watch(self, guard: Guard) -> None:
         """Tell `guard` from now on who is believed and who is not, and log what it sees."""
-        self._guard = guard
+        self.intake.guard = guard
 
     async def drain(self, patience: float) -> None:
         """Let what is under way come to its end, for at most `patience` seconds; then close.
 
         Nothing new is let in meanwhile.  Who waits still after most of that time is told.
         """
-        self._draining = True
+        self.intake.closed = True
         end = self._loop.time() + patience
         self._learned()
         await self._until(lambda: self.messages.idle, end - patience * LAST_WORDS)
@@ -193,7 +186,7 @@ class Hub:
             "messages": self.messages.describe(),
             "federation": self.federation.describe(),
             "directory": len(self.directory),
-            "parked": len(self._parked),
+            "parked": len(self.intake),
             "restraint": self._restraint.describe(),
             "tasks": len(self._tasks),
         }
@@ -202,124 +195,30 @@ class Hub:
 
     def screen(self, request: Request, flow: Flow) -> int | None:
         """Return the status that refuses a request before any state is made of it."""
-        now, address = self._loop.time(), flow.remote[0]
-        if self._behind() and request.method != "CANCEL":
-            return 503
-        refused = self.admission.screen(request, address, now, self._vouching(flow))
-        if refused is None:
-            return None
-        self._distrust(request, refused, address, now)
-        fresh = self._complaints.is_new(f"{address} {refused.reason}", now)
-        if fresh and self._worth_a_line(address, now):
-            log.warning(
-                "requests refused",
-                extra=about(peer=address, status=refused.status, reason=refused.reason),
-            )
-        return refused.status
-
-    def _distrust(self, request: Request, refused: Refused, address: str, now: float) -> None:
-        """Have the guard refuse more of the same, for as long as the DNS need not be asked."""
-        if self._guard is not None and refused.stranger:
-            domain = request.from_.uri.host
-            until = self.directory.doubted_until(domain)
-            if until > now:
-                self._guard.refused(address, domain, until)
-
-    def _worth_a_line(self, address: str, now: float) -> bool:
-        """Tell whether a refusal may be logged: strangers together fill no log."""
-        return self._familiar(address) or self._lines.take(now)
-
-    def _familiar(self, address: str) -> bool:
-        return self._guard is not None and self._guard.knows(address, self._loop.time())
-
-    def _behind(self) -> bool:
-        return self._guard is not None and self._guard.overload.behind
-
-    def _tell_sightings(self, guard: Guard) -> None:
-        """Log what scanners did: contrib/fail2ban reads this line, in which no word is theirs."""
-        for each in guard.sightings():
-            log.warning(
-                "scanner", extra=about(peer=each.address, sign=each.sign.value, count=each.count)
-            )
+        return self.intake.screen(request, flow, self._loop.time())
 
     def on_sip(self, endpoint: Endpoint) -> None:
         """Handle what the endpoint has to tell."""
         for event in endpoint.events():
             match event:
                 case RequestArrived():
-                    self._judge(event)
+                    self.intake.judge(event, self._loop.time())
                 case ResponseArrived(handle, response):
                     self.messages.on_response(cast("int", handle), response, self._loop.time())
                 case RequestFailed(handle, cause):
                     self.messages.on_failure(cast("int", handle), cause, self._loop.time())
                 case _:
                     pass  # of an INVITE, which is not served: answered 405 already
-        if self._guard is not None:
-            self._tell_sightings(self._guard)
+        self.intake.tell_sightings()
         self._settle()
 
-    def _judge(self, arrived: RequestArrived, deadline: float | None = None) -> None:
-        """Let a request in, refuse it, or have it wait for the DNS until `deadline` at most."""
-        now = self._loop.time()
-        request, flow = arrived.request, arrived.flow
-        if self._draining:
-            self._refuse(arrived, 503, "the gateway stops")
-            return
-        try:
-            verdict = self.admission.judge(request, flow.remote[0], now, self._vouching(flow))
-        except (SipError, MappingRefused) as error:
-            self._refuse(arrived, error.status, error.reason)
-            return
-        # OPTIONS is answered to whoever sends from where he says, and lets in nothing else.
-        served = isinstance(verdict, Admitted) and request.method != "OPTIONS"
-        if served and self._guard is not None:
-            self._guard.believed(flow.remote[0], now)
-        match verdict:
-            case Admitted(sender, trusted) if request.method == "MESSAGE":
-                self.messages.on_request(request, arrived.transaction, sender, now, trusted=trusted)
-            case Admitted():
-                self.respond(arrived.transaction, options.answer(request, self._abilities))
-            case Refused(status, reason):
-                self._distrust(request, verdict, flow.remote[0], now)
-                self._refuse(arrived, status, reason)
-            case Wait(domain):
-                if not self._parked.add(Parked(deadline or now + PATIENCE, domain, arrived)):
-                    self._refuse(arrived, 503, "too many requests wait for the DNS")
-
-    def _vouching(self, flow: Flow) -> Callable[[str], bool] | None:
-        """Return what the TLS peer's certificate says of a domain; None where there is no TLS."""
-        if not flow.connection or flow.transport not in SECURE or self._sip is None:
-            return None
-        return partial(self._sip.vouches, flow)
-
-    def _refuse(self, arrived: RequestArrived, status: int, reason: str) -> None:
-        address, now = arrived.flow.remote[0], self._loop.time()
-        if self._worth_a_line(address, now):
-            log.warning(
-                "request refused",
-                extra=about(
-                    peer=address,
-                    sip=arrived.request.get("From"),
-                    call_id=arrived.request.get("Call-ID"),
-                    status=status,
-                    reason=reason,
-                ),
-            )
-        if self._sip is not None and self._is_unheard(arrived, address, now):
-            self._sip.endpoint.abandon(arrived.transaction)
-            return
-        headers = [("Retry-After", "5")] if status == 503 else []
-        self.respond(arrived.transaction, response_to(arrived.request, status, headers=headers))
-
-    def _is_unheard(self, arrived: RequestArrived, address: str, now: float) -> bool:
-        """Tell whether nobody is to hear a refusal: silence is wished for, or none would listen.
-
-        To a stranger whose connection is gone none is made.
-        """
-        if self._guard is None:
-            return False
-        hung_up = arrived.transaction.gone and not self._guard.knows(address, now)
-        return hung_up or self._guard.quiet(address, now)
+    def _serve(self, arrived: RequestArrived, admitted: Admitted, now: float) -> None:
+        """Have a request done that was let in."""
+        request, transaction, sender = arrived.request, arrived.transaction, admitted.sender
+        if request.method == "MESSAGE":
+            self.messages.on_request(request, transaction, sender, now, trusted=admitted.trusted)
+        else:
+            self.respond(transaction, options.answer(request, self._abilities))
 
     # -- SIP: what the services want ------------------------------------------------------
 
@@ -592,12 +491,7 @@ class Hub:
 
     def _learned(self, domain: str = "") -> None:
         """Judge again, in order, what waited for word of `domain`; "" stands for all."""
-        now = self._loop.time()
-        for each in self._parked.take(domain):
-            if each.deadline <= now:
-                self._refuse(each.arrived, 504, "the DNS took too long")
-            else:
-                self._judge(each.arrived, each.deadline)
+        self.intake.learned(domain, self._loop.time())
         self.federation.learned(self._loop.time())
         self._settle()
 
@@ -614,7 +508,7 @@ class Hub:
             self._restraint.next_timer(),
             self.messages.next_timer(),
             self.federation.next_timer(),
-            self._parked.next_timer(),
+            self.intake.next_timer(),
         )
         when = min((each for each in times if each is not None), default=None)
         if when is None or (self._timer is not None and self._timer_at <= when):
@@ -629,8 +523,7 @@ class Hub:
         now = self._loop.time()
         self.messages.on_timer(now)
         self.federation.on_timer(now)
-        for each in self._parked.due(now):
-            self._refuse(each.arrived, 504, "the DNS took too long")
+        self.intake.on_timer(now)
         self._release()
         self._settle()
 
