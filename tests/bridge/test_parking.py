@@ -43,3 +43,14 @@ def test_one_address_has_a_part_of_the_room_only() -> None:
     assert [parking.add(parked("a", address="192.0.2.31")) for _ in range(3)] == [True, True, False]
     parking.take("a")
     assert [parking.add(parked("a")) for _ in range(4)] == [True, True, True, False]
+
+
+def test_who_waits_again_keeps_the_place_that_the_deadline_gives() -> None:
+    parking = Parking()
+    first, second = parked("a", 10.0), parked("b", 11.0)
+    assert parking.add(first)
+    assert parking.add(second)
+    [again] = parking.take("a")
+    assert parking.add(again)
+    assert parking.next_timer() == 10.0
+    assert parking.due(10.0) == [first]

@@ -1,9 +1,10 @@
-"""Fuzz target: a WebSocket yields the same, whole and byte by byte (RFC 6455, RFC 7118)."""
+"""Fuzz target: a WebSocket yields the same, whole and in pieces (RFC 6455, RFC 7118)."""
 
 from collections.abc import Iterable
 
 from dragoman.net.websocket import SipWebSocket
 from dragoman.sip.message import Request, Response
+from tests.fuzz.run import by_bytes
 
 LIMIT = 1024
 OPENING = (
@@ -21,7 +22,8 @@ SEEDS = (OPENING, OPENING + FRAMES, FRAMES, FRAMES + b"\x88\x82\0\0\0\0\x03\xe8"
 def one_input(data: bytes) -> None:
     for start in (b"", OPENING):
         whole = outcome(start, [data])
-        assert outcome(start, (data[at : at + 1] for at in range(len(data)))) == whole
+        if by_bytes(data):
+            assert outcome(start, (data[at : at + 1] for at in range(len(data)))) == whole
         assert outcome(start, (data[at : at + 61] for at in range(0, len(data), 61))) == whole
 
 

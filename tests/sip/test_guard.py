@@ -315,3 +315,12 @@ def test_who_is_over_his_own_rate_uses_nobody_elses() -> None:
     for _ in range(100):
         watch.guard.owes(asks(), STRANGER, watch.now)
     assert watch.hears(asks(), "203.0.113.99") is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "scanner"),
+    [("iWar", True), ("smap 0.6", True), ("Multiware 2", False), ("PrismApp/1", False)],
+)
+def test_short_names_of_scanners_are_whole_words(agent: str, scanner: bool) -> None:
+    heard = Watch().hears(asks("OPTIONS", User_Agent=agent))
+    assert heard == (403 if scanner else None)

@@ -43,10 +43,16 @@ class Parking:
         return len(self._waiting)
 
     def add(self, each: Parked) -> bool:
-        """Have a request wait; False when there is no room for it."""
+        """Have a request wait; False when there is no room for it.
+
+        One that waited before, and still has its old deadline, goes before those with later ones.
+        """
         full = len(self._waiting) >= self._most or self._of[each.address] >= self._most_of_one
         if not full:
-            self._waiting.append(each)
+            at = len(self._waiting)
+            while at and self._waiting[at - 1].deadline > each.deadline:
+                at -= 1
+            self._waiting.insert(at, each)
             self._of[each.address] += 1
         return not full
 

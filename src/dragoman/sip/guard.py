@@ -5,6 +5,7 @@ are refused for is remembered by address and domain, and refused again at a glan
 that look for open gateways are told by their names and by what they ask.
 """
 
+import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,12 +57,12 @@ SCANNERS: Final = (
     "vaxsipuseragent",
     "vaxasip",
     "pplsip",
-    "iwar",
     "siparmyknife",
     "sipblast",
-    "smap",
 )
 """Names of programs, in lower case, that look for open gateways."""
+SHORT: Final = re.compile(r"(?i)(?<![a-z])(?:iwar|smap)(?![a-z])")
+"""Those whose names are parts of honest ones too."""
 
 
 class Answering(Enum):
@@ -368,7 +369,7 @@ class Guard:
 
 def _sign(method: str, target: str, agent: str) -> Sign | None:
     """Return what gives a scanner away, if anything does."""
-    if agent and any(name in agent.lower() for name in SCANNERS):
+    if agent and (any(name in agent.lower() for name in SCANNERS) or SHORT.search(agent)):
         return Sign.AGENT
     if method == "REGISTER":
         return Sign.REGISTER
