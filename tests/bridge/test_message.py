@@ -7,8 +7,9 @@ from typing import cast
 import pytest
 
 from dragoman.bridge.fence import LOOK_AGAIN, PATIENCE
-from dragoman.bridge.message import MOST_OF_ONE, Messages, Rules
+from dragoman.bridge.message import Messages, Rules
 from dragoman.bridge.naming import Naming
+from dragoman.bridge.to_xmpp import MOST_OF_ONE
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.message import Request, Response, parse, response_to

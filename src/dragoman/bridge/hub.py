@@ -20,10 +20,11 @@ from dragoman.bridge.federation import Federation
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.intake import PATIENCE, Intake
 from dragoman.bridge.link import Link, OurStream
-from dragoman.bridge.message import ALLOW, Messages, Rules, sender_domain, stanza_key
+from dragoman.bridge.message import ALLOW, Messages, Rules, stanza_key
 from dragoman.bridge.naming import Attachment, Naming
 from dragoman.bridge.ports import AnyStream, Lookup, Proofs, SipWire, XmppWire
 from dragoman.bridge.rate import Allowance, Restraint
+from dragoman.bridge.to_sip import sender_domain
 from dragoman.errors import ProtocolError, RemoteError
 from dragoman.log import about
 from dragoman.mapping.failure import Unreached
