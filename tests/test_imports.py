@@ -14,6 +14,7 @@ FLOORS: Final = {
     "clock": 0,
     "log": 0,
     "records": 0,
+    "store": 0,
     "trace": 0,
     "sip": 1,
     "xmpp": 1,

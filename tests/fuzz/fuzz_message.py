@@ -4,7 +4,8 @@ refused; that stanza becomes a MESSAGE again, or is refused (RFC 7572).
 
 from dragoman.mapping.address import Unmappable, sip_to_jid
 from dragoman.mapping.failure import Refused
-from dragoman.mapping.message import Dropped, recipient_of, sender_of, to_request, to_stanza
+from dragoman.mapping.message import Dropped, to_request, to_stanza
+from dragoman.mapping.parties import recipient_of, sender_of
 from dragoman.mapping.thread import ThreadBook
 from dragoman.sip.message import Request, SipError, encode, parse
 from dragoman.xmpp.element import Element, to_xml

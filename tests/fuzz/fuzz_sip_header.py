@@ -6,7 +6,7 @@ The first byte says which header the rest is the value of.
 from collections.abc import Callable
 
 from dragoman.mapping.date import parse_sip_date, sip_date
-from dragoman.mapping.message import asserted
+from dragoman.mapping.parties import asserted
 from dragoman.sip.failure import SipError
 from dragoman.sip.flow import reply_flow, reply_target
 from dragoman.sip.header import (

@@ -13,7 +13,7 @@ from typing import Final
 
 from dragoman.bridge.directory import Asker, Directory, Side, Standing
 from dragoman.mapping.failure import Refused as MappingRefused
-from dragoman.mapping.message import asserted, sender_of
+from dragoman.mapping.parties import asserted, sender_of
 from dragoman.sip.message import Request, SipError
 from dragoman.sip.uri import Uri
 

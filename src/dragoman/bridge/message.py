@@ -18,14 +18,8 @@ from dragoman.bridge.to_xmpp import Arrived, Deliveries, Key, busy, key_of
 from dragoman.log import about
 from dragoman.mapping.address import Unmappable
 from dragoman.mapping.failure import Answer, Refused, Unreached, sip_status
-from dragoman.mapping.message import (
-    Dropped,
-    recipient_of,
-    refusal,
-    to_request,
-    to_stanza,
-    wants_errors,
-)
+from dragoman.mapping.message import Dropped, to_request, to_stanza, wants_errors
+from dragoman.mapping.parties import recipient_of, refusal
 from dragoman.mapping.thread import ThreadBook
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.message import Request, Response, response_to

@@ -12,11 +12,11 @@ from typing import Final
 
 from dragoman.mapping import hops
 from dragoman.mapping.address import Unmappable, jid_to_sip
-from dragoman.mapping.content import Content, read, wrapper
+from dragoman.mapping.content import Content, read
 from dragoman.mapping.date import parse_sip_date, parse_stamp, sip_date, stamp
-from dragoman.mapping.failure import Refused, sips_refused
+from dragoman.mapping.failure import Refused
+from dragoman.mapping.parties import without_gr
 from dragoman.mapping.thread import ThreadBook
-from dragoman.msrp.cpim import CpimError, address
 from dragoman.sip.header import NameAddress, parse_seconds
 from dragoman.sip.message import Request, SipError, build_request, encode
 from dragoman.sip.uri import Uri
@@ -52,7 +52,6 @@ _LONGEST_ID: Final = 64
 _LONGEST_NAME: Final = 128
 _CONTROLS: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,8}")
-_NOBODY: Final = "anonymous.invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,61 +59,6 @@ class Dropped:
     """Nothing crosses and nobody is told: `reason` is for the log. On SIP the answer is 2xx."""
 
     reason: str
-
-
-def sender_of(request: Request, *, trusted: bool = False) -> Uri:
-    """Return who sends a MESSAGE, with `gr` where the device is known (RFC 7572 §5 note 1).
-
-    That is From; of a `trusted` peer, the From of a message/cpim body, else P-Asserted-Identity
-    unless its user asked for privacy (RFC 3325 §9.3). A `gr` outside the brackets counts too.
-    Raises Refused.
-    """
-    try:
-        if trusted:
-            found = _enclosed(request, "From") or _asserted(request)
-            if found is not None and not _same_user(found, request.from_.uri):
-                return found
-        return _with_gr(request.from_)
-    except SipError as error:
-        raise Refused(error.reason, error.status) from error
-
-
-def asserted(request: Request) -> list[Uri]:
-    """Return who P-Asserted-Identity says the sender is, in its order (RFC 3325 §9.1).
-
-    Nobody, where the sender asked that XMPP, which is outside of the trust domain, not learn it
-    (Privacy: id, §9.3). Raises SipError.
-    """
-    lines = request.get_all("P-Asserted-Identity")
-    if not lines:
-        return []
-    wishes = ";".join(request.get_all("Privacy")).lower().split(";")
-    if "id" in map(str.strip, wishes):
-        return []
-    return [one.uri for line in lines for one in NameAddress.parse_list(line)]
-
-
-def recipient_of(request: Request, *, host: str, trusted: bool = False) -> Uri:
-    """Return whom a MESSAGE is for: its Request-URI, where that names no user To.
-
-    Of a `trusted` peer, the To of a message/cpim body comes first. A sips address is refused (480
-    with a Warning from `host`, our own name). Raises Refused.
-    """
-    try:
-        target, to = request.uri, request.to
-        if target.scheme == "sips" or to.uri.scheme == "sips":
-            raise sips_refused(host)
-        enclosed = _enclosed(request, "To") if trusted else None
-        if enclosed is not None and enclosed.scheme == "sips":
-            raise sips_refused(host)
-        return enclosed or (target if target.user is not None else _with_gr(to))
-    except SipError as error:
-        raise Refused(error.reason, error.status) from error
-
-
-def refusal(error: Unmappable, *, sender: bool = False) -> Refused:
-    """Return how to refuse a request for an address that is not mappable: 400 for its sender's."""
-    return Refused(error.reason, 400 if sender else error.status)
 
 
 def to_stanza(
@@ -256,7 +200,7 @@ def _to_request(
     thread = stanza.find(THREAD) if kind != "headline" else None
     headers = [
         ("Max-Forwards", str(hops.left(stanza))),
-        ("To", f"<{_without_gr(whom)}>"),
+        ("To", f"<{without_gr(whom)}>"),
         ("From", _from(stanza, source(user), token())),
         ("Call-ID", threads.call_id("" if thread is None else thread.text, user, peer)),
         ("CSeq", "1 MESSAGE"),
@@ -271,43 +215,6 @@ def _to_request(
     request = build_request("MESSAGE", str(whom), headers, text.encode())
     check_size(len(encode(request)), limit)
     return request
-
-
-def _enclosed(request: Request, name: str) -> Uri | None:
-    """Return the address in a header of a message/cpim body; None for nobody in particular."""
-    found = wrapper(request)
-    value = None if found is None else found.get(name)
-    if value is None:
-        return None
-    try:
-        uri = Uri.parse(address(value)[1])
-    except (CpimError, SipError):
-        return None
-    return None if uri.host == _NOBODY else uri
-
-
-def _asserted(request: Request) -> Uri | None:
-    found = asserted(request)
-    return next((uri for uri in found if uri.scheme != "tel"), found[0] if found else None)
-
-
-def _same_user(one: Uri, other: Uri) -> bool:
-    return one.user == other.user and one.host == other.host
-
-
-def _with_gr(address_: NameAddress) -> Uri:
-    """Return the URI with a `gr` that stands beside its brackets put inside (RFC 5627 §7)."""
-    uri, gr = address_.uri, address_.param("gr")
-    if not gr or uri.param("gr") is not None:
-        return uri
-    return Uri(uri.scheme, uri.user, uri.host, uri.port, params=(*uri.params, ("gr", gr)))
-
-
-def _without_gr(uri: Uri) -> Uri:
-    if not uri.params:
-        return uri
-    kept = tuple(param for param in uri.params if param[0] != "gr")
-    return Uri(uri.scheme, uri.user, uri.host, uri.port, params=kept)
 
 
 def _is_expired(request: Request, sent: float | None, wall: float) -> bool:

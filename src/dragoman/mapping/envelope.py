@@ -1,0 +1,60 @@
+"""What a MESSAGE is wrapped in (RFC 3862, RFC 5438 §7.1.1, §12.1.1): message/cpim, both ways."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from dragoman.mapping import imdn
+from dragoman.mapping.date import stamp
+from dragoman.msrp.cpim import Cpim, Header
+from dragoman.sip.message import Request, build_request
+from dragoman.store.interface import Disposition
+
+CONTENT_TYPE: Final = "message/cpim"
+_DISPOSITION: Final = "Content-Disposition"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the headers around a message say beside whom it is from and for."""
+
+    message_id: str
+    """At least 32 random bits, a token (RFC 5438 §6.3)."""
+    asked: Disposition
+    sent: float
+    """Seconds since 1970."""
+    route: tuple[str, ...] = ()
+    """URIs that a notification goes back through, topmost first (§6.6)."""
+    disposition: str = ""
+    """The Content-Disposition of what is wrapped, "" for none."""
+
+
+def wrapped(request: Request, envelope: Envelope, user: str, peer: str) -> Request:
+    """Return a MESSAGE with its body wrapped: from the URI `user`, to the URI `peer`."""
+    content_headers = [("content-type", request.get("Content-Type") or "text/plain")]
+    if (language := request.get("Content-Language")) is not None:
+        content_headers.append(("content-language", language))
+    if envelope.disposition:
+        content_headers.append(("content-disposition", envelope.disposition))
+    content_headers.append(("content-length", str(len(request.body))))
+    found = Cpim(_headers(envelope, user, peer), tuple(content_headers), request.body)
+    kept = [header for header in request.headers if header[0] not in ("Content-Type", _DISPOSITION)]
+    kept.append(("Content-Type", CONTENT_TYPE))
+    return build_request(request.method, request.target, kept, found.encode())
+
+
+def _headers(envelope: Envelope, user: str, peer: str) -> tuple[Header, ...]:
+    headers = [
+        Header("From", f"<{user}>"),
+        Header("To", f"<{peer}>"),
+        Header("DateTime", stamp(envelope.sent)),
+        Header("NS", f"imdn <{imdn.NS}>"),
+        _of_imdn("Message-ID", envelope.message_id),
+    ]
+    if envelope.asked:
+        headers.append(_of_imdn("Disposition-Notification", imdn.words(envelope.asked)))
+    headers += [_of_imdn("IMDN-Route", f"<{uri}>") for uri in envelope.route]
+    return tuple(headers)
+
+
+def _of_imdn(name: str, value: str) -> Header:
+    return Header(name, value, imdn.NS, prefix="imdn")
