@@ -4,13 +4,41 @@ from dataclasses import dataclass
 from typing import Final
 
 from dragoman.mapping import imdn
+from dragoman.mapping.content import wrapper
 from dragoman.mapping.date import stamp
 from dragoman.msrp.cpim import Cpim, Header
-from dragoman.sip.message import Request, build_request
+from dragoman.sip.header import MediaType
+from dragoman.sip.message import Request, SipError, build_request
 from dragoman.store.interface import Disposition
 
 CONTENT_TYPE: Final = "message/cpim"
-_DISPOSITION: Final = "Content-Disposition"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a MESSAGE carries, once what it is wrapped in is taken off.
+
+    `wrapper` is the message/cpim object, None for none; `essence` the type of `body`, "" for one
+    that is not said or not understood.
+    """
+
+    wrapper: Cpim | None
+    essence: str
+    body: bytes
+
+
+def opened(request: Request) -> Opened:
+    """Return what a MESSAGE carries; raises Refused (400, 415) for a bad message/cpim object."""
+    media = request.content_type
+    if media is None or media.essence != CONTENT_TYPE:
+        return Opened(None, "" if media is None else media.essence, request.body)
+    found = wrapper(request)
+    assert found is not None  # noqa: S101 - its type is message/cpim
+    try:
+        essence = MediaType.parse(found.content_header("content-type") or "text/plain").essence
+    except SipError:
+        essence = ""
+    return Opened(found, essence, found.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +65,7 @@ def wrapped(request: Request, envelope: Envelope, user: str, peer: str) -> Reque
         content_headers.append(("content-disposition", envelope.disposition))
     content_headers.append(("content-length", str(len(request.body))))
     found = Cpim(_headers(envelope, user, peer), tuple(content_headers), request.body)
-    kept = [header for header in request.headers if header[0] not in ("Content-Type", _DISPOSITION)]
+    kept = [header for header in request.headers if header[0] != "Content-Type"]
     kept.append(("Content-Type", CONTENT_TYPE))
     return build_request(request.method, request.target, kept, found.encode())
 

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from dragoman.errors import RemoteError
 from dragoman.msrp.cpim import Cpim, CpimError, address
-from dragoman.store.interface import Disposition
+from dragoman.store.interface import NOTHING, Disposition
 from dragoman.xmpp.element import Element, sanitize, to_xml
 from dragoman.xmpp.failure import StreamError
 from dragoman.xmpp.parser import parse_document
@@ -125,9 +125,9 @@ def asked(wrapper: Cpim) -> Asked | None:
     message_id = (wrapper.get("Message-ID", NS) or "").strip()
     if not 0 < len(message_id) <= _LONGEST_ID or sanitize(message_id) != message_id:
         return None
-    wanted = Disposition(0)
+    wanted = NOTHING
     for word in (wrapper.get("Disposition-Notification", NS) or "").split(","):
-        wanted |= _WORDS.get(word.strip().lower(), Disposition(0))
+        wanted |= _WORDS.get(word.strip().lower(), NOTHING)
     return Asked(message_id, wanted, _route(wrapper), _uri(wrapper.get("Original-To", NS) or ""))
 
 

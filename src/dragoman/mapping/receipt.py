@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from dragoman.mapping.imdn import Imdn, Status
-from dragoman.store.interface import Disposition
+from dragoman.store.interface import NOTHING, Disposition
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import markers, receipts
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.stanza import message
 
-_NONE: Final = Disposition(0)
 _STATUSES: Final = {
     Disposition.DELIVERED: Status.DELIVERED,
     Disposition.FAILED: Status.FAILED,
@@ -44,7 +43,7 @@ def asked(stanza: Element) -> Disposition:
 
     Who wants to hear of delivery wants to hear of failure.
     """
-    found = Disposition(0)
+    found = NOTHING
     if stanza.get("type") in ("error", "groupchat", "headline"):
         return found
     if receipts.is_request(stanza):
@@ -78,7 +77,7 @@ def notification(message_id: str, sent: str, disposition: Disposition, recipient
 
 def disposition(document: Imdn) -> Disposition:
     """Return what a notification tells; nothing where it only says that it will not."""
-    return next((one for one, status in _STATUSES.items() if status is document.status), _NONE)
+    return next((one for one, status in _STATUSES.items() if status is document.status), NOTHING)
 
 
 def to_stanza(told: Told, sender: Jid, reader: str, token: str) -> Element:
