@@ -71,8 +71,15 @@ async def test_what_a_phone_says_comes_back_as_an_error(
     assert await house.condition(f"{user}@{SIP_DOMAIN}", "hello?") == condition
 
 
+async def test_a_long_message_crosses_in_parts(house: House) -> None:
+    house.domain.message(ALICE, CAROL, "word " * 400)
+    bodies = [(await house.phone.next_request(5)).body.decode() for _ in range(3)]
+    assert [body[:6] for body in bodies] == ["(1/3) ", "(2/3) ", "(3/3) "]
+    assert " ".join(body[6:] for body in bodies).split() == ["word"] * 400
+
+
 async def test_an_oversize_message_comes_back_and_does_not_cross(house: House) -> None:
-    assert await house.condition(CAROL, "x" * 1400) == "policy-violation"
+    assert await house.condition(CAROL, "x" * 14_000) == "policy-violation"
     assert house.phone.received == []
 
 

@@ -14,6 +14,7 @@ from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.message import Request, Response, parse, response_to
 from dragoman.sip.uri import Uri
+from dragoman.store.memory import Memory
 from dragoman.trace import Tap
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, StanzaError
@@ -69,7 +70,7 @@ def tokens() -> Callable[[], str]:
 def service(rules: Rules | None = None) -> tuple[Messages, Ports]:
     ports = Ports()
     naming, tap = Naming(lambda _: True), Tap(lambda: 0.0)
-    found = Messages(ports, ports, naming, tap, tokens(), lambda: 0.0, rules or Rules())
+    found = Messages(ports, ports, naming, tap, tokens(), lambda: 0.0, rules or Rules(), Memory())
     return found, ports
 
 

@@ -59,7 +59,7 @@ def test_a_loop_is_refused_both_ways(gateway: Gateway, chat: Chat) -> None:
 
 
 def test_oversize_body_to_sip(gateway: Gateway, chat: Chat) -> None:
-    error = refusal(chat("alice@xmpp.example/lab"), "carol@sip.example", "long " * 300)
+    error = refusal(chat("alice@xmpp.example/lab"), "carol@sip.example", "long " * 3000)
     assert (error["error"], error["error_type"]) == ("policy-violation", "modify")
 
 

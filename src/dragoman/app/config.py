@@ -301,6 +301,15 @@ class Message(Section):
     type: Literal["chat", "normal"] = Field(
         default="chat", description="The type of stanzas made from MESSAGE; RFC 7572 has normal."
     )
+    long: Literal["split", "refuse"] = Field(
+        default="split",
+        description="What becomes of a text that is too long for one MESSAGE: several, or an"
+        " error (RFC 7572 §6).",
+    )
+    receipt_on_200: bool = Field(
+        default=False,
+        description="Whether the 200 of a phone that knows no notifications is a receipt.",
+    )
 
 
 def _state() -> Path:

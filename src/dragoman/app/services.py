@@ -334,6 +334,8 @@ class Gateway:
             strict_7247=configuration.strict_7247,
             limit=configuration.sip.max_message,
             via=len(added),
+            split=configuration.message.long == "split",
+            receipt_on_200=configuration.message.receipt_on_200,
         )
 
 

@@ -44,6 +44,8 @@ from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.message import Request, Response
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
+from dragoman.store.interface import Identifiers
+from dragoman.store.memory import Memory
 from dragoman.trace import Direction, Tap
 from dragoman.trace import Protocol as Seen
 from dragoman.xmpp import locate as servers
@@ -97,6 +99,8 @@ class Settings:
     """Where to look for what certificates do not prove by themselves; None: nowhere."""
     needs_certificate: Callable[[str], bool] = lambda _: False
     """Whether the certificate of an XMPP domain has to be good for it."""
+    store: Identifiers = field(default_factory=Memory)
+    """What is kept of messages that crossed."""
     allowance: Allowance = field(default_factory=Allowance)
     """What one XMPP domain may send."""
     proxy: RouteSet = field(default_factory=RouteSet)
@@ -131,7 +135,14 @@ class Hub:
             self.directory, self.naming.attached, self._serve, self.respond, self._loop.time()
         )
         self.messages = Messages(
-            self, self, self.naming, tap, settings.token, settings.wall, settings.rules
+            self,
+            self,
+            self.naming,
+            tap,
+            settings.token,
+            settings.wall,
+            settings.rules,
+            settings.store,
         )
         self.discovery = Discovery(settings.version, settings.wall, self.naming.is_component)
         self.federation = Federation(

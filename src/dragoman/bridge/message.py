@@ -6,24 +6,33 @@ refused it (its error, as a status); a stanza whose MESSAGE fails comes back as 
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import getLogger
 from typing import Final
 
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.naming import Naming
+from dragoman.bridge.phones import Phones
 from dragoman.bridge.ports import SipPort, XmppPort
+from dragoman.bridge.receipts import Receipts, Word
 from dragoman.bridge.to_sip import Crossing, Crossings, Purpose
-from dragoman.bridge.to_xmpp import Arrived, Deliveries, Key, busy, key_of
+from dragoman.bridge.to_xmpp import RETRY_AFTER, Arrived, Deliveries, Key, key_of
 from dragoman.log import about
+from dragoman.mapping import hops, imdn, receipt
 from dragoman.mapping.address import Unmappable
+from dragoman.mapping.date import parse_sip_date
+from dragoman.mapping.envelope import Envelope, Opened, opened, wrapped
 from dragoman.mapping.failure import Answer, Refused, Unreached, sip_status
-from dragoman.mapping.message import Dropped, to_request, to_stanza, wants_errors
-from dragoman.mapping.parties import recipient_of, refusal
+from dragoman.mapping.imdn import Imdn, ImdnError
+from dragoman.mapping.message import Dropped, check_size, to_request, to_stanza, wants_errors
+from dragoman.mapping.parties import recipient_of, refusal, to_any_device, without_gr
+from dragoman.mapping.receipt import Told
+from dragoman.mapping.split import split
 from dragoman.mapping.thread import ThreadBook
 from dragoman.sip.endpoint import Cause, ServerTransaction
-from dragoman.sip.message import Request, Response, response_to
+from dragoman.sip.message import Request, Response, SipError, encode, response_to
 from dragoman.sip.uri import Uri
+from dragoman.store.interface import NOTHING, Disposition, Identifiers
 from dragoman.trace import Tap, of_sip
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, StanzaError
@@ -35,6 +44,14 @@ log = getLogger(__name__)
 ALLOW: Final = ("MESSAGE", "OPTIONS")
 """The methods that are served."""
 
+CPIM: Final = "message/cpim"
+UNSUPPORTED: Final = frozenset({406, 415, 488, 606})
+"""Statuses by which a phone says that it does not take message/cpim."""
+GONE: Final = frozenset({404, 410, 430, 480})
+"""Statuses that say no more than that a device is not there (RFC 5627 §6.4)."""
+BUSY: Final = 503
+MAX_TEXT: Final = 65_536
+"""Bytes of a request before it is seen in how many parts it goes."""
 EXCERPT: Final = 60
 """Characters of a message that are quoted when its sender is told that it was not delivered."""
 
@@ -54,6 +71,10 @@ class Rules:
     """How many of these the Via takes that is added on sending."""
     pending: int = 10_000
     """Messages from SIP that wait for the far server's word."""
+    split: bool = True
+    """Whether a longer text becomes several; RFC 7572 §6 has policy-violation."""
+    receipt_on_200: bool = False
+    """Whether the 200 of a phone without notifications is a receipt."""
 
 
 class Messages:
@@ -68,8 +89,9 @@ class Messages:
         token: Callable[[], str],
         wall: Callable[[], float],
         rules: Rules,
+        store: Identifiers,
     ) -> None:
-        """Start with nothing under way."""
+        """Start with nothing under way; what outlives that is in `store`."""
         self._sip = sip
         self._xmpp = xmpp
         self._naming = naming
@@ -78,7 +100,10 @@ class Messages:
         self._wall = wall
         self._rules = rules
         self._threads = ThreadBook(token)
-        self._deliveries = Deliveries(sip, xmpp, token, self._notify, rules.pending)
+        self._room = rules.limit - rules.via
+        self._phones = Phones()
+        self._receipts = Receipts(store, naming.sip_sender, token, wall)
+        self._deliveries = Deliveries(sip, xmpp, token, self._failed, rules.pending)
         self._crossings = Crossings(sip, rules.pending, self._again, self._crossed)
         self._now = 0.0
 
@@ -96,17 +121,20 @@ class Messages:
         """Carry a MESSAGE of `sender`, who is believed; `trusted` is that of `recipient_of`."""
         self._now = now
         try:
-            stanza = self._stanza(request, sender, trusted=trusted)
+            user, recipient = self._ends(request, sender, trusted=trusted)
+            self._phones.heard(str(user.bare), request)
+            letter = opened(request)
+            if letter.essence == imdn.TYPE:
+                self._on_notification(letter, request, transaction, user)
+            else:
+                self._on_text(letter, request, transaction, sender, user, recipient)
         except Refused as error:
             self._refuse(request, transaction, error.answer, error.reason)
-            return
-        if isinstance(stanza, Dropped):
-            log.info("message dropped", extra=about(call_id=request.call_id, reason=stanza.reason))
-            self._sip.respond(transaction, response_to(request, 202))
-        else:
-            self._carry(stanza, request, transaction, now)
+        except SipError as error:
+            self._refuse(request, transaction, Answer(error.status), error.reason)
 
-    def _stanza(self, request: Request, sender: Uri, *, trusted: bool) -> Element | Dropped:
+    def _ends(self, request: Request, sender: Uri, *, trusted: bool) -> tuple[Jid, Jid]:
+        """Return the SIP user who wrote and the XMPP user whom he wrote to; raises Refused."""
         target = recipient_of(request, host=self._rules.host, trusted=trusted)
         try:
             recipient = self._naming.xmpp_recipient(target)
@@ -119,7 +147,18 @@ class Messages:
         if not recipient.local:
             raise Refused("a domain takes no messages", 404)
         self._naming.heard(user, sender)
-        return to_stanza(
+        return user, recipient
+
+    def _on_text(
+        self,
+        letter: Opened,
+        request: Request,
+        transaction: ServerTransaction,
+        sender: Uri,
+        user: Jid,
+        recipient: Jid,
+    ) -> None:
+        stanza = to_stanza(
             request,
             user,
             recipient,
@@ -127,17 +166,74 @@ class Messages:
             wall=self._wall(),
             reply_type="chat" if self._rules.chat else None,
         )
-
-    def _carry(
-        self, stanza: Element, request: Request, transaction: ServerTransaction, now: float
-    ) -> None:
-        user, recipient = Jid.parse(stanza.attributes["from"]), Jid.parse(stanza.attributes["to"])
-        if reason := self._deliveries.refusal((user.domain, recipient.domain)):
-            self._refuse(request, transaction, busy(), reason)
+        asked = None if letter.wrapper is None else imdn.asked(letter.wrapper)
+        if asked is not None:
+            self._phones.sent(str(user.bare), CPIM)
+            if self._receipts.is_copy(asked, user, recipient):
+                stanza = Dropped("it came before")
+        if isinstance(stanza, Dropped):
+            log.info("message dropped", extra=about(call_id=request.call_id, reason=stanza.reason))
+            self._sip.respond(transaction, response_to(request, 202))
             return
-        exchange = self._tap.exchange(sip_key(request))
-        self._deliveries.carry(stanza, Arrived(request, transaction, exchange), now)
+        self._check_room(user, recipient)
+        key = self._deliveries.name(stanza)
+        message = None if asked is None else self._receipts.expect(asked, sender, stanza)
+        self._carry(stanza, key, Arrived(request, transaction, message=message))
+
+    def _on_notification(
+        self, letter: Opened, request: Request, transaction: ServerTransaction, user: Jid
+    ) -> None:
+        """Tell an XMPP user what became of a message of his (RFC 5438 §7.1.3)."""
+        try:
+            stanza = self._receipts.heard(Imdn.parse(letter.body), user)
+        except ImdnError as error:
+            raise Refused(error.reason, 400) from error
+        if stanza is None:
+            self._sip.respond(transaction, response_to(request, 200))
+            return
+        if (mark := hops.mark(request)) is not None:
+            stanza.children = [*stanza.children, mark]
+        recipient = Jid.parse(stanza.attributes["to"])
+        self._check_room(user, recipient)
+        if stanza.get("type") == "error":
+            self._xmpp.send(stanza, user.domain, recipient.domain)
+            self._sip.respond(transaction, response_to(request, 202))
+            return
+        key = self._deliveries.name(stanza)
+        self._carry(stanza, key, Arrived(request, transaction, quiet=True))
+
+    def _check_room(self, user: Jid, recipient: Jid) -> None:
+        if reason := self._deliveries.refusal((user.domain, recipient.domain)):
+            raise Refused(reason, BUSY, ("Retry-After", str(RETRY_AFTER)))
+
+    def _carry(self, stanza: Element, key: Key, arrived: Arrived) -> None:
+        exchange = self._tap.exchange(sip_key(arrived.request))
         self._tap.join(exchange, stanza_key(stanza))
+        self._deliveries.carry(stanza, key, replace(arrived, exchange=exchange), self._now)
+
+    def _failed(self, found: Arrived, key: Key, reason: str) -> None:
+        """Tell who was answered 202 that his message was not delivered, and forget it."""
+        if found.owed and not self._disappoint(key, found.exchange):
+            self._notify(found, key, reason)
+        if found.message is not None:
+            self._receipts.forget(found.message)
+
+    def _disappoint(self, key: Key, exchange: str) -> bool:
+        """Tell by a notification that a message was not delivered; False where none is wanted."""
+        user, peer = key[2], str(Jid.parse(key[1]).bare)
+        word = self._receipts.failed(user, peer, key[0])
+        if word is not None:
+            self._say(word, exchange)
+        return word is not None
+
+    def _say(self, word: Word, exchange: str) -> None:
+        """Send a notification, of which nobody hears what becomes of it."""
+        named = {"from": word.about.user, "to": word.about.peer, "id": word.about.stanza_id}
+        self._tap.join(exchange, sip_key(word.request))
+        crossing = Crossing(
+            Element(MESSAGE, named), deque([word.request]), exchange, Purpose.NOTIFICATION
+        )
+        self._crossings.submit(crossing, self._now)
 
     def _notify(self, found: Arrived, key: Key, reason: str) -> None:
         """Tell by a MESSAGE that one which was answered 202 was not delivered after all."""
@@ -164,24 +260,65 @@ class Messages:
 
     def on_stanza(self, stanza: Element, now: float) -> None:
         """Carry a message stanza; one of type error settles the MESSAGE that it answers."""
+        self._now = now
         if stanza.get("type") == "error":
             self._bounced(stanza)
             return
-        self._cross(stanza, self._tap.exchange(stanza_key(stanza)), now)
+        exchange = self._tap.exchange(stanza_key(stanza))
+        try:
+            for word in self._receipts.told(stanza):
+                self._say(word, exchange)
+        except StanzaError as error:
+            self._return(stanza, error, exchange, Purpose.MESSAGE)
+            return
+        self._cross(stanza, exchange, now)
 
     def _cross(
         self, stanza: Element, exchange: str, now: float, purpose: Purpose = Purpose.MESSAGE
     ) -> None:
         try:
-            request = self._request(stanza)
+            plain = self._request(stanza)
+            found = (
+                plain
+                if isinstance(plain, Dropped)
+                else self._letter(stanza, plain, exchange, purpose)
+            )
         except StanzaError as error:
             self._return(stanza, error, exchange, purpose)
             return
-        if isinstance(request, Dropped):
-            log.debug("stanza dropped", extra=about(jid=stanza.get("from"), reason=request.reason))
+        if isinstance(found, Dropped):
+            log.debug("stanza dropped", extra=about(jid=stanza.get("from"), reason=found.reason))
             return
-        self._tap.join(exchange, sip_key(request))
-        self._crossings.submit(Crossing(stanza, deque([request]), exchange, purpose), now)
+        self._tap.join(exchange, sip_key(found.requests[0]))
+        self._crossings.submit(found, now)
+
+    def _letter(
+        self, stanza: Element, plain: Request, exchange: str, purpose: Purpose
+    ) -> Crossing | Dropped:
+        """Choose the form of a message: wrapped where its sender wants to hear of it."""
+        date = plain.get("Date")
+        if self._receipts.is_repeated(stanza, delayed=date is not None):
+            return Dropped("it crossed before")
+        wanted = receipt.asked(stanza)
+        refused = wanted and self._phones.refuses(_peer(stanza), CPIM, self._now)
+        message = self._receipts.outward(stanza, NOTHING if refused else wanted)
+        if message is not None and message.asked:
+            sent = None if date is None else parse_sip_date(date)
+            envelope = Envelope(message.message_id, message.asked, sent or message.sent)
+            letter = wrapped(plain, envelope, *_addresses(plain))
+            if len(encode(letter)) <= self._room:
+                return Crossing(stanza, deque([letter]), exchange, purpose, plain, message)
+        parts = deque(self._parts(plain))
+        return Crossing(stanza, parts, exchange, purpose, message=message, unasked=bool(wanted))
+
+    def _parts(self, plain: Request) -> Sequence[Request]:
+        """Return a message in as many as it needs; raises StanzaError where it may not be cut."""
+        size = len(encode(plain))
+        if size <= self._room:
+            return [plain]
+        if not self._rules.split:
+            check_size(size, self._room)
+        return split(plain, self._room, self._token)
 
     def on_answer(self, stanza: Element, local: str, remote: str) -> bool:
         """Take an iq of type result or error; False: it answers nothing of ours."""
@@ -195,7 +332,9 @@ class Messages:
             return
         key = (stanza.get("id", ""), stanza.get("to", ""), str(failed.bare))
         answer = self._status(error, full=bool(failed.resource))
-        if answer is not None and not self._deliveries.settle(key, answer, error.reason):
+        if answer is None or self._deliveries.bounced(key, answer, error.reason):
+            return
+        if not self._disappoint(key, self._tap.exchange(stanza_key(stanza))):
             log.warning(
                 "an error came too late for its sender to be told",
                 extra=about(jid=failed, sip=key[1], stanza_id=key[0], reason=error.reason),
@@ -220,8 +359,7 @@ class Messages:
             token=self._token,
             source=self._naming.sip_sender,
             target=self._naming.sip_recipient,
-            limit=self._rules.limit,
-            via=self._rules.via,
+            limit=MAX_TEXT,
         )
 
     # -- what became of it ----------------------------------------------------------------
@@ -235,11 +373,38 @@ class Messages:
         self._crossings.on_failure(handle, cause, now)
 
     def _again(self, crossing: Crossing, response: Response) -> Sequence[Request]:
+        """Return what a phone may take that refused a request: it bare, or for any of its kind."""
+        refused = crossing.requests[0]
+        if response.status in UNSUPPORTED and crossing.plain is not None:
+            peer, plain, crossing.plain = _peer(crossing.stanza), crossing.plain, None
+            self._phones.refused(peer, CPIM, self._now)
+            self._phones.heard(peer, response)
+            crossing.unasked = True
+            try:
+                return self._parts(plain)
+            except StanzaError:
+                return ()
+        if response.status in GONE and refused.uri.param("gr") is not None:
+            return [to_any_device(each) for each in crossing.requests]
         return ()
 
     def _crossed(self, crossing: Crossing, error: StanzaError | None) -> None:
+        message = crossing.message
         if error is not None:
+            if message is not None:
+                self._receipts.forget(message)
             self._return(crossing.stanza, error, crossing.exchange, crossing.purpose)
+        elif crossing.unasked and self._rules.receipt_on_200 and crossing.status == 200:
+            self._confirm(crossing.stanza)
+
+    def _confirm(self, stanza: Element) -> None:
+        """Take the 200 of a phone that gives no notifications for a delivery."""
+        if Disposition.DELIVERED not in receipt.asked(stanza):
+            return
+        reader, sender = Jid.parse(stanza.get("to", "")), stanza.get("from", "")
+        told = Told(stanza.get("id", ""), Disposition.DELIVERED)
+        found = receipt.to_stanza(told, reader, sender, self._token())
+        self._xmpp.send(found, reader.domain, Jid.parse(sender).domain)
 
     def under_way(self, domain: str) -> int:
         """Return how many messages of an XMPP domain, as it is spelled in them, wait for SIP."""
@@ -321,6 +486,16 @@ class Messages:
     def describe(self) -> dict[str, int]:
         """Return how many messages are under way, each way."""
         return {"from_sip": len(self._deliveries), "from_xmpp": len(self._crossings)}
+
+
+def _peer(stanza: Element) -> str:
+    """Return the bare JID of the SIP user whom a stanza is for."""
+    return str(Jid.parse(stanza.get("to", "")).bare)
+
+
+def _addresses(request: Request) -> tuple[str, str]:
+    """Return the addresses of record of who a request of ours is from, and for."""
+    return str(without_gr(request.from_.uri)), str(request.to.uri)
 
 
 def sip_key(request: Request | Response) -> str:

@@ -16,6 +16,7 @@ from dragoman.mapping.failure import Unreached, response_error, unreached
 from dragoman.sip.endpoint import Cause
 from dragoman.sip.message import Request, Response
 from dragoman.sip.pager import Due, Pager, Why
+from dragoman.store.interface import Crossed
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
 from dragoman.xmpp.header import domain_part
@@ -43,7 +44,15 @@ class Crossing:
     requests: deque[Request]
     exchange: str
     purpose: Purpose = Purpose.MESSAGE
+    plain: Request | None = None
+    """The request without what it is wrapped in, for a phone that does not take that."""
+    message: Crossed | None = None
+    """What is remembered of it, which is forgotten where it fails."""
+    unasked: bool = False
+    """Whether its sender wants a receipt, and the phone was not asked for one."""
     attempts: int = field(default=0, init=False)
+    status: int = field(default=0, init=False)
+    """Of the last response."""
 
 
 class Crossings:
@@ -92,7 +101,7 @@ class Crossings:
         crossing = self._crossings.get(handle)
         if crossing is None or response.status < 200:
             return
-        error = response_error(response)
+        error, crossing.status = response_error(response), response.status
         if error is None:
             crossing.requests.popleft()
         elif crossing.attempts < MOST_ATTEMPTS and (instead := self._again(crossing, response)):

@@ -15,6 +15,7 @@ from dragoman.log import about
 from dragoman.mapping.failure import Answer
 from dragoman.sip.endpoint import ServerTransaction
 from dragoman.sip.message import Request, response_to
+from dragoman.store.interface import Crossed
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import ping
 from dragoman.xmpp.jid import Jid
@@ -37,7 +38,11 @@ class Arrived:
 
     request: Request
     transaction: ServerTransaction
-    exchange: str
+    exchange: str = ""
+    message: Crossed | None = None
+    """What is remembered of it, which is forgotten where it fails."""
+    quiet: bool = False
+    """Whether its stanza is a word about others, whose refusal means nothing to its sender."""
     owed: bool = False
     """Whether it was answered 202 already, because it is kept until the far server has it."""
 
@@ -45,8 +50,8 @@ class Arrived:
 class Deliveries:
     """The MESSAGEs whose stanzas are under way.
 
-    `lapsed(arrived, key, reason)` learns of one that was answered 202 and was not delivered after
-    all; `most` may wait, and `token()` gives identifiers nobody can guess.
+    `failed(arrived, key, reason)` learns of each that was not delivered; `most` may wait, and
+    `token()` gives identifiers nobody can guess.
     """
 
     def __init__(
@@ -54,14 +59,14 @@ class Deliveries:
         sip: SipPort,
         xmpp: XmppPort,
         token: Callable[[], str],
-        lapsed: Callable[[Arrived, Key, str], None],
+        failed: Callable[[Arrived, Key, str], None],
         most: int,
     ) -> None:
         """Start with nothing under way."""
         self._sip = sip
         self._xmpp = xmpp
         self._token = token
-        self._lapsed = lapsed
+        self._failed = failed
         self._most = most
         self._waiting: dict[Key, Arrived] = {}
         self._fences: Fences[Key] = Fences(self._ping, token)
@@ -78,30 +83,39 @@ class Deliveries:
             return "that server answers too slowly"
         return ""
 
-    def carry(self, stanza: Element, arrived: Arrived, now: float) -> None:
-        """Send the stanza of a MESSAGE; its id changes where another under way has the same."""
-        user, recipient = Jid.parse(stanza.attributes["from"]), Jid.parse(stanza.attributes["to"])
-        pair = (user.domain, recipient.domain)
+    def name(self, stanza: Element) -> Key:
+        """Return the key of a stanza of ours, whose id changes where one under way has the same."""
+        recipient = Jid.parse(stanza.attributes["to"])
         while (key := key_of(stanza, recipient)) in self._waiting:
             stanza.attributes["id"] = self._token()
+        return key
+
+    def carry(self, stanza: Element, key: Key, arrived: Arrived, now: float) -> None:
+        """Send the stanza of a MESSAGE under the key that `name` gave."""
+        user, recipient = Jid.parse(key[1]), Jid.parse(key[2])
+        pair = (user.domain, recipient.domain)
         self._waiting[key] = arrived
         self._xmpp.send(stanza, *pair)
         if key in self._waiting:
             self._fences.sent(pair, key, now)
+
+    def bounced(self, key: Key, answer: Answer, reason: str) -> bool:
+        """Answer the MESSAGE that waits under `key`, whose stanza was refused; False: none does."""
+        found = self._waiting.get(key)
+        return self.settle(key, Answer(202) if found and found.quiet else answer, reason)
 
     def settle(self, key: Key, answer: Answer, reason: str) -> bool:
         """Answer the MESSAGE that waits under `key`; False: none does."""
         found = self._waiting.pop(key, None)
         if found is None:
             return False
-        if answer.status >= 300:
-            _log_failure(found, key, answer.status, reason)
         if not found.owed:
             request, headers = found.request, answer.headers
             response = response_to(request, answer.status, answer.reason, headers=headers)
             self._sip.respond(found.transaction, response)
-        elif answer.status >= 300:
-            self._lapsed(found, key, reason)
+        if answer.status >= 300:
+            _log_failure(found, key, answer.status, reason)
+            self._failed(found, key, reason)
         return True
 
     def on_answer(self, pair: Pair, identifier: str) -> bool:
@@ -179,11 +193,6 @@ class Deliveries:
     def _fail_all(self, keys: list[Key], reason: str) -> None:
         for key in keys:
             self.settle(key, Answer(504), reason)
-
-
-def busy() -> Answer:
-    """Return how a MESSAGE is refused while there is too much under way."""
-    return Answer(503, headers=(("Retry-After", str(RETRY_AFTER)),))
 
 
 def key_of(stanza: Element, recipient: Jid) -> Key:

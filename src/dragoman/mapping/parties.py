@@ -7,7 +7,7 @@ from dragoman.mapping.content import wrapper
 from dragoman.mapping.failure import Refused, sips_refused
 from dragoman.msrp.cpim import CpimError, address
 from dragoman.sip.header import NameAddress
-from dragoman.sip.message import Request, SipError
+from dragoman.sip.message import Request, SipError, build_request
 from dragoman.sip.uri import Uri
 
 _NOBODY: Final = "anonymous.invalid"
@@ -96,6 +96,12 @@ def _with_gr(address_: NameAddress) -> Uri:
     if not gr or uri.param("gr") is not None:
         return uri
     return Uri(uri.scheme, uri.user, uri.host, uri.port, params=(*uri.params, ("gr", gr)))
+
+
+def to_any_device(request: Request) -> Request:
+    """Return a request for one device as one for any of its user's (RFC 5627 §6.4)."""
+    target = str(without_gr(request.uri))
+    return build_request(request.method, target, request.headers, request.body)
 
 
 def without_gr(uri: Uri) -> Uri:
