@@ -2,9 +2,9 @@
 
 import pytest
 
-from dragoman.bridge.discovery import ESCAPING, NAME, Discovery
+from dragoman.bridge.discovery import ESCAPING, NAME, PUT_INTO_WORDS, Discovery
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import disco, ping, time, version
+from dragoman.xmpp.ext import attention, disco, ping, retraction, spoiler, time, version
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.router import Routed
 from dragoman.xmpp.stanza import iq, message, presence
@@ -46,8 +46,8 @@ def refused(routed: Routed) -> Condition:
     [
         (DOMAIN, [("server", "im", NAME)], {time.NS}),
         (COMPONENT, [("gateway", "sip", NAME)], {time.NS, ESCAPING}),
-        (USER, [], set[str]()),
-        (GUEST, [], set[str]()),
+        (USER, [], set(PUT_INTO_WORDS)),
+        (GUEST, [], set(PUT_INTO_WORDS)),
     ],
 )
 def test_an_address_says_what_it_is_and_what_it_answers(
@@ -78,8 +78,16 @@ def test_what_is_said_to_be_answered_is_answered(to: str) -> None:
     [query] = result(to, disco.INFO).elements
     for each in query.find_all(f"{{{disco.INFO}}}feature"):
         namespace = each.attributes["var"]
-        if namespace != ESCAPING:
+        if namespace not in {ESCAPING, *PUT_INTO_WORDS}:
             result(to, namespace, names.get(namespace, "query"))
+
+
+@pytest.mark.parametrize("to", USERS)
+def test_a_phone_does_not_say_that_it_forgets(to: str) -> None:
+    [query] = result(to, disco.INFO).elements
+    listed = {each.get("var") for each in query.elements}
+    assert "urn:xmpp:message-correct:0" in listed
+    assert not listed & {retraction.NS, spoiler.NS, attention.NS, "urn:xmpp:omemo:2"}
 
 
 @pytest.mark.parametrize("to", SERVICE)

@@ -12,14 +12,22 @@ from types import FrameType
 import pytest
 
 from dragoman.errors import RemoteError
+from dragoman.mapping.excerpt import excerpt
+from dragoman.mapping.readable import readable
 from dragoman.mapping.thread import ThreadBook
 from dragoman.msrp.cpim import Cpim
 from dragoman.sip.framing import Framer
 from dragoman.sip.header import MediaType, NameAddress, Via, split_list
 from dragoman.sip.message import parse
 from dragoman.sip.uri import Uri
+from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext.fallback import BODY as FALLBACK_BODY
+from dragoman.xmpp.ext.fallback import FALLBACK
+from dragoman.xmpp.ext.reactions import REACTION, REACTIONS
+from dragoman.xmpp.ext.replies import REPLY
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.parser import StreamParser, parse_document
+from dragoman.xmpp.stanza import BODY, MESSAGE
 from tests.fuzz.fuzz_xmpp_incoming import HEADER, conversation
 
 SIZE = 4000
@@ -56,6 +64,13 @@ def framed(data: bytes, cut: int) -> list[object]:
     framer = Framer()
     pieces = [data[at : at + cut] for at in range(0, len(data), cut)]
     return [event for piece in pieces if framer.error is None for event in framer.receive(piece)]
+
+
+def answering(text: str, *ends: int) -> Element:
+    """Return a reply of which some is a fallback, told again and again."""
+    parts = [Element(FALLBACK_BODY, {"end": str(end)}) for end in ends]
+    told = Element(FALLBACK, None, parts)
+    return Element(MESSAGE, None, [Element(BODY, None, (text,)), Element(REPLY), told])
 
 
 TASKS: dict[str, Callable[[int], object]] = {
@@ -102,6 +117,13 @@ TASKS: dict[str, Callable[[int], object]] = {
     "text byte by byte": lambda n: by_bytes(HEADER + b"<a>" + b"]" * n + b"</a>"),
     "a comment byte by byte": lambda n: by_bytes(HEADER + b"<!--" + b"-" * n),
     "stanzas": lambda n: by_bytes(HEADER + b"<a/>" * n),
+    "lines of a quotation": lambda n: readable(answering("> a\n" * n, 4 * n - 4)),
+    "marks of a character": lambda n: excerpt("a" + "\u0301" * n),
+    "ranges of a fallback": lambda n: readable(answering("a", *range(n))),
+    "reactions": lambda n: readable(
+        Element(MESSAGE, None, [Element(REACTIONS, None, [Element(REACTION, None, ("a",))] * n)])
+    ),
+    "flags": lambda n: excerpt("\U0001f1ea" * n),
     "a stream of brackets": lambda n: conversation([HEADER + b">" * n], plain=False),
     "a stream of stanzas": lambda n: conversation([HEADER + b"<a/>" * n], plain=True),
 }

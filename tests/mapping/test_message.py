@@ -11,8 +11,6 @@ from dragoman.mapping.address import (
 )
 from dragoman.mapping.failure import Refused
 from dragoman.mapping.message import (
-    DELAY,
-    NICK,
     Dropped,
     check_size,
     stanza_id,
@@ -25,6 +23,8 @@ from dragoman.sip.message import Request, encode, parse
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.ext import shim
+from dragoman.xmpp.ext.delay import DELAY
+from dragoman.xmpp.ext.nick import NICK
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.parser import parse_document
@@ -325,7 +325,7 @@ def test_headline() -> None:
     [
         "<encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:otr:0'/><body>?OTR</body>",
         "<encrypted xmlns='eu.siacs.conversations.axolotl'/><body>fallback</body>",
-        "<encrypted xmlns='urn:xmpp:omemo:2'/>",
+        "<encrypted xmlns='urn:xmpp:omemo:2'><payload>x</payload></encrypted>",
         "<openpgp xmlns='urn:xmpp:openpgp:0'>x</openpgp>",
         "<x xmlns='jabber:x:encrypted'>x</x><body>fallback</body>",
     ],
@@ -343,7 +343,6 @@ def test_encrypted_is_refused_every_time(inner: str) -> None:
         "<composing xmlns='http://jabber.org/protocol/chatstates'/>",
         "<received xmlns='urn:xmpp:receipts' id='m1'/>",
         "<displayed xmlns='urn:xmpp:chat-markers:0' id='m1'/>",
-        "<reactions xmlns='urn:xmpp:reactions:0' id='m1'/>",
         "<body/>",
         "",
     ],
@@ -353,6 +352,47 @@ def test_nothing_to_carry(inner: str) -> None:
     assert isinstance(found, Dropped)
     if "xmlns" in inner:
         assert inner.split("'")[1] in found.reason
+
+
+MESSAGE_INSIDE = (
+    "<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' "
+    "from='tybalt@example.com' to='juliet@example.com'><body>not hers</body></message></forwarded>"
+)
+
+
+@pytest.mark.spec("IM-31")
+@pytest.mark.parametrize("hint", ["", "<store xmlns='urn:xmpp:hints'/>", "<body/>"])
+@pytest.mark.parametrize("namespace", ["eu.siacs.conversations.axolotl", "urn:xmpp:omemo:2"])
+def test_keys_that_nobody_wrote_are_dropped_without_an_error(namespace: str, hint: str) -> None:
+    keys = (
+        f"<encrypted xmlns='{namespace}'><header sid='1'/></encrypted>"
+        f"<encryption xmlns='urn:xmpp:eme:0' namespace='{namespace}'/>{hint}"
+    )
+    assert crossing(xmpp(keys)) == Dropped("keys for an encrypted talk, and no message")
+    with pytest.raises(StanzaError):
+        crossing(xmpp(keys + "<body>I sent you an OMEMO encrypted message</body>"))
+    with pytest.raises(StanzaError):
+        crossing(xmpp(keys + "<openpgp xmlns='urn:xmpp:openpgp:0'>x</openpgp>"))
+
+
+@pytest.mark.parametrize("body", ["", "<body>x</body>"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("sent xmlns='urn:xmpp:carbons:2'", "received xmlns='urn:xmpp:carbons:2'"),
+        *("sent xmlns='urn:xmpp:carbons:1'", "result xmlns='urn:xmpp:mam:2'"),
+        *("result xmlns='urn:xmpp:mam:1'", "result xmlns='urn:xmpp:mam:tmp'"),
+    ],
+)
+def test_copies_of_other_messages_never_cross(name: str, body: str) -> None:
+    wrapper = f"<{name}>{MESSAGE_INSIDE}</{name.partition(' ')[0]}>"
+    found = crossing(xmpp(body + wrapper, "type='chat'"))
+    assert found == Dropped("a copy of another message, from who is not the receiver's server")
+
+
+def test_a_message_passed_on_is_not_told_but_the_words_beside_it_are() -> None:
+    assert crossing(xmpp(MESSAGE_INSIDE)) == Dropped("a message passed on without a word")
+    assert request(xmpp(MESSAGE_INSIDE + "<body>look</body>")).body == b"look"
 
 
 @pytest.mark.spec("IM-32")

@@ -1,7 +1,9 @@
 """Talks: conversations as scripts anyone can read, one statement a line.
 
 alice to carol@sip.test: TEXT      the XMPP user writes     (`carol to ...` the SIP user)
-carol receives: TEXT               the next thing that arrives is this, and nothing before it
+alice sends carol@sip.test: XML    her client sends this <message>, to which addresses are added
+carol receives: TEXT               the next thing that arrives is this, and nothing before it;
+                                   a line break is written as \\n
 carol hears 202                    the status of what she wrote last
 alice hears item-not-found         the condition of the error for what she wrote last
 """
@@ -16,7 +18,7 @@ from dragoman.testing.stream import body_of, condition_of
 from tests.house import ALICE, House
 
 STATEMENT: Final = re.compile(
-    r"(?P<who>alice|carol) (?:(?P<verb>to) (?P<to>\S+): (?P<said>.*)|"
+    r"(?P<who>alice|carol) (?:(?P<verb>to|sends) (?P<to>\S+): (?P<said>.*)|"
     r"(?P<gets>receives): (?P<text>.*)|(?P<hears>hears) (?P<word>\S+))"
 )
 
@@ -89,6 +91,7 @@ class Talk:
     ) -> dict[tuple[str, str], Callable[[Statement], Coroutine[Any, Any, None]]]:
         return {
             ("alice", "to"): self._alice_to,
+            ("alice", "sends"): self._alice_sends,
             ("carol", "to"): self._carol_to,
             ("alice", "receives"): self._alice_receives,
             ("carol", "receives"): self._carol_receives,
@@ -99,6 +102,10 @@ class Talk:
     async def _alice_to(self, said: Statement) -> None:
         self.house.domain.message(ALICE, said.to, said.what)
 
+    async def _alice_sends(self, said: Statement) -> None:
+        addressed = f"<message from='{ALICE}' to='{said.to}' type='chat'"
+        self.house.domain.send(said.what.replace("<message", addressed, 1), said.to)
+
     async def _carol_to(self, said: Statement) -> None:
         self.status = await self.house.says(said.to, said.what)
 
@@ -107,7 +114,8 @@ class Talk:
 
     async def _carol_receives(self, said: Statement) -> None:
         self._received["carol"] += 1
-        self._expect(said, (await self.house.phone.next_request()).text)
+        text = (await self.house.phone.next_request()).text
+        self._expect(said, text.replace("\n", "\\n"))
 
     async def _alice_hears(self, said: Statement) -> None:
         stanza = await self.house.domain.next_stanza()

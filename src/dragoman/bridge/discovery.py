@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import About, Who, install
+from dragoman.xmpp.ext import About, Who, correction, install, oob, reactions, replies
 from dragoman.xmpp.ext.disco import Identity
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
@@ -18,6 +18,13 @@ from dragoman.xmpp.stanza import PRESENCE
 NAME: Final = "Dragoman"
 ESCAPING: Final = r"jid\20escaping"
 """The feature of a component whose users have escaped addresses (XEP-0106 §6)."""
+PUT_INTO_WORDS: Final = (correction.NS, reactions.NS, replies.NS, oob.NS)
+"""What a SIP user reads as text (mapping/readable.py), so that clients offer it.
+
+Retraction is not among them: who lists it is to take the words away, and what a phone has shown
+stays there (XEP-0424 §2). Nor are spoilers, which it does not cover, nudges, which it cannot tell
+from messages, and encryption.
+"""
 AWAITED: Final = ("subscribe", "probe")
 """Presence whose sender waits for an answer."""
 
@@ -38,7 +45,8 @@ class Discovery:
         self._server = _table(Who.SERVICE, About(NAME, version, utc, (server,)))
         component = About(NAME, version, utc, (gateway,), features=(ESCAPING,))
         self._gateway = _table(Who.SERVICE, component)
-        self._user = _table(Who.USER, About(NAME, version, utc))
+        user = About(NAME, version, utc, features=PUT_INTO_WORDS)
+        self._user = _table(Who.USER, user)
 
     def route(self, stanza: Element) -> Routed:
         """Return what becomes of an iq or presence stanza."""

@@ -5,7 +5,7 @@ error that says so: `Dropped` for what nobody waits for, `Refused` and StanzaErr
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -14,13 +14,16 @@ from dragoman.mapping import hops
 from dragoman.mapping.address import Unmappable, jid_to_sip
 from dragoman.mapping.content import Content, read
 from dragoman.mapping.date import parse_sip_date, parse_stamp, sip_date, stamp
+from dragoman.mapping.excerpt import line
 from dragoman.mapping.failure import Refused
 from dragoman.mapping.parties import without_gr
+from dragoman.mapping.readable import in_language, readable, withheld
 from dragoman.mapping.thread import ThreadBook
 from dragoman.sip.header import NameAddress, parse_seconds
 from dragoman.sip.message import Request, SipError, build_request, encode
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element, sanitize
+from dragoman.xmpp.ext import delay, encryption, nick
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.stanza import BODY, MESSAGE, SUBJECT, THREAD
@@ -31,26 +34,10 @@ MAX_REQUEST: Final = 1300
 STALE: Final = 60.0
 """Seconds after which the date of a message is worth telling."""
 
-NICK: Final = "{http://jabber.org/protocol/nick}nick"
-DELAY: Final = "{urn:xmpp:delay}delay"
-REPLACE: Final = "{urn:xmpp:message-correct:0}replace"
-OOB: Final = "{jabber:x:oob}x"
-OOB_URL: Final = "{jabber:x:oob}url"
-
-_ENCRYPTED: Final = frozenset(
-    {
-        "{urn:xmpp:eme:0}encryption",
-        "{eu.siacs.conversations.axolotl}encrypted",
-        "{urn:xmpp:omemo:2}encrypted",
-        "{urn:xmpp:openpgp:0}openpgp",
-        "{jabber:x:encrypted}x",
-    }
-)
 _CONTENT_TYPE: Final = "text/plain;charset=UTF-8"
 _COOKIE: Final = "z9hG4bK"
 _LONGEST_ID: Final = 64
 _LONGEST_NAME: Final = 128
-_CONTROLS: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,8}")
 
 
@@ -169,11 +156,11 @@ def _to_stanza(
     if subject:
         children.append(Element(SUBJECT, None, (subject,)))
     children.append(Element(THREAD, None, (thread,)))
-    if first and (display := _line(sanitize(request.from_.display))):
-        children.append(Element(NICK, None, (display,)))
+    if first and (display := line(sanitize(request.from_.display))):
+        children.append(nick.nick(display))
     sent = _sent(content, sent)
     if sent is not None and wall - sent > STALE:
-        children.append(Element(DELAY, {"stamp": stamp(sent)}))
+        children.append(delay.delay(stamp(sent)))
     if (passed := hops.mark(request)) is not None:
         children.append(passed)
     return Element(MESSAGE, attributes, children)
@@ -188,11 +175,12 @@ def _to_request(
     target: Callable[[Jid], Uri],
     limit: int,
 ) -> Request | Dropped:
-    _refuse_kind(stanza, kind)
-    body = _in_language(stanza.find_all(BODY), stanza.get("xml:lang"))
-    subject = _in_language(stanza.find_all(SUBJECT), stanza.get("xml:lang"))
-    topic = _line(subject.text) if subject is not None else ""
-    text = _outgoing_text(stanza, body) or topic
+    if reason := _refuse_kind(stanza, kind):
+        return Dropped(reason)
+    body = in_language(stanza.find_all(BODY), stanza.get("xml:lang"))
+    subject = in_language(stanza.find_all(SUBJECT), stanza.get("xml:lang"))
+    topic = line(subject.text) if subject is not None else ""
+    text = readable(stanza) or topic
     if not text:
         return Dropped(f"nothing that a MESSAGE carries: {_about(stanza)}")
     user, peer = Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))
@@ -241,43 +229,21 @@ def _language(text: str | None) -> str:
     return tag if _LANGUAGE.fullmatch(tag) else ""
 
 
-def _line(text: str) -> str:
-    """Return `text` on one line: no header can begin inside it."""
-    return " ".join(text.translate(_CONTROLS).split())
-
-
 def _digest(*parts: str) -> str:
     return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def _refuse_kind(stanza: Element, kind: str) -> None:
+def _refuse_kind(stanza: Element, kind: str) -> str:
+    """Raise StanzaError for what cannot be a MESSAGE; return why to drop it, "" to carry it."""
     if kind == "groupchat":
         raise StanzaError(Condition.BAD_REQUEST, text="A person is no room")
-    for child in stanza.children:
-        if isinstance(child, Element) and child.name in _ENCRYPTED:
-            text = "SIP users cannot read encrypted messages: please send it unencrypted"
-            raise StanzaError(Condition.NOT_ACCEPTABLE, text=text)
-
-
-def _in_language(found: Iterable[Element], language: str | None) -> Element | None:
-    """Return the element in the stanza's language, or else the first."""
-    first: Element | None = None
-    for element in found:
-        if element.get("xml:lang") in (None, language):
-            return element
-        first = first or element
-    return first
-
-
-def _outgoing_text(stanza: Element, body: Element | None) -> str:
-    text = "" if body is None else body.text
-    if text and stanza.find(REPLACE) is not None:
-        text = f"* {text}"
-    attached = stanza.find(OOB)
-    url = attached.find(OOB_URL) if attached is not None else None
-    if url is not None and url.text and url.text not in text:
-        text = f"{text}\n{url.text}" if text else url.text
-    return text
+    if not encryption.is_encrypted(stanza):
+        return withheld(stanza)
+    if encryption.is_keys_only(stanza) and not any(each.text for each in stanza.find_all(BODY)):
+        # Nobody wrote it, so nobody would know what an error is about.
+        return "keys for an encrypted talk, and no message"
+    text = "SIP users cannot read encrypted messages: please send it unencrypted"
+    raise StanzaError(Condition.NOT_ACCEPTABLE, text=text)
 
 
 def _about(stanza: Element) -> str:
@@ -286,12 +252,10 @@ def _about(stanza: Element) -> str:
 
 
 def _from(stanza: Element, uri: Uri, tag: str) -> str:
-    nick = stanza.find(NICK)
-    display = "" if nick is None else _line(nick.text)[:_LONGEST_NAME]
+    display = line(nick.nickname(stanza))[:_LONGEST_NAME]
     return f"{NameAddress(display, uri)};tag={tag}"
 
 
 def _date(stanza: Element) -> str | None:
-    delay = stanza.find(DELAY)
-    sent = None if delay is None else parse_stamp(delay.get("stamp", ""))
+    sent = parse_stamp(delay.sent(stanza) or "")
     return None if sent is None else sip_date(sent)

@@ -1,6 +1,6 @@
 """Extensions that are answered here, in one table that also feeds disco (XEP-0030).
 
-A new extension is a file beside this one and a row in `EXTENSIONS`.
+A new extension is a file beside this one and, where it answers requests, a row in `EXTENSIONS`.
 """
 
 from collections.abc import Callable, Sequence
