@@ -252,6 +252,24 @@ def test_an_xmpp_user_composes_while_any_of_his_clients_does() -> None:
     assert talk.until(1000.0) == [(120.0, rests(user=GARDEN))]
 
 
+def test_who_is_gone_leaves_the_others_composing_until_they_pause() -> None:
+    talk = Talk()
+    talk.xmpp(State.COMPOSING, 0.0, user=BALCONY)
+    talk.xmpp(State.COMPOSING, 1.0, user=GARDEN)
+    talk.xmpp(State.GONE, 2.0, user=BALCONY)
+    talk.xmpp(State.PAUSED, 3.0, user=GARDEN)
+    assert talk.until(1000.0) == [(60.0, rests())]
+
+
+def test_the_client_that_said_last_that_it_composes_is_the_one_that_is_told() -> None:
+    talk = Talk()
+    talk.xmpp(State.COMPOSING, 0.0, user=BALCONY)
+    talk.xmpp(State.COMPOSING, 1.0, user=GARDEN)
+    assert talk.until(60.0) == [(60.0, writes(user=GARDEN))]
+    talk.xmpp(State.COMPOSING, 61.0, user=BALCONY)
+    assert talk.until(120.0) == [(120.0, writes(user=BALCONY))]
+
+
 def test_a_client_that_composes_on_does_so_behind_the_message_of_another() -> None:
     talk = Talk()
     talk.xmpp(State.COMPOSING, 0.0, user=BALCONY)
@@ -314,6 +332,15 @@ def test_a_state_lets_an_xmpp_user_be_told_again(alone: bool) -> None:
         assert talk.service.xmpp_content(BALCONY, ROMEO, State.ACTIVE, 2.0) == [COMPOSING]
 
 
+def test_what_changed_while_nothing_was_told_is_told_then() -> None:
+    for now, status, expected in ((2.0, active(), []), (2.0, IDLE, [told(State.PAUSED)])):
+        talk = Talk()
+        assert talk.sip(active(), 0.0) == [COMPOSING]
+        talk.service.xmpp_content(BALCONY, ROMEO, None, 1.0)
+        assert talk.sip(status, now) == []
+        assert talk.xmpp(State.ACTIVE, 3.0) == expected
+
+
 @pytest.mark.spec("IM-19")
 def test_after_415_a_sip_user_gets_no_status_message_from_anybody() -> None:
     talk = Talk()
@@ -357,6 +384,14 @@ def test_pairs_are_bounded_and_who_is_forgotten_has_paused(monkeypatch: pytest.M
     assert found == [[], [], [told(State.PAUSED)], *([[]] * 7)]
     assert talk.service.describe() == {"pairs": 3, "timers": 0, "refused": 0}
     assert talk.sip(active(), 2.0) == []
+
+
+def test_who_is_told_nothing_is_forgotten_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(composing, "MOST", 1)
+    talk = Talk()
+    talk.sip(active(), 0.0)
+    talk.service.xmpp_content(BALCONY, ROMEO, None, 1.0)
+    assert talk.service.sip_content(user(0), ROMEO, 2.0) == []
 
 
 def test_the_longest_unused_pair_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

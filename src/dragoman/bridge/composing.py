@@ -241,7 +241,7 @@ class Composing:
     def _forget(self, key: Key, pair: _Pair) -> None:
         """Drop a pair: the SIP user's side ends by itself, the XMPP user's does not."""
         self._alarms.cancel(key)
-        if pair.sip.told is not None:
+        if pair.sip.told is not None and pair.xmpp_hears:
             self._notify(pair.sip.told, State.PAUSED)
 
     def _settled(
@@ -269,8 +269,8 @@ class Composing:
     def _tell_xmpp(self, pair: _Pair, over: State) -> None:
         side, last = pair.sip, pair.sip.last
         if not pair.xmpp_hears:
-            side.told = None
-        elif last is not None and side.told is None:
+            return
+        if last is not None and side.told is None:
             side.told = last
             self._notify(last, State.COMPOSING)
         elif last is None and side.told is not None:
@@ -283,11 +283,8 @@ class Composing:
     def _tell_sip(self, key: Key, pair: _Pair, now: float) -> None:
         """Send a status message where one is due: at most one in an interval (RFC 3994 §3.2)."""
         side, last = pair.xmpp, pair.xmpp.last
-        if not self._may_tell(key, pair):
-            side.told = None
-            return
         word = last or side.told
-        if word is None or now < pair.interval:
+        if word is None or now < pair.interval or not self._may_tell(key, pair):
             return
         refresh = REFRESH if last is not None else None
         self._out.append(ToSip(word.user, word.peer, last is not None, refresh, word.thread))
@@ -302,9 +299,11 @@ class Composing:
 
 
 def _times(pair: _Pair, *, waits: bool) -> Iterator[float]:
-    """Yield when something of a pair changes by itself; `waits`: the SIP user may be told."""
+    """Yield when something of a pair changes by itself; `waits`: the SIP user may be told.
+
+    That a client has crashed is seen at the end of an interval: it cannot be told before.
+    """
     yield from (word.until for word in pair.sip.words.values())
-    yield from (word.until for word in pair.xmpp.words.values())
     if waits and (pair.xmpp.words or pair.xmpp.told is not None):
         yield pair.interval
 
