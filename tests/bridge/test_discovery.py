@@ -2,7 +2,7 @@
 
 import pytest
 
-from dragoman.bridge.discovery import ESCAPING, NAME, PUT_INTO_WORDS, Discovery
+from dragoman.bridge.discovery import ESCAPING, NAME, PUT_INTO_WORDS, WORD_OF_ITSELF, Discovery
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import attention, disco, ping, retraction, spoiler, time, version
 from dragoman.xmpp.failure import Condition, StanzaError
@@ -46,8 +46,8 @@ def refused(routed: Routed) -> Condition:
     [
         (DOMAIN, [("server", "im", NAME)], {time.NS}),
         (COMPONENT, [("gateway", "sip", NAME)], {time.NS, ESCAPING}),
-        (USER, [], set(PUT_INTO_WORDS)),
-        (GUEST, [], set(PUT_INTO_WORDS)),
+        (USER, [], {*PUT_INTO_WORDS, *WORD_OF_ITSELF}),
+        (GUEST, [], {*PUT_INTO_WORDS, *WORD_OF_ITSELF}),
     ],
 )
 def test_an_address_says_what_it_is_and_what_it_answers(
@@ -78,7 +78,7 @@ def test_what_is_said_to_be_answered_is_answered(to: str) -> None:
     [query] = result(to, disco.INFO).elements
     for each in query.find_all(f"{{{disco.INFO}}}feature"):
         namespace = each.attributes["var"]
-        if namespace not in {ESCAPING, *PUT_INTO_WORDS}:
+        if namespace not in {ESCAPING, *PUT_INTO_WORDS, *WORD_OF_ITSELF}:
             result(to, namespace, names.get(namespace, "query"))
 
 

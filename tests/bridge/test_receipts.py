@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from dragoman.bridge.message import CPIM, Messages, Rules
+from dragoman.bridge.message import Messages, Rules
 from dragoman.mapping import imdn
+from dragoman.mapping.envelope import CONTENT_TYPE as CPIM
 from dragoman.mapping.imdn import Imdn, Status
 from dragoman.msrp.cpim import Cpim
 from dragoman.sip.message import Request, parse, response_to

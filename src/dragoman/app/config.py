@@ -310,6 +310,10 @@ class Message(Section):
         default=False,
         description="Whether the 200 of a phone that knows no notifications is a receipt.",
     )
+    idle_as: Literal["active", "paused"] = Field(
+        default="active",
+        description="The chat state for a SIP user who no longer writes; RFC 7573 has active.",
+    )
 
 
 def _state() -> Path:

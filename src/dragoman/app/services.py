@@ -49,6 +49,7 @@ from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.trace import Tap
 from dragoman.xmpp.component import ComponentStream
+from dragoman.xmpp.ext.chatstates import State
 from dragoman.xmpp.s2s_in import IncomingStream
 from dragoman.xmpp.s2s_out import OutgoingStream
 from dragoman.xmpp.stream import Policy
@@ -336,6 +337,7 @@ class Gateway:
             via=len(added),
             split=configuration.message.long == "split",
             receipt_on_200=configuration.message.receipt_on_200,
+            idle_as=State(configuration.message.idle_as),
         )
 
 

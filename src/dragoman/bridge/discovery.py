@@ -8,7 +8,18 @@ from collections.abc import Callable
 from typing import Final
 
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import About, Who, correction, install, oob, reactions, replies
+from dragoman.xmpp.ext import (
+    About,
+    Who,
+    chatstates,
+    correction,
+    install,
+    markers,
+    oob,
+    reactions,
+    receipts,
+    replies,
+)
 from dragoman.xmpp.ext.disco import Identity
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
@@ -25,6 +36,8 @@ Retraction is not among them: who lists it is to take the words away, and what a
 stays there (XEP-0424 §2). Nor are spoilers, which it does not cover, nudges, which it cannot tell
 from messages, and encryption.
 """
+WORD_OF_ITSELF: Final = (chatstates.NS, markers.NS, receipts.NS)
+"""What a SIP user's phone tells of itself, if it can: writing, delivered and displayed."""
 AWAITED: Final = ("subscribe", "probe")
 """Presence whose sender waits for an answer."""
 
@@ -45,7 +58,7 @@ class Discovery:
         self._server = _table(Who.SERVICE, About(NAME, version, utc, (server,)))
         component = About(NAME, version, utc, (gateway,), features=(ESCAPING,))
         self._gateway = _table(Who.SERVICE, component)
-        user = About(NAME, version, utc, features=PUT_INTO_WORDS)
+        user = About(NAME, version, utc, features=(*PUT_INTO_WORDS, *WORD_OF_ITSELF))
         self._user = _table(Who.USER, user)
 
     def route(self, stanza: Element) -> Routed:

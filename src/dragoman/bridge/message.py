@@ -7,34 +7,39 @@ refused it (its error, as a status); a stanza whose MESSAGE fails comes back as 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from logging import getLogger
 from typing import Final
 
 from dragoman.bridge.fence import Pair
+from dragoman.bridge.letters import Letters
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.phones import Phones
 from dragoman.bridge.ports import SipPort, XmppPort
+from dragoman.bridge.quotes import Quotes
 from dragoman.bridge.receipts import Receipts, Word
 from dragoman.bridge.to_sip import Crossing, Crossings, Purpose
 from dragoman.bridge.to_xmpp import RETRY_AFTER, Arrived, Deliveries, Key, key_of
+from dragoman.bridge.writing import Writing
 from dragoman.log import about
-from dragoman.mapping import hops, imdn, receipt
+from dragoman.mapping import composing, hops, imdn, receipt
 from dragoman.mapping.address import Unmappable
-from dragoman.mapping.date import parse_sip_date
-from dragoman.mapping.envelope import Envelope, Opened, opened, wrapped
+from dragoman.mapping.envelope import CONTENT_TYPE as CPIM
+from dragoman.mapping.envelope import Opened, opened
 from dragoman.mapping.failure import Answer, Refused, Unreached, sip_status
 from dragoman.mapping.imdn import Imdn, ImdnError
-from dragoman.mapping.message import Dropped, check_size, to_request, to_stanza, wants_errors
-from dragoman.mapping.parties import recipient_of, refusal, to_any_device, without_gr
+from dragoman.mapping.message import Dropped, to_request, to_stanza, wants_errors
+from dragoman.mapping.parties import recipient_of, refusal
+from dragoman.mapping.readable import corrects_nothing, known_as, said
 from dragoman.mapping.receipt import Told
-from dragoman.mapping.split import split
 from dragoman.mapping.thread import ThreadBook
 from dragoman.sip.endpoint import Cause, ServerTransaction
-from dragoman.sip.message import Request, Response, SipError, encode, response_to
+from dragoman.sip.message import Request, Response, SipError, response_to
 from dragoman.sip.uri import Uri
-from dragoman.store.interface import NOTHING, Disposition, Identifiers
+from dragoman.store.interface import Disposition, Identifiers
 from dragoman.trace import Tap, of_sip
 from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext.chatstates import State
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.stanza import BODY, MESSAGE, error_reply, message
@@ -44,11 +49,6 @@ log = getLogger(__name__)
 ALLOW: Final = ("MESSAGE", "OPTIONS")
 """The methods that are served."""
 
-CPIM: Final = "message/cpim"
-UNSUPPORTED: Final = frozenset({406, 415, 488, 606})
-"""Statuses by which a phone says that it does not take message/cpim."""
-GONE: Final = frozenset({404, 410, 430, 480})
-"""Statuses that say no more than that a device is not there (RFC 5627 §6.4)."""
 BUSY: Final = 503
 MAX_TEXT: Final = 65_536
 """Bytes of a request before it is seen in how many parts it goes."""
@@ -75,6 +75,8 @@ class Rules:
     """Whether a longer text becomes several; RFC 7572 §6 has policy-violation."""
     receipt_on_200: bool = False
     """Whether the 200 of a phone without notifications is a receipt."""
+    idle_as: State = State.ACTIVE
+    """The chat state for a SIP user who no longer writes; RFC 7573 §6 has active."""
 
 
 class Messages:
@@ -100,11 +102,15 @@ class Messages:
         self._wall = wall
         self._rules = rules
         self._threads = ThreadBook(token)
-        self._room = rules.limit - rules.via
         self._phones = Phones()
         self._receipts = Receipts(store, naming.sip_sender, token, wall)
-        self._deliveries = Deliveries(sip, xmpp, token, self._failed, rules.pending)
+        room = rules.limit - rules.via
+        self._letters = Letters(self._phones, self._receipts, token, room, rules.split)
+        self._quotes = Quotes()
+        self._deliveries = Deliveries(sip, xmpp, token, self._settled, rules.pending)
         self._crossings = Crossings(sip, rules.pending, self._again, self._crossed)
+        submit = self._crossings.submit
+        self._writing = Writing(xmpp, naming, self._threads, token, submit, rules.idle_as)
         self._now = 0.0
 
     # -- from SIP -----------------------------------------------------------------------
@@ -126,6 +132,10 @@ class Messages:
             letter = opened(request)
             if letter.essence == imdn.TYPE:
                 self._on_notification(letter, request, transaction, user)
+            elif letter.essence == composing.MEDIA_TYPE:
+                call_id = request.call_id
+                self._writing.on_document(letter.body, call_id, user, recipient, now)
+                self._sip.respond(transaction, response_to(request, 200))
             else:
                 self._on_text(letter, request, transaction, sender, user, recipient)
         except Refused as error:
@@ -179,6 +189,8 @@ class Messages:
         key = self._deliveries.name(stanza)
         message = None if asked is None else self._receipts.expect(asked, sender, stanza)
         self._carry(stanza, key, Arrived(request, transaction, message=message))
+        self._quotes.said(str(recipient.bare), str(user.bare), [key[0]], said(stanza))
+        self._writing.sip_said(user, recipient, self._now)
 
     def _on_notification(
         self, letter: Opened, request: Request, transaction: ServerTransaction, user: Jid
@@ -211,8 +223,12 @@ class Messages:
         self._tap.join(exchange, stanza_key(stanza))
         self._deliveries.carry(stanza, key, replace(arrived, exchange=exchange), self._now)
 
-    def _failed(self, found: Arrived, key: Key, reason: str) -> None:
+    def _settled(self, found: Arrived, key: Key, reason: str | None) -> None:
         """Tell who was answered 202 that his message was not delivered, and forget it."""
+        if reason is None:
+            if not found.quiet:
+                self._writing.xmpp_took(Jid.parse(key[2]), Jid.parse(key[1]), self._now)
+            return
         if found.owed and not self._disappoint(key, found.exchange):
             self._notify(found, key, reason)
         if found.message is not None:
@@ -281,44 +297,26 @@ class Messages:
             found = (
                 plain
                 if isinstance(plain, Dropped)
-                else self._letter(stanza, plain, exchange, purpose)
+                else self._letters.crossing(stanza, plain, exchange, purpose, now)
             )
         except StanzaError as error:
             self._return(stanza, error, exchange, purpose)
             return
         if isinstance(found, Dropped):
             log.debug("stanza dropped", extra=about(jid=stanza.get("from"), reason=found.reason))
+            if stanza.find(BODY) is None:
+                self._writing.on_stanza(stanza, now)
             return
         self._tap.join(exchange, sip_key(found.requests[0]))
         self._crossings.submit(found, now)
+        if purpose is Purpose.MESSAGE:
+            self._said(stanza, now)
 
-    def _letter(
-        self, stanza: Element, plain: Request, exchange: str, purpose: Purpose
-    ) -> Crossing | Dropped:
-        """Choose the form of a message: wrapped where its sender wants to hear of it."""
-        date = plain.get("Date")
-        if self._receipts.is_repeated(stanza, delayed=date is not None):
-            return Dropped("it crossed before")
-        wanted = receipt.asked(stanza)
-        refused = wanted and self._phones.refuses(_peer(stanza), CPIM, self._now)
-        message = self._receipts.outward(stanza, NOTHING if refused else wanted)
-        if message is not None and message.asked:
-            sent = None if date is None else parse_sip_date(date)
-            envelope = Envelope(message.message_id, message.asked, sent or message.sent)
-            letter = wrapped(plain, envelope, *_addresses(plain))
-            if len(encode(letter)) <= self._room:
-                return Crossing(stanza, deque([letter]), exchange, purpose, plain, message)
-        parts = deque(self._parts(plain))
-        return Crossing(stanza, parts, exchange, purpose, message=message, unasked=bool(wanted))
-
-    def _parts(self, plain: Request) -> Sequence[Request]:
-        """Return a message in as many as it needs; raises StanzaError where it may not be cut."""
-        size = len(encode(plain))
-        if size <= self._room:
-            return [plain]
-        if not self._rules.split:
-            check_size(size, self._room)
-        return split(plain, self._room, self._token)
+    def _said(self, stanza: Element, now: float) -> None:
+        """Learn that an XMPP user said something, which ends his writing of it."""
+        user, peer = Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))
+        self._quotes.said(str(user.bare), str(peer.bare), known_as(stanza), said(stanza))
+        self._writing.xmpp_said(stanza, now)
 
     def on_answer(self, stanza: Element, local: str, remote: str) -> bool:
         """Take an iq of type result or error; False: it answers nothing of ours."""
@@ -351,8 +349,12 @@ class Messages:
         )
 
     def _request(self, stanza: Element) -> Request | Dropped:
-        if not Jid.parse(stanza.get("to", "")).local:
+        sender, recipient = Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))
+        if not recipient.local:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+        user, peer = str(sender.bare), str(recipient.bare)
+        if corrects_nothing(stanza, partial(self._quotes.had, user, peer)):
+            return Dropped("a correction that leaves the text as it was")
         return to_request(
             stanza,
             threads=self._threads,
@@ -360,6 +362,7 @@ class Messages:
             source=self._naming.sip_sender,
             target=self._naming.sip_recipient,
             limit=MAX_TEXT,
+            quote=partial(self._quotes.quote, user, peer),
         )
 
     # -- what became of it ----------------------------------------------------------------
@@ -373,23 +376,15 @@ class Messages:
         self._crossings.on_failure(handle, cause, now)
 
     def _again(self, crossing: Crossing, response: Response) -> Sequence[Request]:
-        """Return what a phone may take that refused a request: it bare, or for any of its kind."""
-        refused = crossing.requests[0]
-        if response.status in UNSUPPORTED and crossing.plain is not None:
-            peer, plain, crossing.plain = _peer(crossing.stanza), crossing.plain, None
-            self._phones.refused(peer, CPIM, self._now)
-            self._phones.heard(peer, response)
-            crossing.unasked = True
-            try:
-                return self._parts(plain)
-            except StanzaError:
-                return ()
-        if response.status in GONE and refused.uri.param("gr") is not None:
-            return [to_any_device(each) for each in crossing.requests]
-        return ()
+        return self._letters.again(crossing, response, self._now)
 
     def _crossed(self, crossing: Crossing, error: StanzaError | None) -> None:
         message = crossing.message
+        if crossing.purpose is Purpose.COMPOSING:
+            self._writing.answered(crossing)
+            return
+        if error is None and crossing.purpose is Purpose.MESSAGE:
+            self._writing.sip_took(crossing.stanza, self._now)
         if error is not None:
             if message is not None:
                 self._receipts.forget(message)
@@ -467,10 +462,12 @@ class Messages:
         self._now = now
         self._deliveries.on_timer(now)
         self._crossings.on_timer(now)
+        self._writing.on_timer(now)
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        times = (self._deliveries.next_timer(), self._crossings.next_timer())
+        each = (self._deliveries, self._crossings, self._writing)
+        times = [service.next_timer() for service in each]
         return min((when for when in times if when is not None), default=None)
 
     def give_up(self) -> None:
@@ -486,16 +483,6 @@ class Messages:
     def describe(self) -> dict[str, int]:
         """Return how many messages are under way, each way."""
         return {"from_sip": len(self._deliveries), "from_xmpp": len(self._crossings)}
-
-
-def _peer(stanza: Element) -> str:
-    """Return the bare JID of the SIP user whom a stanza is for."""
-    return str(Jid.parse(stanza.get("to", "")).bare)
-
-
-def _addresses(request: Request) -> tuple[str, str]:
-    """Return the addresses of record of who a request of ours is from, and for."""
-    return str(without_gr(request.from_.uri)), str(request.to.uri)
 
 
 def sip_key(request: Request | Response) -> str:

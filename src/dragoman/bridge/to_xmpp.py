@@ -50,8 +50,8 @@ class Arrived:
 class Deliveries:
     """The MESSAGEs whose stanzas are under way.
 
-    `failed(arrived, key, reason)` learns of each that was not delivered; `most` may wait, and
-    `token()` gives identifiers nobody can guess.
+    `settled(arrived, key, reason)` learns what became of each, the reason None where the far server
+    took it; `most` may wait, and `token()` gives identifiers nobody can guess.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Deliveries:
         sip: SipPort,
         xmpp: XmppPort,
         token: Callable[[], str],
-        failed: Callable[[Arrived, Key, str], None],
+        settled: Callable[[Arrived, Key, str | None], None],
         most: int,
     ) -> None:
         """Start with nothing under way."""
         self._sip = sip
         self._xmpp = xmpp
         self._token = token
-        self._failed = failed
+        self._settled = settled
         self._most = most
         self._waiting: dict[Key, Arrived] = {}
         self._fences: Fences[Key] = Fences(self._ping, token)
@@ -115,7 +115,7 @@ class Deliveries:
             self._sip.respond(found.transaction, response)
         if answer.status >= 300:
             _log_failure(found, key, answer.status, reason)
-            self._failed(found, key, reason)
+        self._settled(found, key, reason if answer.status >= 300 else None)
         return True
 
     def on_answer(self, pair: Pair, identifier: str) -> bool:

@@ -6,7 +6,11 @@ from enum import StrEnum
 from typing import Final
 
 from dragoman.errors import RemoteError
+from dragoman.mapping import hops
 from dragoman.mapping.date import parse_stamp, stamp
+from dragoman.mapping.parties import without_gr
+from dragoman.sip.message import Request, build_request
+from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.ext import chatstates
 from dragoman.xmpp.ext.chatstates import State
@@ -112,6 +116,21 @@ def notification(
     children = [Element(THREAD, None, (thread,))] if thread else []
     children.append(chatstates.element(state))
     return message(str(recipient), str(sender), id=identifier, type="chat", children=children)
+
+
+def status_message(
+    document: IsComposing, source: Uri, target: Uri, *, call_id: str, tag: str
+) -> Request:
+    """Return the MESSAGE that bears a document from `source` to `target` (RFC 3994 §3)."""
+    headers = [
+        ("Max-Forwards", str(hops.FROM_XMPP)),
+        ("To", f"<{without_gr(target)}>"),
+        ("From", f"<{source}>;tag={tag}"),
+        ("Call-ID", call_id),
+        ("CSeq", "1 MESSAGE"),
+        ("Content-Type", MEDIA_TYPE),
+    ]
+    return build_request("MESSAGE", str(target), headers, document.encode())
 
 
 def _name(local: str) -> str:

@@ -17,7 +17,7 @@ from dragoman.mapping.date import parse_sip_date, parse_stamp, sip_date, stamp
 from dragoman.mapping.excerpt import line
 from dragoman.mapping.failure import Refused
 from dragoman.mapping.parties import without_gr
-from dragoman.mapping.readable import in_language, readable, withheld
+from dragoman.mapping.readable import Quote, in_language, readable, unknown, withheld
 from dragoman.mapping.thread import ThreadBook
 from dragoman.sip.header import NameAddress, parse_seconds
 from dragoman.sip.message import Request, SipError, build_request, encode
@@ -80,19 +80,20 @@ def to_request(
     target: Callable[[Jid], Uri] = jid_to_sip,
     limit: int = MAX_REQUEST,
     via: int = 0,
+    quote: Quote = unknown,
 ) -> Request | Dropped:
     """Return the SIP MESSAGE for a message stanza (RFC 7572 §4), still without Via.
 
     `source` and `target` map its `from` and `to`; `threads` knows the Call-IDs; `token()` makes
-    the From tag. A request that, with the `via` bytes still to be added, is longer than `limit`
-    is a policy-violation. Raises StanzaError with what to tell the sender; for a headline, which
-    wants no answer, the same becomes Dropped.
+    the From tag; `quote` knows what a reply or reaction is about. A request that, with the `via`
+    bytes still to be added, is longer than `limit` is a policy-violation. Raises StanzaError with
+    what to tell the sender; for a headline, which wants no answer, the same becomes Dropped.
     """
     kind = stanza.get("type", "normal")
     if kind == "error":
         return Dropped("an error answers something else and is no message")
     try:
-        return _to_request(stanza, kind, threads, token, source, target, limit - via)
+        return _to_request(stanza, kind, threads, token, source, target, limit - via, quote)
     except StanzaError as error:
         if kind == "headline":
             return Dropped(error.reason)
@@ -174,13 +175,14 @@ def _to_request(
     source: Callable[[Jid], Uri],
     target: Callable[[Jid], Uri],
     limit: int,
+    quote: Quote,
 ) -> Request | Dropped:
     if reason := _refuse_kind(stanza, kind):
         return Dropped(reason)
     body = in_language(stanza.find_all(BODY), stanza.get("xml:lang"))
     subject = in_language(stanza.find_all(SUBJECT), stanza.get("xml:lang"))
     topic = line(subject.text) if subject is not None else ""
-    text = readable(stanza) or topic
+    text = readable(stanza, quote) or topic
     if not text:
         return Dropped(f"nothing that a MESSAGE carries: {_about(stanza)}")
     user, peer = Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))

@@ -74,6 +74,12 @@ class ThreadBook:
         self._remember(call_id, talk)
         return talk.thread, first
 
+    def known(self, call_id: str, user: Jid, peer: Jid) -> str:
+        """Return the thread that a Call-ID stands for between these two, "" for none."""
+        talk = self._by_call_id.get(call_id)
+        ends = (user.local, user.domain), (peer.local, peer.domain)
+        return talk.thread if talk is not None and talk[:2] == ends else ""
+
     def _may_use(self, thread: str) -> bool:
         return (
             len(thread) <= LONGEST

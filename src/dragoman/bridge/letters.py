@@ -1,0 +1,100 @@
+"""In what form a message goes to a phone (RFC 3428 §8, RFC 5438 §7.1.1, RFC 5627 §6.4).
+
+Wrapped, where its sender wants to hear of it and the phone takes that; else bare, in as many
+parts as it needs. What a phone refuses is made again in a form that it may like better.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dragoman.bridge.phones import Phones
+from dragoman.bridge.receipts import Receipts
+from dragoman.bridge.to_sip import Crossing, Purpose
+from dragoman.mapping import receipt
+from dragoman.mapping.date import parse_sip_date
+from dragoman.mapping.envelope import CONTENT_TYPE as CPIM
+from dragoman.mapping.envelope import Envelope, wrapped
+from dragoman.mapping.message import Dropped, check_size
+from dragoman.mapping.parties import to_any_device, without_gr
+from dragoman.mapping.split import split
+from dragoman.sip.message import Request, Response, encode
+from dragoman.store.interface import NOTHING
+from dragoman.xmpp.element import Element
+from dragoman.xmpp.failure import StanzaError
+from dragoman.xmpp.jid import Jid
+
+UNSUPPORTED: Final = frozenset({406, 415, 488, 606})
+"""Statuses by which a phone says that it does not take message/cpim."""
+GONE: Final = frozenset({404, 410, 430, 480})
+"""Statuses that say no more than that a device is not there (RFC 5627 §6.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """Makes crossings of requests; `room` is how many bytes a request may have as we make it."""
+
+    phones: Phones
+    receipts: Receipts
+    token: Callable[[], str]
+    room: int
+    splits: bool
+    """Whether a longer text becomes several; RFC 7572 §6 has policy-violation."""
+
+    def crossing(
+        self, stanza: Element, plain: Request, exchange: str, purpose: Purpose, now: float
+    ) -> Crossing | Dropped:
+        """Return how the text of a stanza, which as a bare request is `plain`, goes to its phone.
+
+        Dropped is one that crossed before. Raises StanzaError for one that is too long.
+        """
+        date = plain.get("Date")
+        if self.receipts.is_repeated(stanza, delayed=date is not None):
+            return Dropped("it crossed before")
+        wanted = receipt.asked(stanza)
+        refused = wanted and self.phones.refuses(peer_of(stanza), CPIM, now)
+        message = self.receipts.outward(stanza, NOTHING if refused else wanted)
+        if message is not None and message.asked:
+            sent = None if date is None else parse_sip_date(date)
+            envelope = Envelope(message.message_id, message.asked, sent or message.sent)
+            letter = wrapped(plain, envelope, *_addresses(plain))
+            if len(encode(letter)) <= self.room:
+                return Crossing(stanza, deque([letter]), exchange, purpose, plain, message)
+        parts = deque(self._parts(plain))
+        return Crossing(stanza, parts, exchange, purpose, message=message, unasked=bool(wanted))
+
+    def again(self, crossing: Crossing, response: Response, now: float) -> Sequence[Request]:
+        """Return what a phone may take that refused a request: it bare, or for any of its kind."""
+        refused = crossing.requests[0]
+        if response.status in UNSUPPORTED and crossing.plain is not None:
+            peer, plain, crossing.plain = peer_of(crossing.stanza), crossing.plain, None
+            self.phones.refused(peer, CPIM, now)
+            self.phones.heard(peer, response)
+            crossing.unasked = True
+            try:
+                return self._parts(plain)
+            except StanzaError:
+                return ()
+        if response.status in GONE and refused.uri.param("gr") is not None:
+            return [to_any_device(each) for each in crossing.requests]
+        return ()
+
+    def _parts(self, plain: Request) -> Sequence[Request]:
+        """Return a message in as many as it needs; raises StanzaError where it may not be cut."""
+        size = len(encode(plain))
+        if size <= self.room:
+            return [plain]
+        if not self.splits:
+            check_size(size, self.room)
+        return split(plain, self.room, self.token)
+
+
+def peer_of(stanza: Element) -> str:
+    """Return the bare JID of the SIP user whom a stanza is for."""
+    return str(Jid.parse(stanza.get("to", "")).bare)
+
+
+def _addresses(request: Request) -> tuple[str, str]:
+    """Return the addresses of record of who a request of ours is from, and for."""
+    return str(without_gr(request.from_.uri)), str(request.to.uri)
