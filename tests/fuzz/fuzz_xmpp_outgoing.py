@@ -7,7 +7,7 @@ from dragoman.xmpp.dialback import VerifyQuery
 from dragoman.xmpp.s2s_out import OutgoingStream, Verified
 from dragoman.xmpp.stanza import message
 from dragoman.xmpp.stream import Event, Ready, Refused, StartTls
-from tests.fuzz.fuzz_xmpp_incoming import END, HEADER, LATE, POLICY, Anyone, check, wait
+from tests.fuzz.fuzz_xmpp_incoming import END, HEADER, LATE, POLICY, Anyone, check, judged, wait
 from tests.fuzz.run import by_bytes
 
 FEATURES = (
@@ -101,7 +101,8 @@ def one_input(data: bytes) -> None:
     assert answers == 1
     assert sum(isinstance(event, Ready | Refused) for event in told) == (not only)
     if not plain and by_bytes(data):
-        bytewise = (data[at : at + 1] for at in range(len(data)))
+        told, out = conversation([judged(data)], plain=plain, only=only)
+        bytewise = (judged(data)[at : at + 1] for at in range(2 * len(data)))
         told_bytewise, out_bytewise = conversation(bytewise, plain=plain, only=only)
         assert len(told_bytewise) == len(told)
         assert END.sub(b"", out_bytewise) == END.sub(b"", out)

@@ -449,6 +449,18 @@ def test_verify_on_a_stream_in_use() -> None:
     assert core.ready
 
 
+def test_verify_fails_where_the_peer_finds_our_own_key_invalid() -> None:
+    core = dialling()
+    core.verify(QUERY, 0.0)
+    feed(core, result("invalid"))
+    feed(core, END)
+    told = core.events()
+    assert conditions(each for each in told if isinstance(each, Verified)) == [
+        Condition.REMOTE_SERVER_TIMEOUT
+    ]
+    assert isinstance(told[-1], Ended)
+
+
 def test_verify_waits_for_sasl() -> None:
     core = secured(stream())
     feed(core, HEADER + features(EXTERNAL))

@@ -518,9 +518,17 @@ class OutgoingStream(ServerStream):
         )
         self._settled = self._settled or self._verify_only
         self._refuse(error, cause, host if self._vouched() else "")
+        self._abandon(cause)
+
+    def _abandon(self, cause: StanzaError) -> None:
+        """Answer all questions that the peer did not."""
         for query in list(self._queries.values()):
             del self._queries[query.local, query.id]
             self._events.append(Verified(query, valid=False, error=cause))
+
+    def _end(self, reason: str, error: StreamError | None) -> None:
+        self._abandon(_timeout(reason))
+        super()._end(reason, error)
 
     def _expired(self, key: Hashable) -> None:
         if key is Timer.KEEPALIVE:
