@@ -13,7 +13,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, Self
 
 from dragoman.testing.domain import Connection, Domain
 from dragoman.testing.s2s import Event, Incoming, Outgoing, Ready
@@ -248,13 +248,13 @@ class FarEnds:
     @classmethod
     async def start(
         cls, sip_gateway: tuple[str, int], xmpp_gateway: tuple[str, int], users: int
-    ) -> "FarEnds":
+    ) -> Self:
         """Open the far ends: SIP on 127.0.0.3, XMPP on 127.0.0.2, any free ports."""
         domain = await FarDomain.start(
             XMPP_DOMAIN, host="127.0.0.2", gateway=xmpp_gateway, verify=True
         )
-        domain.far_ends = cls(domain, sip_gateway, users)
-        return domain.far_ends
+        domain.far_ends = far_ends = cls(domain, sip_gateway, users)
+        return far_ends
 
     @property
     def sip_address(self) -> tuple[str, int]:
@@ -392,17 +392,23 @@ class FarEnds:
         head, _, body = data.partition(b"\r\n\r\n")
         head += b"\r\n"
         to, branch = TO.search(head), BRANCH.search(head)
-        number = body[:8]
-        if to is None or branch is None or not number.isdigit():
+        if to is None or branch is None:
             self.strays += 1
             return
         copied = b"".join(COPIED.findall(head))
-        answer = b"SIP/2.0 200 OK\r\n%s%s;tag=t%s\r\nContent-Length: 0\r\n\r\n"
-        self._sendto(answer % (copied, to[0], number), source)
-        if self.xmpp_to_sip is None:
+        answer = b"SIP/2.0 200 OK\r\n%s%s;tag=t\r\nContent-Length: 0\r\n\r\n"
+        self._sendto(answer % (copied, to[0]), source)
+        number = self._text(body)[:8]
+        if not number:
+            return
+        if self.xmpp_to_sip is None or not number.isdigit():
             self.strays += 1
         else:
             self.xmpp_to_sip.request(int(number), branch[1])
+
+    def _text(self, body: bytes) -> bytes:
+        """Return the text of a MESSAGE, empty for one without."""
+        return body
 
     def _sendto(self, data: bytes, address: tuple[str, int]) -> None:
         try:

@@ -3,6 +3,9 @@
 Starts `dragoman run` on 127.0.0.1 with a name server of its own, and is itself the load: see
 `load.py`.  Prints one JSON object a line; `--help` tells the options.
 
+The cases `noticed-` are those of `notices.py`: a word that it is written goes before each message,
+and the receipt has to be back.
+
 A message counts when it arrived at the far end and, from SIP, got its 2xx; it is `lost` otherwise.
 `added_ms` is the time from writing it at one far end to reading it at the other, `answered_ms`
 that to the final SIP response.  `cpu_*` and `rss_*` are the gateway's, `load_cpu_share` is ours.
@@ -29,6 +32,7 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this file is run as a script
 
 from bench.load import SIP_DOMAIN, XMPP_DOMAIN, Direction, FarEnds, pace, until_done
+from bench.notices import AskingEnds
 from dragoman.testing.nameserver import Nameserver
 
 GATEWAY: Final = "127.0.0.1"
@@ -288,14 +292,14 @@ async def measure(options: argparse.Namespace, plan: Plan, directory: Path) -> N
     """Start everything, run the cases, stop everything."""
     ports = Ports(free_port(SOCK_DGRAM, SOCK_STREAM), free_port(SOCK_STREAM))
     sip, xmpp = (GATEWAY, ports.sip), (GATEWAY, ports.xmpp)
-    far_ends = await FarEnds.start(sip, xmpp, options.users)
+    far_ends = await AskingEnds.start(sip, xmpp, options.users)
     nameserver = await Nameserver.start(records(ports, far_ends))
     file = configuration(directory, ports, nameserver.address)
     command = [*shlex.split(options.gateway), "run", "--config", str(file)]
     gateway = Gateway(command, directory)
     try:
         bench = Bench(far_ends, gateway, plan)
-        await _cases(bench, options, await listening(gateway, ports))
+        await _cases(bench, far_ends, options, await listening(gateway, ports))
     except Failed:
         print(gateway.last_words(), file=sys.stderr)
         raise
@@ -306,7 +310,9 @@ async def measure(options: argparse.Namespace, plan: Plan, directory: Path) -> N
         await far_ends.aclose()
 
 
-async def _cases(bench: Bench, options: argparse.Namespace, start_s: float) -> None:
+async def _cases(
+    bench: Bench, far_ends: AskingEnds, options: argparse.Namespace, start_s: float
+) -> None:
     bench.common = {
         "start_s": round(start_s, 2),
         "rss_rest_mib": round(bench.gateway.rss(), 1),
@@ -321,6 +327,10 @@ async def _cases(bench: Bench, options: argparse.Namespace, start_s: float) -> N
     for case, sip in (("sip-to-xmpp", True), ("xmpp-to-sip", False)):
         rates[case] = await bench.closed_loop(case, count, sip=sip, xmpp=not sip)
     await bench.closed_loop("both", max(1, count // 4), sip=True, xmpp=True)
+    far_ends.asks = True
+    for case, sip in (("sip-to-xmpp", True), ("xmpp-to-sip", False)):
+        await bench.closed_loop(f"noticed-{case}", max(1, count // 4), sip=sip, xmpp=not sip)
+    far_ends.asks = False
     for case, sip in (("sip-to-xmpp", True), ("xmpp-to-sip", False)):
         if rates[case]:
             await bench.paced(f"latency-{case}", rates[case] / 2, sip=sip)
