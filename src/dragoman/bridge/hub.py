@@ -35,10 +35,11 @@ from dragoman.sip.endpoint import (
     RequestArrived,
     RequestFailed,
     ResponseArrived,
+    ResponseStranded,
     ServerTransaction,
 )
 from dragoman.sip.guard import Guard
-from dragoman.sip.locate import DIALLED, Transport, locate, sources
+from dragoman.sip.locate import DIALLED, Transport, locate, locate_sent_by, sources
 from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.message import Request, Response
 from dragoman.sip.route import RouteSet
@@ -205,6 +206,10 @@ class Hub:
                     self.intake.judge(event, self._loop.time())
                 case ResponseArrived(handle, response):
                     self.messages.on_response(cast("int", handle), response, self._loop.time())
+                case ResponseStranded():
+                    self._spawn(
+                        self._seek(endpoint, event), partial(endpoint.redirect, event.handle, ())
+                    )
                 case RequestFailed(handle, cause):
                     self.messages.on_failure(cast("int", handle), cause, self._loop.time())
                 case _:
@@ -276,6 +281,22 @@ class Hub:
         elif self._sip is not None:
             named = _in_our_name(request, targets)
             self._sip.endpoint.send(request, named, handle, self._loop.time())
+            self._sip.wake()
+
+    async def _seek(self, endpoint: Endpoint, stranded: ResponseStranded) -> None:
+        """Find the places where a response may go that could not be delivered (RFC 3263 §5)."""
+        transport, host, port = stranded.transport, stranded.host, stranded.port
+        try:
+            found = await self._lookup.find(
+                locate_sent_by(transport, host, port, random=self._random)
+            )
+        except DnsFailure as failure:
+            log.warning("a response is not delivered", extra=about(reason=failure.reason))
+            found = []
+        ours = self._settings.ours
+        others = [each for each in found if not ours(Side.SIP, (each.address, each.port))]
+        endpoint.redirect(stranded.handle, others)
+        if self._sip is not None:
             self._sip.wake()
 
     def _unanswered(self, handle: Hashable, failure: DnsFailure) -> None:
