@@ -95,6 +95,8 @@ class Settings:
     transports: tuple[Transport, ...] = DIALLED
     proofs: Proofs | None = None
     """Where to look for what certificates do not prove by themselves; None: nowhere."""
+    dane: bool = False
+    """Whether the DNS may say by which certificates an XMPP server is known (RFC 7673)."""
     needs_certificate: Callable[[str], bool] = lambda _: False
     """Whether the certificate of an XMPP domain has to be good for it."""
     allowance: Allowance = field(default_factory=Allowance)
@@ -447,7 +449,7 @@ class Hub:
             return _hosts(self._servers[link.pair[0]])
         if link.moved:
             return servers.moved(link.moved, link.pair[1])
-        return servers.locate(link.pair[1], chance=self._random)
+        return servers.locate(link.pair[1], chance=self._random, dane=self._settings.dane)
 
     def _dial(self, link: Link, found: Sequence[servers.Target]) -> None:
         """Go on with the servers found, unless they are the gateway itself."""
