@@ -19,7 +19,7 @@ from dragoman.app.config import (
 )
 from dragoman.app.demo import CAROL, XMPP_DOMAIN, zone
 from dragoman.app.services import Gateway
-from dragoman.net.dns import MemoryResolver
+from dragoman.net.dns import MemoryResolver, Resolver
 from dragoman.testing.domain import Domain
 from dragoman.testing.phone import Phone
 from dragoman.testing.stream import body_of, condition_of
@@ -94,7 +94,10 @@ async def build(
     accounts: Sequence[SipAccount] = (),
     settings: Configuration | None = None,
     http: str = "",
+    names: Resolver | None = None,
+    domain: Domain | None = None,
 ) -> House:
+    """Put a house together; `names` answers instead of the table of records."""
     seen: list[Seen] = []
     tap = Tap(lambda: 0.0)
     tap.readers.append(seen.append)
@@ -107,10 +110,11 @@ async def build(
         accounts=accounts,
         http=http,
     )
-    gateway = Gateway(settings, resolver, tap)
+    gateway = Gateway(settings, names or resolver, tap)
     await gateway.start()
     phone = await Phone.start(gateway=gateway.sip_address)
-    domain = await Domain.start(XMPP_DOMAIN, gateway=gateway.xmpp_address)
+    domain = domain or await Domain.start(XMPP_DOMAIN)
+    domain.gateway = gateway.xmpp_address
     resolver.records.update(zone(gateway, phone, domain))
     return House(gateway, phone, domain, resolver, seen)
 

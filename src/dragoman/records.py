@@ -1,9 +1,9 @@
-"""DNS records as values, and the order of SRV records (RFC 2782, RFC 3403)."""
+"""DNS records as values, and the order of SRV records (RFC 2782, RFC 3403, RFC 6698)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from dragoman.errors import ProtocolError
 
@@ -13,6 +13,7 @@ class Kind(StrEnum):
 
     NAPTR = "NAPTR"
     SRV = "SRV"
+    TLSA = "TLSA"
     ADDRESS = "ADDRESS"
 
 
@@ -45,8 +46,29 @@ class Srv:
     target: str
 
 
-Answer: TypeAlias = tuple[Naptr, ...] | tuple[Srv, ...] | tuple[str, ...]
+@dataclass(frozen=True, slots=True)
+class Tlsa:
+    """A TLSA record (RFC 6698 §2.1): which certificate a server may show."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: bytes
+
+
+Answer: TypeAlias = tuple[Naptr, ...] | tuple[Srv, ...] | tuple[Tlsa, ...] | tuple[str, ...]
 """Records of the kind asked for (addresses: literals, no brackets); empty: no such record."""
+
+Record = TypeVar("Record", Naptr, Srv, Tlsa, str)
+
+
+class Authentic(tuple[Record, ...]):
+    """An answer whose records, aliases included, were signed and found good (RFC 4035 §3.2.3).
+
+    A resolver gives such answers only where the name server's word for it is to be taken.
+    """
+
+    __slots__ = ()
 
 
 class DnsFailure(ProtocolError):
@@ -60,9 +82,12 @@ class Chance(Protocol):
         """Return a whole number from `a` to `b`, both included."""
 
 
-def in_order(records: Sequence[Srv], chance: Chance) -> list[Srv]:
+Service = TypeVar("Service", bound=Srv)
+
+
+def in_order(records: Sequence[Service], chance: Chance) -> list[Service]:
     """Return the records in the order to try them (RFC 2782): priority, then chance by weight."""
-    found: list[Srv] = []
+    found: list[Service] = []
     for priority in sorted({record.priority for record in records}):
         left = sorted(
             (record for record in records if record.priority == priority),

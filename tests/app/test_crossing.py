@@ -20,6 +20,7 @@ from dragoman.app.services import (
 from dragoman.records import DnsFailure, Kind, Question, Srv
 from dragoman.sip.guard import FEW
 from dragoman.testing.phone import Phone
+from dragoman.testing.siptext import SipText
 from dragoman.trace import Tap
 from tests.house import ALICE, House, build, configuration, tear_down
 
@@ -154,6 +155,43 @@ async def test_sip_by_tcp_crosses_too_from_an_address_that_is_trusted(tmp_path: 
         house.phone.gateway = ("127.0.0.1", port)
         assert await house.says(f"alice@{XMPP_DOMAIN}", "by stream", transport="TCP") == 202
     finally:
+        await tear_down(house)
+
+
+@pytest.mark.spec("NET-26")
+async def test_the_answer_to_a_proxy_that_went_away_goes_where_its_name_leads(
+    tmp_path: Path,
+) -> None:
+    """RFC 3263 §5: the proxy that sent is gone, and its spare one has the answer."""
+    house = await build(tmp_path, trusted=["127.0.0.7"])
+    arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def spare(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set_result(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    server = await asyncio.start_server(spare, "127.0.0.8", 0)
+    host, port = server.sockets[0].getsockname()[:2]
+    name = "proxies.sip.test"
+    house.resolver.records |= {
+        Question(Kind.SRV, f"_sip._tcp.{name}"): (Srv(0, 0, port, "spare.sip.test"),),
+        Question(Kind.ADDRESS, "spare.sip.test"): (host,),
+    }
+    try:
+        places = house.gateway.sip.describe()["listeners"]
+        assert isinstance(places, list)
+        gateway = int(places[0]["bound"][0].rpartition(":")[2])
+        message = house.phone.core.message(f"sip:{CAROL}", f"sip:alice@{XMPP_DOMAIN}", "adieu")
+        via = ("Via", f"SIP/2.0/TCP {name};branch=z9hG4bKadieu")
+        _, writer = await asyncio.open_connection("127.0.0.1", gateway, local_addr=("127.0.0.7", 0))
+        writer.write(bytes(SipText(message.start, (via, *message.headers), message.body)))
+        writer.close()
+        answer = await asyncio.wait_for(arrived, 10)
+        assert answer.startswith(b"SIP/2.0 202 ")
+        assert b"branch=z9hG4bKadieu" in answer
+        assert house.stanzas() == ["adieu"]
+    finally:
+        server.close()
         await tear_down(house)
 
 

@@ -1,6 +1,7 @@
 """Federation: which stream carries what, and what waits, with real stream cores and no network."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,9 @@ from dragoman.bridge.directory import Standing
 from dragoman.bridge.federation import MOST_LINKS, PAUSE, Federation, Link, OurStream
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.outbox import CAPACITY, PATIENCE
+from dragoman.records import Tlsa
 from dragoman.xmpp.component import ComponentStream
+from dragoman.xmpp.dane import Associations
 from dragoman.xmpp.dialback import VerifyQuery
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, StanzaError
@@ -670,3 +673,21 @@ def test_a_dns_that_does_not_answer_for_us_is_no_final_refusal() -> None:
     stream.receive(FEATURES[: FEATURES.index(b" id=")] + f" to='{US}'>".encode(), 0.0)
     found.on_incoming(stream, 0.0)
     assert b"internal-server-error" in b"".join(stream.to_send())
+
+
+@pytest.mark.spec("NET-40")
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_server_whose_certificates_are_published_is_not_spoken_to_without_tls(
+    listed: bool,
+) -> None:
+    found, around = federation()
+    send(found, "1")
+    records = (Tlsa(3, 1, 1, bytes(32)),) if listed else ()
+    target = replace(FIRST, associations=Associations(THEM, "a.example", records))
+    [link] = around.looked_up
+    found.found(link, [target], 0.0)
+    stream = found.stream_for(link, target)
+    stream.connected(0.0)
+    stream.receive(FEATURES, 0.0)
+    said = b"".join(stream.to_send())
+    assert (b"policy-violation" in said, b"<db:result" in said) == (listed, not listed)

@@ -16,6 +16,7 @@ from dragoman.bridge.outbox import CAPACITY
 from dragoman.bridge.parking import MOST_OF_ONE
 from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.log import fields_of
+from dragoman.records import Kind, Question
 from dragoman.sip.credentials import Account
 from dragoman.sip.endpoint import Flow
 from dragoman.sip.guard import Answering, Guard, Rules
@@ -777,6 +778,94 @@ def test_a_stream_that_comes_in_waits_until_it_was_looked_for_proof() -> None:
 
 
 # -- strangers, and too much ------------------------------------------------------------------
+
+
+EDGES = [Question(Kind.ADDRESS, "edge.example"), Question(Kind.SRV, "_sip._tcp.edge.example")]
+
+
+def cut_off(world: World, via: str, sender: str = f"sip:{CAROL}", address: str = PROXY) -> None:
+    """Have a request arrive over a connection that is gone before the answer is there."""
+    now = asyncio.get_running_loop().time()
+    data = datagram("a", sender=sender).replace(f"SIP/2.0/UDP {PROXY}".encode(), via.encode())
+    world.sip.arrives(data, address, Transport.TCP)
+    world.sip.endpoint.closed(Flow(Transport.TCP, (GATEWAY, 5060), (address, 5060), 7), now)
+
+
+def refuses(world: World, *places: Target) -> None:
+    for each in places:
+        world.sip.endpoint.unreachable(each, asyncio.get_running_loop().time())
+    world.sip.turn()
+
+
+@pytest.mark.spec("NET-26")
+@pytest.mark.parametrize(
+    ("via", "targets"),
+    [
+        ("SIP/2.0/TCP edge.example:5070", [f"TCP {PROXY}:5070", f"TCP {EDGE}:5070"]),
+        ("SIP/2.0/TCP edge.example", [f"TCP {PROXY}:5060", f"TCP {EDGE}:5060"]),
+        ("SIP/2.0/TCP sip.example:5070", [f"TCP {PROXY}:5070"]),  # has no address
+        ("SIP/2.0/TCP gateway.example:5070", [f"TCP {PROXY}:5070"]),  # is ours
+        ("SIP/2.0/TCP broken.example:5070", [f"TCP {PROXY}:5070"]),
+        ("SIP/2.0/TCP failing.example:5070", [f"TCP {PROXY}:5070"]),
+    ],
+)
+def test_a_response_without_a_way_back_goes_where_the_dns_says(
+    via: str, targets: list[str]
+) -> None:
+    async def scenario() -> None:
+        world = World()
+        world.names.broken, world.names.failing = {"broken.example"}, {"failing.example"}
+        cut_off(world, via)
+        await pass_time()
+        first = f"{PROXY}:{via.partition('example')[2].lstrip(':') or 5060}"
+        assert world.sip.targets == [f"TCP {first}"]
+        host, _, port = first.partition(":")
+        refuses(world, Target(Transport.TCP, host, int(port)))
+        await pass_time()
+        assert world.sip.targets == targets
+        assert world.hub.describe()["tasks"] == 0
+
+    run(scenario())
+
+
+@pytest.mark.spec("NET-26")
+@pytest.mark.parametrize(
+    ("sender", "address"),
+    [(f"sip:{CAROL}", STRANGER), ("sip:x@elsewhere.example", PROXY)],
+    ids=["unknown", "at a familiar address"],
+)
+def test_for_a_stranger_no_name_of_his_choice_is_asked(sender: str, address: str) -> None:
+    async def scenario() -> None:
+        world = World()
+        guarded(world)
+        world.sip.arrives(datagram("b"))
+        await pass_time()
+        cut_off(world, "SIP/2.0/TCP edge.example:5070", sender, address)
+        await pass_time(20.0)
+        refuses(world, Target(Transport.TCP, address, 5070))
+        await pass_time(20.0)
+        assert world.names.known.isdisjoint(EDGES)
+        assert f"TCP {STRANGER}:5070" not in world.sip.targets
+        assert f"TCP {EDGE}:5070" not in world.sip.targets
+
+    run(scenario())
+
+
+def test_whoever_asks_for_options_has_no_name_of_his_choice_asked() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.sip.arrives(datagram("b"))
+        await pass_time()
+        data = datagram("a", method="OPTIONS", target="sip:xmpp.example")
+        via = f"SIP/2.0/UDP {PROXY}"
+        world.sip.arrives(data.replace(via.encode(), b"SIP/2.0/UDP edge.example"), PROXY)
+        await pass_time()
+        assert world.sip.answers[-1] == ("a", 200)
+        refuses(world, Target(Transport.UDP, PROXY, 5060))
+        await pass_time()
+        assert world.names.known.isdisjoint(EDGES)
+
+    run(scenario())
 
 
 def guarded(world: World, rules: Rules | None = None) -> Guard:

@@ -1,9 +1,13 @@
 """Links that share a stream: several pairs (XEP-0220 §2.7), both directions (XEP-0288)."""
 
+from dataclasses import replace
+
 import pytest
 
 from dragoman.bridge.federation import Federation
+from dragoman.records import Tlsa
 from dragoman.xmpp import dialback
+from dragoman.xmpp.dane import Associations
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition
 from dragoman.xmpp.locate import Target
@@ -29,6 +33,10 @@ OTHER_US = "rooms.sip.example"
 OTHER_THEM = "rooms.xmpp.example"
 ELSEWHERE = Target("192.0.2.99", 5269, False, OTHER_THEM)
 SAME = Target(FIRST.address, FIRST.port, False, OTHER_THEM)
+SIGNED = replace(SAME, associations=Associations(OTHER_THEM, "a.example"))
+LISTED = replace(
+    SAME, associations=Associations(OTHER_THEM, "a.example", (Tlsa(3, 1, 1, bytes(32)),))
+)
 
 
 def shared(features: bytes = ERRORS) -> tuple[Federation, Around, OutgoingStream, Line]:
@@ -71,7 +79,9 @@ def test_another_of_our_domains_is_shown_on_the_stream_that_there_is() -> None:
     assert around.handed == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize(("target", "shares"), [(SAME, True), (ELSEWHERE, False)])
+@pytest.mark.parametrize(
+    ("target", "shares"), [(SAME, True), (ELSEWHERE, False), (SIGNED, True), (LISTED, False)]
+)
 def test_another_of_their_domains_shares_when_it_is_at_the_same_server(
     target: Target, shares: bool
 ) -> None:

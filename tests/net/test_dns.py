@@ -13,7 +13,7 @@ import pytest
 
 from dragoman.errors import LocalError
 from dragoman.net.dns import MOST_RECORDS, DnsResolver, MemoryResolver, find, find_now
-from dragoman.records import Answer, DnsFailure, Kind, Naptr, Question, Srv
+from dragoman.records import Answer, Authentic, DnsFailure, Kind, Naptr, Question, Srv, Tlsa
 
 SRV = Question(Kind.SRV, "_sip._udp.sip.example")
 ADDRESS = Question(Kind.ADDRESS, "sip.example")
@@ -26,6 +26,7 @@ class Zone(asyncio.DatagramProtocol):
     records: dict[tuple[str, str], list[str] | str | None] = field(default_factory=dict)
     ttl: int = 60
     asked: list[tuple[str, str]] = field(default_factory=list)
+    signed: set[tuple[str, str]] = field(default_factory=set)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -44,6 +45,10 @@ class Zone(asyncio.DatagramProtocol):
     def answer(self, query: dns.message.Message, found: list[str] | str) -> dns.message.Message:
         reply = dns.message.make_response(query)
         reply.flags |= dns.flags.RA
+        asked = query.question[0]
+        plain = asked.name.to_text(omit_final_dot=True).lower()
+        if (plain, dns.rdatatype.to_text(asked.rdtype)) in self.signed:
+            reply.flags |= query.flags & dns.flags.AD
         name, kind = query.question[0].name, query.question[0].rdtype
         if isinstance(found, str):
             reply.set_rcode(dns.rcode.from_text(found))
@@ -71,6 +76,7 @@ class House:
             timeout=options.get("timeout", 5.0),
             names=whole.get("names", 4096),
             in_flight=whole.get("in_flight", 128),
+            authentic=bool(options.get("authentic")),
         )
 
 
@@ -274,3 +280,55 @@ async def test_find_now_is_content_with_what_is_remembered(house: House) -> None
     assert find_now(search(patient=True), resolver) == ("192.0.2.1",)
     house.now += 61
     assert find_now(search(patient=True), resolver) is None
+
+
+TLSA = Question(Kind.TLSA, "_5269._tcp.xmpp.example")
+SIGNED: dict[tuple[str, str], list[str] | str | None] = {
+    (SRV.name, "SRV"): ["1 2 5060 sip.example."],
+    (TLSA.name, "TLSA"): ["3 1 1 " + "ab" * 32, "2 0 0 30"],
+    ("sip.example", "A"): ["192.0.2.1"],
+    ("sip.example", "AAAA"): ["2001:db8::1"],
+}
+
+
+@pytest.mark.spec("NET-40")
+async def test_tlsa_records(house: House) -> None:
+    house.zone.records = SIGNED
+    found = await house.resolver().ask(TLSA)
+    assert set(found) == {Tlsa(3, 1, 1, b"\xab" * 32), Tlsa(2, 0, 0, b"0")}
+
+
+@pytest.mark.spec("NET-40")
+@pytest.mark.parametrize("question", [SRV, TLSA, ADDRESS], ids=lambda each: each.kind)
+@pytest.mark.parametrize(
+    ("believed", "signed", "authentic"),
+    [(True, True, True), (True, False, False), (False, True, False)],
+    ids=["signed and believed", "not signed", "not believed"],
+)
+async def test_an_answer_is_authentic_where_the_server_says_so_and_is_believed(
+    house: House, question: Question, believed: bool, signed: bool, authentic: bool
+) -> None:
+    house.zone.records = SIGNED
+    house.zone.signed = set(SIGNED) if signed else set()
+    resolver = house.resolver(authentic=believed)
+    found = await resolver.ask(question)
+    assert (bool(found), isinstance(found, Authentic)) == (True, authentic)
+    assert isinstance(resolver.remembered(question), Authentic) is authentic
+
+
+@pytest.mark.parametrize("signed", ["A", "AAAA"])
+async def test_addresses_are_authentic_where_those_of_both_families_are(
+    house: House, signed: str
+) -> None:
+    house.zone.records = dict(SIGNED)
+    house.zone.signed = {("sip.example", signed)}
+    assert not isinstance(await house.resolver(authentic=True).ask(ADDRESS), Authentic)
+    house.zone.records["sip.example", "A" if signed == "AAAA" else "AAAA"] = []
+    assert isinstance(await house.resolver(authentic=True).ask(ADDRESS), Authentic)
+
+
+async def test_that_there_is_nothing_is_never_authentic(house: House) -> None:
+    house.zone.signed = set(SIGNED)
+    for question in (SRV, TLSA, ADDRESS):
+        found = await house.resolver(authentic=True).ask(question)
+        assert (found, isinstance(found, Authentic)) == ((), False)

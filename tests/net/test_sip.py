@@ -28,6 +28,7 @@ from dragoman.sip.endpoint import (
     RequestArrived,
     RequestFailed,
     ResponseArrived,
+    ResponseStranded,
     Target,
     Transport,
 )
@@ -422,6 +423,75 @@ async def test_a_connection_that_breaks_fails_what_waits_on_it(make: Make, schem
     await near.until(near.outcomes)
     assert near.outcomes() == {1: Cause.UNREACHABLE}
     assert near.sockets.describe()["connections"] == []
+
+
+async def hears_of_nobody(far: End, target: Target, via: str) -> RequestArrived:
+    """Have `far` let in a request whose sender is gone before it can be answered."""
+    far.answers = False
+    kind = socket.SOCK_STREAM if target.transport.reliable else socket.SOCK_DGRAM
+    with closing(socket.socket(socket.AF_INET, kind)) as sender:
+        sender.bind(("127.0.0.1", 0))
+        sender.connect((target.address, target.port))
+        port = sender.getsockname()[1]
+        sender.send(message(via.format(port=port)))
+        await far.until(far.requests)
+    await far.until(lambda: not far.sockets._flows)
+    (arrived,) = (each for each in far.seen if isinstance(each, RequestArrived))
+    arrived.transaction.believed = True
+    return arrived
+
+
+def message(via: str) -> bytes:
+    return (
+        f"MESSAGE sip:gw.example SIP/2.0\r\nVia: {via};branch=z9hG4bK1\r\nMax-Forwards: 70\r\n"
+        "From: <sip:a@a.example>;tag=1\r\nTo: <sip:gw.example>\r\nCall-ID: 1\r\n"
+        "CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
+
+
+@pytest.mark.spec("NET-26")
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+async def test_an_answer_that_its_sender_does_not_take_goes_where_sent_by_leads(
+    make: Make, stack: ExitStack, scheme: str
+) -> None:
+    """The port of sent-by refuses at the source address; what the DNS says is tried in turn."""
+    far, spare = make(), make()
+    refusing = stack.enter_context(closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)))
+    refusing.bind(("127.0.0.1", 0))
+    port = "{port}" if scheme == "udp" else refusing.getsockname()[1]
+    via = f"SIP/2.0/{scheme.upper()} sip.example:{port}"
+    arrived = await hears_of_nobody(far, await far.at(scheme), via)
+    gone = Target(Transport(scheme.upper()), "127.0.0.1", 1, "sip.example")
+    found = [gone, await spare.at(scheme)]
+    asked: list[tuple[str, str]] = []
+
+    def react(event: Event) -> None:
+        if isinstance(event, ResponseStranded):
+            asked.append((event.transport.value, event.host))
+            far.sockets.endpoint.redirect(event.handle, found)
+            far.sockets.wake()
+
+    far.react = react
+    far.sockets.endpoint.respond(arrived.transaction, response_to(arrived.request, 200), far.now())
+    far.sockets.wake()
+    await spare.until(lambda: spare.sockets.endpoint.describe().get("responses in"))
+    assert asked == [(scheme.upper(), "sip.example")]
+
+
+async def test_an_answer_whose_connection_goes_in_the_same_turn_is_dialled_for(make: Make) -> None:
+    near, far = make(), make()
+    back = await near.at("tcp")
+    far.answers = False
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as sender:
+        sender.connect(("127.0.0.1", (await far.at("tcp")).port))
+        sender.send(message(f"SIP/2.0/TCP sip.example:{back.port}"))
+        await far.until(far.requests)
+        (arrived,) = (each for each in far.seen if isinstance(each, RequestArrived))
+        arrived.transaction.believed = True
+        endpoint = far.sockets.endpoint
+        endpoint.respond(arrived.transaction, response_to(arrived.request, 200), far.now())
+        next(iter(far.sockets._flows.values())).abort("cut")
+        await near.until(lambda: near.sockets.endpoint.describe().get("responses in"))
 
 
 async def test_what_waits_for_a_connection_is_bounded(make: Make) -> None:

@@ -2,16 +2,20 @@
 
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
 
 from dragoman.errors import LocalError
 from dragoman.net.certificates import Credentials, self_signed
 from dragoman.net.tls import Tls, TlsEngine, TlsError, _context
 from dragoman.net.trust import Trust, Use, dns_names
+from dragoman.records import Tlsa
+from dragoman.xmpp.dane import Associations
 from tests.net.authority import BOTH, NOW, issue
 
 ROOT = issue("Lab CA", ca=True)
@@ -82,6 +86,25 @@ def test_each_judges_the_other(tls: Tls) -> None:
     assert server.peer.vouches("a.example")
     assert [dns_names(each) for each in server.peer.chain] == [("a.example",), ()]
     assert [dns_names(each) for each in client.peer.chain] == [("b.example",), ()]
+
+
+@pytest.mark.spec("NET-40")
+def test_what_the_dns_says_of_a_server_decides_about_the_domain_looked_up_and_no_other(
+    tls: Tls,
+) -> None:
+    own = SHOWN["b.example"].chain[0].fingerprint(SHA256())
+    for data, good in ((own, True), (bytes(32), False)):
+        found = Associations("b.example", "host.example", (Tlsa(3, 0, 1, data),))
+        client, server = tls.client("b.example", associations=found), tls.server()
+        client.start()
+        server.start()
+        shuttle(client, server)
+        assert client.peer.vouches("b.example") is good
+        assert client.peer.vouches("B.example.") is good
+        assert not client.peer.vouches("a.example")
+        other = replace(found, domain="c.example")
+        assert replace(client.peer, associations=other).vouches("b.example")
+    assert server.peer.associations is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,10 @@ from cryptography.x509.oid import ObjectIdentifier
 
 from dragoman.errors import LocalError
 from dragoman.net.trust import Trust, Use, Verdict, a_label, matches, subject
+from dragoman.records import Tlsa
+from dragoman.xmpp.dane import Associations, Usage
 from tests.net.authority import BOTH, NOW, Issued, issue, usage
+from tests.xmpp.test_dane import record
 
 ROOT = issue("Lab CA", ca=True)
 OTHER_ROOT = issue("Another CA", ca=True)
@@ -287,3 +290,112 @@ def test_matches(pattern: str, domain: str, same: bool) -> None:
 def test_a_label_of_what_is_no_domain() -> None:
     assert a_label("B\u00dcCHER.example.") == "xn--bcher-kva.example"
     assert a_label("\u2603\u2603" * 40) == "\u2603\u2603" * 40
+
+
+# -- what the DNS says, signed (RFC 7673 §4) -----------------------------------------------------
+
+HOST = "host.example"
+HIDDEN = issue("Hidden CA", ca=True)
+MIDDLE = issue("Middle CA", HIDDEN, ca=True)
+
+
+def listed(trust: Trust, *chain: Issued, records: tuple[Tlsa, ...]) -> bool:
+    found = Associations("a.example", HOST, records)
+    return trust.judge_by_dns([each.certificate for each in chain], found, NOW).good
+
+
+@pytest.mark.spec("NET-40")
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        issue("x", names=["elsewhere.example"]),
+        issue("x"),
+        issue("x", names=["a.example"], ends=NOW - timedelta(days=1)),
+        issue("x", names=["a.example"], begins=NOW + timedelta(days=1)),
+        issue("x", ROOT, names=["a.example"], purposes=[Purpose.CODE_SIGNING]),
+    ],
+    ids=["another name", "no name", "expired", "not yet valid", "another purpose"],
+)
+def test_a_certificate_that_is_listed_itself_needs_nothing_else(trust: Trust, leaf: Issued) -> None:
+    """RFC 7671 §5.1: neither names, nor dates, nor authority."""
+    assert listed(trust, leaf, records=(record(leaf, Usage.DANE_EE),))
+    assert listed(trust, leaf, records=(record(ROOT), record(leaf, selector=1, matching=2)))
+
+
+@pytest.mark.spec("NET-40")
+@pytest.mark.parametrize("names", [["a.example"], [HOST], ["b.example", "a.example"]])
+def test_what_a_listed_authority_has_signed_bears_the_name_of_domain_or_host(
+    trust: Trust, names: list[x509.GeneralName | str]
+) -> None:
+    leaf = issue("x", MIDDLE, names=names, purposes=BOTH)
+    for anchor in (HIDDEN, MIDDLE):
+        good = (record(anchor, Usage.DANE_TA, selector=1),)
+        assert listed(trust, leaf, MIDDLE, HIDDEN, records=good)
+    assert not listed(trust, leaf, MIDDLE, records=(record(HIDDEN, Usage.DANE_TA),)), "not shown"
+    assert not listed(trust, leaf, MIDDLE, HIDDEN, records=(record(ROOT, Usage.DANE_TA),))
+
+
+@pytest.mark.spec("NET-40")
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        issue("x", HIDDEN, names=["b.example"], purposes=BOTH),
+        issue("x", HIDDEN, names=["a.example"], purposes=BOTH, ends=NOW - timedelta(days=1)),
+        issue("x", OTHER_ROOT, names=["a.example"], purposes=BOTH),
+        issue("Hidden CA", names=["a.example"], purposes=BOTH),
+    ],
+    ids=["another name", "expired", "signed by another", "not signed by it"],
+)
+def test_a_listed_authority_does_not_vouch_for_everybody(trust: Trust, leaf: Issued) -> None:
+    assert not listed(trust, leaf, HIDDEN, records=(record(HIDDEN, Usage.DANE_TA),))
+
+
+@pytest.mark.spec("NET-40")
+@pytest.mark.parametrize("listing", [Usage.PKIX_EE, Usage.PKIX_TA])
+def test_some_records_ask_for_an_authority_that_is_trusted_here_too(
+    trust: Trust, listing: Usage
+) -> None:
+    def judged_by(leaf: Issued, root: Issued) -> bool:
+        of = leaf if listing is Usage.PKIX_EE else root
+        return listed(trust, leaf, root, records=(record(of, listing),))
+
+    assert judged_by(issue("x", ROOT, names=["a.example"], purposes=BOTH), ROOT)
+    assert judged_by(issue("x", ROOT, names=[HOST], purposes=BOTH), ROOT)
+    assert not judged_by(issue("x", ROOT, names=["b.example"], purposes=BOTH), ROOT)
+    assert not judged_by(issue("x", HIDDEN, names=["a.example"], purposes=BOTH), HIDDEN)
+    other = issue("x", ROOT, names=["a.example"], purposes=BOTH)
+    assert not listed(trust, other, ROOT, records=(record(HIDDEN, listing),))
+
+
+@pytest.mark.spec("NET-40")
+def test_a_certificate_that_no_record_is_of_does_not_stand_whoever_vouches_for_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "ca.pem").write_bytes(ROOT.pem())
+    trust = Trust(tmp_path / "ca.pem", published=lambda _domain, _certificate: True)
+    leaf = issue("x", ROOT, names=["a.example"], purposes=BOTH)
+    assert judged(trust, leaf) == GOOD
+    found = Associations("a.example", HOST, (record(HIDDEN),))
+    verdict = trust.judge_by_dns([leaf.certificate], found, NOW)
+    assert verdict == Verdict(good=False, reason=f"no TLSA record of {HOST} is of it")
+    assert not trust.judge_by_dns([], found, NOW).good
+
+
+@pytest.mark.spec("NET-40")
+def test_where_no_certificate_is_listed_the_host_that_was_signed_for_may_be_named(
+    trust: Trust,
+) -> None:
+    """RFC 7673 §4.1."""
+    for name, good in (("a.example", True), (HOST, True), ("b.example", False)):
+        leaf = issue("x", ROOT, names=[name], purposes=BOTH)
+        assert listed(trust, leaf, records=()) is good
+        assert not listed(trust, issue("x", names=[name]), records=())
+    assert not judged(trust, issue("x", ROOT, names=[HOST], purposes=BOTH)).good
+
+
+def test_a_record_of_an_authority_is_not_of_the_certificate_itself(trust: Trust) -> None:
+    own = issue("x", names=["a.example"], purposes=BOTH, ca=True)
+    assert not listed(trust, own, records=(record(own, Usage.DANE_TA),))
+    leaf = issue("x", ROOT, names=["a.example"], purposes=BOTH)
+    assert not listed(trust, leaf, records=(record(leaf, Usage.PKIX_TA),))
+    assert not listed(trust, leaf, ROOT, records=(record(ROOT, Usage.PKIX_EE),))

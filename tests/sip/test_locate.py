@@ -7,7 +7,15 @@ from typing import TypeVar
 import pytest
 
 from dragoman.records import Answer, DnsFailure, Kind, Naptr, Question, Srv
-from dragoman.sip.locate import MAX_QUESTIONS, MAX_TARGETS, Target, Transport, locate, sources
+from dragoman.sip.locate import (
+    MAX_QUESTIONS,
+    MAX_TARGETS,
+    Target,
+    Transport,
+    locate,
+    locate_sent_by,
+    sources,
+)
 from dragoman.sip.uri import Uri
 
 UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
@@ -311,6 +319,35 @@ def test_no_answer_is_not_the_same_as_no_record(silent: tuple[str, str]) -> None
 
 def test_a_domain_that_does_not_exist_has_no_targets() -> None:
     assert find("sip:example.com", {}) == []
+
+
+@pytest.mark.spec("NET-26")
+@pytest.mark.parametrize(
+    ("transport", "host", "port", "zone", "found"),
+    [
+        (TCP, "192.0.2.7", 5070, EXAMPLE, ["TCP 192.0.2.7 5070"]),
+        (TLS, "192.0.2.7", None, EXAMPLE, ["TLS 192.0.2.7 5061"]),
+        (UDP, "[2001:db8::7]", None, EXAMPLE, ["UDP 2001:db8::7 5060"]),
+        # RFC 3263 §5: a port asks for addresses, no port for the SRV records of the transport
+        (TCP, "example.com", 5070, EXAMPLE, ["TCP 192.0.2.80 5070"]),
+        (UDP, "example.com", None, EXAMPLE, ["UDP 192.0.2.1 5070", "UDP 2001:db8::1 5070"]),
+        (TCP, "example.com.", None, EXAMPLE, ["TCP 192.0.2.1 5060", "TCP 2001:db8::1 5060"]),
+        (TLS, "example.com", None, EXAMPLE, ["TLS 192.0.2.2 5061"]),
+        (TLS, "example.com", None, ONLY_ADDRESS, ["TLS 192.0.2.80 5061", "TLS 192.0.2.81 5061"]),
+        (TCP, "nowhere.example", None, EXAMPLE, []),
+        (TCP, ".", None, EXAMPLE, []),
+        (Transport.WS, "example.com", None, EXAMPLE, []),
+        (Transport.WSS, "192.0.2.7", 443, EXAMPLE, []),
+    ],
+)
+def test_where_a_response_may_go_whose_connection_is_gone(
+    transport: Transport, host: str, port: int | None, zone: Zone, found: list[str]
+) -> None:
+    search = locate_sent_by(transport, host, port, random=Random(3263))  # noqa: S311
+    targets, asked = resolve(search, zone)
+    assert [shown(each) for each in targets] == found
+    assert all(each.domain == host.strip("[].") for each in targets)
+    assert all(each.kind is not Kind.NAPTR for each in asked)
 
 
 def test_sources_are_the_addresses_of_every_record() -> None:

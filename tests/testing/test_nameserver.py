@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import dns.asyncresolver
+import dns.flags
 import dns.message
 import dns.nameserver
 import dns.rcode
@@ -17,6 +18,13 @@ RECORDS = {
     "gateway.sip.test": ["A 127.0.0.1", "AAAA ::1"],
     "broken.test": ["SERVFAIL"],
 }
+
+
+def is_authentic(name: str, *, flags: int, dnssec: bool = False) -> bool:
+    query = dns.message.make_query(name, "A", want_dnssec=dnssec, flags=flags)
+    wire = answer(query.to_wire(), RECORDS, ["sip.test"])
+    assert wire is not None
+    return bool(dns.message.from_wire(wire).flags & dns.flags.AD)
 
 
 def ask(name: str, kind: str) -> tuple[dns.rcode.Rcode, Sequence[str]]:
@@ -47,6 +55,16 @@ def test_answers(name: str, kind: str, rcode: str, found: list[str]) -> None:
 def test_garbage_is_dropped_or_answered_without_records(data: bytes) -> None:
     wire = answer(data, RECORDS)
     assert wire is None or not dns.message.from_wire(wire).answer
+
+
+def test_of_a_signed_zone_it_is_said_that_it_is_to_whoever_asks() -> None:
+    plain, wanted = dns.flags.RD, dns.flags.RD | dns.flags.AD
+    assert is_authentic("sip.test", flags=wanted)
+    assert is_authentic("gateway.sip.test", flags=wanted)
+    assert is_authentic("sip.test", flags=plain, dnssec=True)
+    assert not is_authentic("sip.test", flags=plain)
+    assert not is_authentic("broken.test", flags=wanted)
+    assert not is_authentic("notsip.test", flags=wanted)
 
 
 def test_an_answer_is_not_answered() -> None:

@@ -7,7 +7,8 @@ from typing import TypeAlias
 import pytest
 
 from dragoman.errors import RemoteError
-from dragoman.records import Answer, DnsFailure, Kind, Question, Srv
+from dragoman.records import Answer, Authentic, DnsFailure, Kind, Question, Srv, Tlsa
+from dragoman.xmpp.dane import Associations
 from dragoman.xmpp.locate import MAX_TARGETS, Target, locate, moved
 
 Zone: TypeAlias = Mapping[tuple[Kind, str], Answer | DnsFailure]
@@ -20,10 +21,13 @@ def found(zone: Zone, domain: str = "example.net", seed: int = 1) -> list[Target
     return asked(zone, domain, seed)[0]
 
 
-def asked(zone: Zone, domain: str, seed: int = 1) -> tuple[list[Target], list[Question]]:
+def asked(
+    zone: Zone, domain: str, seed: int = 1, *, dane: bool = False
+) -> tuple[list[Target], list[Question]]:
     """Run `locate` against a zone; return its result and the questions it put."""
     questions: list[Question] = []
-    steps = locate(domain, chance=Random(seed))  # noqa: S311 - drawing a server is no secret
+    chance = Random(seed)  # noqa: S311 - drawing a server is no secret
+    steps = locate(domain, chance=chance, dane=dane)
     try:
         question = next(steps)
         while True:
@@ -200,3 +204,78 @@ def test_the_place_of_a_see_other_host(place: str, target: tuple[str, int] | Non
         found = end.value
     wanted = [] if target is None else [Target(*target, False, "montague.example")]
     assert found == wanted
+
+
+HOST = (Kind.ADDRESS, "a.example.net")
+TLSA = (Kind.TLSA, "_5269._tcp.a.example.net")
+OF_IT = Tlsa(3, 1, 1, bytes(32))
+UNKNOWN = Tlsa(9, 1, 1, bytes(32))
+SIGNED: Zone = {
+    XMPP: Authentic([Srv(1, 0, 5269, "a.example.net."), Srv(2, 0, 5269, "b.example.net")]),
+    HOST: Authentic(["192.0.2.1"]),
+    TLSA: Authentic([OF_IT, UNKNOWN]),
+    **host("b.example.net", "192.0.2.2"),
+}
+
+
+def associations(zone: Zone, *, dane: bool = True) -> list[Associations | None]:
+    return [each.associations for each in asked(zone, "example.net", dane=dane)[0]]
+
+
+@pytest.mark.spec("NET-40")
+def test_signed_records_say_which_certificates_a_server_has() -> None:
+    first, second = associations(SIGNED)
+    assert first == Associations("example.net", "a.example.net", (OF_IT,))
+    assert second == Associations("example.net", "b.example.net")
+    kinds = [each for each in asked(SIGNED, "example.net", dane=True)[1] if each.kind is Kind.TLSA]
+    assert kinds == [Question(*TLSA)], "not where the addresses are unsigned (RFC 7673 §3.2)"
+
+
+@pytest.mark.spec("NET-40")
+def test_the_records_of_direct_tls_are_at_its_own_port() -> None:
+    zone: Zone = {
+        XMPPS: Authentic([Srv(1, 0, 443, "a.example.net")]),
+        HOST: SIGNED[HOST],
+        (Kind.TLSA, "_443._tcp.a.example.net"): Authentic([OF_IT]),
+    }
+    assert associations(zone) == [Associations("example.net", "a.example.net", (OF_IT,))]
+
+
+@pytest.mark.spec("NET-40")
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        (XMPP, None),
+        (HOST, Associations("example.net", "a.example.net")),
+        (TLSA, Associations("example.net", "a.example.net")),
+    ],
+    ids=["SRV", "addresses", "TLSA"],
+)
+def test_what_is_not_signed_says_nothing(
+    question: tuple[Kind, str], expected: Associations | None
+) -> None:
+    unsigned = SIGNED[question]
+    assert isinstance(unsigned, Authentic)
+    found = associations({**SIGNED, question: tuple(unsigned)})
+    assert found[0] == expected
+
+
+def test_nothing_is_asked_about_certificates_unless_that_is_wanted() -> None:
+    assert associations(SIGNED, dane=False) == [None, None]
+    questions = asked(SIGNED, "example.net")[1]
+    assert all(each.kind is not Kind.TLSA for each in questions)
+
+
+@pytest.mark.spec("NET-40")
+def test_a_server_whose_records_cannot_be_had_is_passed_over() -> None:
+    """RFC 7673 §3.4: or whoever is able to drop the answer takes the protection away."""
+    lost: Zone = {**SIGNED, TLSA: DnsFailure("bogus")}
+    assert [each.address for each in asked(lost, "example.net", dane=True)[0]] == ["192.0.2.2"]
+    alone: Zone = {**lost, XMPP: Authentic([Srv(1, 0, 5269, "a.example.net")])}
+    with pytest.raises(DnsFailure, match="bogus"):
+        asked(alone, "example.net", dane=True)
+
+
+def test_a_domain_without_srv_records_has_no_associations() -> None:
+    zone: Zone = {OWN: Authentic(["192.0.2.1"])}
+    assert associations(zone) == [None]

@@ -229,6 +229,11 @@ class Xmpp(Section):
     max_stanza: int = Field(
         default=262144, ge=10000, le=10485760, description="Bytes of the largest stanza taken."
     )
+    dane: bool = Field(
+        default=False,
+        description="Whether signed TLSA records say which certificates servers have (DANE); the"
+        " name servers, and the way to them, are then trusted to have looked at the signatures.",
+    )
     posh: bool = Field(
         default=False,
         description="Whether a certificate may be vouched for by the domain's web server (POSH).",

@@ -318,6 +318,7 @@ class Gateway:
             tel_domain=configuration.sip.tel_domain,
             proxy=RouteSet.outbound(configuration.sip.outbound_proxy),
             proofs=self._posh,
+            dane=xmpp.dane,
             needs_certificate=self._policy.require_certificate,
             allowance=Allowance(xmpp.rate, xmpp.byte_rate, UNDER_WAY),
         )
@@ -385,7 +386,7 @@ async def _serve(configuration: Configuration) -> int:
     tap = Tap(time.time, f"{os.getpid():x}-")
     if configuration.log.level == "debug":
         tap.readers.append(traffic)
-    gateway = Gateway(configuration, DnsResolver(configuration.dns.servers), tap)
+    gateway = Gateway(configuration, resolver_for(configuration), tap)
     collection = Collection(gateway.busy)
     try:
         await gateway.start()
@@ -396,6 +397,11 @@ async def _serve(configuration: Configuration) -> int:
         collection.stop()
         await gateway.stop()
     return 0
+
+
+def resolver_for(configuration: Configuration) -> DnsResolver:
+    """Return what asks the DNS: it takes the servers' word for signatures where DANE is on."""
+    return DnsResolver(configuration.dns.servers, authentic=configuration.xmpp.dane)
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:

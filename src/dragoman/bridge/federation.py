@@ -127,13 +127,19 @@ class Federation:
             text = f"{link.pair[1]} has no XMPP service"
             self.unreachable(link, StanzaError(Condition.REMOTE_SERVER_NOT_FOUND, text=text), now)
             return
-        if not self._join(link, {(each.address, each.port) for each in targets[:1]}, now):
+        # by another's stream only where no signed record says which certificate this one needs
+        near = [each for each in targets[:1] if not _is_listed(each)]
+        if not self._join(link, {(each.address, each.port) for each in near}, now):
             link.targets = targets
             self._network.connect(link, targets)
 
     def stream_for(self, link: Link, target: Target) -> OurStream:
         """Return the core to run on a connection to `target`; one a connection."""
-        return self._outgoing(link, target.direct_tls)
+        stream = self._outgoing(link, target.direct_tls)
+        # a domain that publishes its certificates has TLS (RFC 7673 §3.4)
+        if _is_listed(target) and isinstance(stream, OutgoingStream):
+            stream.insist_on_tls()
+        return stream
 
     def connected(
         self, link: Link, stream: OurStream, line: Line, target: Target, now: float
@@ -577,6 +583,11 @@ def _proven(stream: OurStream) -> bool:
 def _is_between(stanza: Element, local: str, remote: str) -> bool:
     ends = domain_part(stanza.get("from", "")), domain_part(stanza.get("to", ""))
     return ends == (local, remote)
+
+
+def _is_listed(target: Target) -> bool:
+    """Tell whether signed records say which certificates a server may show."""
+    return target.associations is not None and bool(target.associations.records)
 
 
 def _can_verify(link: Link) -> bool:

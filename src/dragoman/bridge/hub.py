@@ -36,10 +36,11 @@ from dragoman.sip.endpoint import (
     RequestArrived,
     RequestFailed,
     ResponseArrived,
+    ResponseStranded,
     ServerTransaction,
 )
 from dragoman.sip.guard import Guard
-from dragoman.sip.locate import DIALLED, Transport, locate, sources
+from dragoman.sip.locate import DIALLED, Transport, locate, locate_sent_by, sources
 from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.message import Request, Response
 from dragoman.sip.route import RouteSet
@@ -97,6 +98,8 @@ class Settings:
     transports: tuple[Transport, ...] = DIALLED
     proofs: Proofs | None = None
     """Where to look for what certificates do not prove by themselves; None: nowhere."""
+    dane: bool = False
+    """Whether the DNS may say by which certificates an XMPP server is known (RFC 7673)."""
     needs_certificate: Callable[[str], bool] = lambda _: False
     """Whether the certificate of an XMPP domain has to be good for it."""
     store: Identifiers = field(default_factory=Memory)
@@ -217,6 +220,10 @@ class Hub:
                     self.intake.judge(event, self._loop.time())
                 case ResponseArrived(handle, response):
                     self.messages.on_response(cast("int", handle), response, self._loop.time())
+                case ResponseStranded():
+                    self._spawn(
+                        self._seek(endpoint, event), partial(endpoint.redirect, event.handle, ())
+                    )
                 case RequestFailed(handle, cause):
                     self.messages.on_failure(cast("int", handle), cause, self._loop.time())
                 case _:
@@ -288,6 +295,22 @@ class Hub:
         elif self._sip is not None:
             named = _in_our_name(request, targets)
             self._sip.endpoint.send(request, named, handle, self._loop.time())
+            self._sip.wake()
+
+    async def _seek(self, endpoint: Endpoint, stranded: ResponseStranded) -> None:
+        """Find the places where a response may go that could not be delivered (RFC 3263 §5)."""
+        transport, host, port = stranded.transport, stranded.host, stranded.port
+        try:
+            found = await self._lookup.find(
+                locate_sent_by(transport, host, port, random=self._random)
+            )
+        except DnsFailure as failure:
+            log.warning("a response is not delivered", extra=about(reason=failure.reason))
+            found = []
+        ours = self._settings.ours
+        others = [each for each in found if not ours(Side.SIP, (each.address, each.port))]
+        endpoint.redirect(stranded.handle, others)
+        if self._sip is not None:
             self._sip.wake()
 
     def _unanswered(self, handle: Hashable, failure: DnsFailure) -> None:
@@ -438,7 +461,7 @@ class Hub:
             return _hosts(self._servers[link.pair[0]])
         if link.moved:
             return servers.moved(link.moved, link.pair[1])
-        return servers.locate(link.pair[1], chance=self._random)
+        return servers.locate(link.pair[1], chance=self._random, dane=self._settings.dane)
 
     def _dial(self, link: Link, found: Sequence[servers.Target]) -> None:
         """Go on with the servers found, unless they are the gateway itself."""

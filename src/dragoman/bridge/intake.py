@@ -98,8 +98,10 @@ class Intake:
         match verdict:
             case Admitted():
                 # OPTIONS is answered to whoever sends from where he says, and lets in nothing else.
-                if self.guard is not None and request.method != "OPTIONS":
-                    self.guard.believed(flow.remote[0], now)
+                if request.method != "OPTIONS":
+                    arrived.transaction.believed = True
+                    if self.guard is not None:
+                        self.guard.believed(flow.remote[0], now)
                 self._serve(arrived, verdict, now)
             case Refused(status, reason):
                 self._distrust(request, verdict, flow.remote[0], now)

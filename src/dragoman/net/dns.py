@@ -1,4 +1,4 @@
-"""DNS look-ups (RFC 1035; SRV, RFC 2782; NAPTR, RFC 3403), cached by TTL (RFC 2308)."""
+"""DNS look-ups (RFC 1035; SRV, RFC 2782; NAPTR, RFC 3403; TLSA, RFC 6698), cached (RFC 2308)."""
 
 import asyncio
 import ipaddress
@@ -9,16 +9,18 @@ from typing import Final, Protocol, TypeVar
 
 import dns.asyncresolver
 import dns.exception
+import dns.flags
 import dns.message
 import dns.name
 import dns.nameserver
+import dns.rdtypes.ANY.TLSA
 import dns.rdtypes.IN.NAPTR
 import dns.rdtypes.IN.SRV
 import dns.resolver
 from dns.rdata import Rdata
 
 from dragoman.errors import LocalError
-from dragoman.records import Answer, DnsFailure, Kind, Naptr, Question, Srv
+from dragoman.records import Answer, Authentic, DnsFailure, Kind, Naptr, Question, Srv, Tlsa
 
 T = TypeVar("T")
 
@@ -27,6 +29,9 @@ MOST_RECORDS: Final = 64
 
 LONGEST: Final = 86400.0
 LONGEST_NEGATIVE: Final = 300.0
+Found = tuple[Sequence[Rdata], float, bool]
+"""Records, the seconds for which they may be remembered, and whether they are authentic."""
+
 FAILURE: Final = 5.0
 """How long a failure is remembered (RFC 2308 §7): a dead server is not asked per message."""
 
@@ -110,15 +115,22 @@ class DnsResolver:
         names: int = 4096,
         in_flight: int = 128,
         timeout: float = 5.0,
+        authentic: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Ask `servers` ("192.0.2.1", "127.0.0.1:5353", "[::1]:53"), or those of the system.
 
         At most `names` answers are remembered, and at most `in_flight` questions are asked at
         once; a question that is not answered `timeout` seconds after it was put has failed.
+        `authentic` says that the servers look at signatures (DNSSEC), and that they and the way
+        to them are to be trusted: what they say is authentic then is so for us.
         Raises LocalError for a server that is not an address, or a system that names none.
         """
         self._resolver = _configured(servers, timeout)
+        self._authentic = authentic
+        if authentic:
+            # without it a server need not tell what it found (RFC 6840 §5.7)
+            self._resolver.set_flags(dns.flags.RD | dns.flags.AD)
         self._names = names
         self._timeout = timeout
         self._clock = clock
@@ -200,10 +212,18 @@ class DnsResolver:
     async def _fetch(self, question: Question, end: float) -> tuple[Answer, float]:
         if question.kind is Kind.ADDRESS:
             return await self._fetch_addresses(question.name, end)
-        records, seconds = await self._query(question.name, question.kind, end)
-        if question.kind is Kind.SRV:
-            return tuple(_srv(record) for record in records), seconds
-        return tuple(_naptr(record) for record in records), seconds
+        records, seconds, authentic = await self._query(question.name, question.kind, end)
+        found: Answer
+        match question.kind:
+            case Kind.SRV:
+                srv = tuple(_srv(record) for record in records)
+                found = Authentic(srv) if authentic else srv
+            case Kind.TLSA:
+                tlsa = tuple(_tlsa(record) for record in records)
+                found = Authentic(tlsa) if authentic else tlsa
+            case _:
+                found = tuple(_naptr(record) for record in records)
+        return found, seconds
 
     async def _fetch_addresses(self, name: str, end: float) -> tuple[Answer, float]:
         """Ask for AAAA and A at once; either's records are enough, a lone "none" is not."""
@@ -211,7 +231,7 @@ class DnsResolver:
             self._query(name, "AAAA", end), self._query(name, "A", end), return_exceptions=True
         )
         addresses: list[str] = []
-        seconds = LONGEST
+        seconds, authentic = LONGEST, True
         failure: BaseException | None = None
         for result in results:
             if isinstance(result, BaseException):
@@ -219,16 +239,17 @@ class DnsResolver:
             else:
                 addresses += [record.to_text() for record in result[0]]
                 seconds = min(seconds, result[1])
+                authentic = authentic and (result[2] or not result[0])
         if failure is not None and not addresses:
             raise failure
-        return tuple(addresses), seconds
+        return (Authentic(addresses) if authentic and addresses else tuple(addresses)), seconds
 
-    async def _query(self, name: str, kind: str, end: float) -> tuple[Sequence[Rdata], float]:
-        """Return the records and for how many seconds they may be remembered."""
+    async def _query(self, name: str, kind: str, end: float) -> Found:
+        """Ask; names without records have none, and what cannot be had is a DnsFailure."""
         try:
             asked = dns.name.from_text(name)
         except (dns.exception.DNSException, ValueError):
-            return (), LONGEST_NEGATIVE  # such a name cannot exist
+            return (), LONGEST_NEGATIVE, False  # such a name cannot exist
         # its own limit, not a cancellation from outside: uvloop may lose a socket that way
         left = max(0.001, end - asyncio.get_running_loop().time())
         try:
@@ -237,13 +258,15 @@ class DnsResolver:
             )
         except dns.resolver.NXDOMAIN as error:
             response: dns.message.QueryMessage = error.response(asked)  # type: ignore[no-untyped-call]
-            return (), _bounded(response.resolve_chaining().minimum_ttl, LONGEST_NEGATIVE)
+            ttl = response.resolve_chaining().minimum_ttl
+            return (), _bounded(ttl, LONGEST_NEGATIVE), False
         except (dns.exception.DNSException, OSError, ValueError) as error:
             raise DnsFailure(f"{kind} of {name}: {' '.join(str(error).split())[:300]}") from error
         ttl = answer.chaining_result.minimum_ttl
         if answer.rrset is None:
-            return (), _bounded(ttl, LONGEST_NEGATIVE)
-        return list(answer.rrset)[:MOST_RECORDS], _bounded(ttl, LONGEST)
+            return (), _bounded(ttl, LONGEST_NEGATIVE), False
+        authentic = self._authentic and bool(answer.response.flags & dns.flags.AD)
+        return list(answer.rrset)[:MOST_RECORDS], _bounded(ttl, LONGEST), authentic
 
 
 def _normal(question: Question) -> Question:
@@ -298,6 +321,11 @@ def _text(name: dns.name.Name) -> str:
 def _srv(record: Rdata) -> Srv:
     assert isinstance(record, dns.rdtypes.IN.SRV.SRV)  # noqa: S101 (narrows a foreign type)
     return Srv(record.priority, record.weight, record.port, _text(record.target))
+
+
+def _tlsa(record: Rdata) -> Tlsa:
+    assert isinstance(record, dns.rdtypes.ANY.TLSA.TLSA)  # noqa: S101 (narrows a foreign type)
+    return Tlsa(record.usage, record.selector, record.mtype, bytes(record.cert))
 
 
 def _naptr(record: Rdata) -> Naptr:

@@ -116,7 +116,7 @@ class SipSockets:
         self._flows: dict[int, StreamDriver] = {}
         self._opened = Opened(self._limits.opened)
         self._aliases = Aliases(_identity)
-        self._failed: list[Flow | Target] = []
+        self._failed: list[Outgoing] = []
         self._turning = self._again = False
         self._waking: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -348,8 +348,8 @@ class SipSockets:
         if self._failed:
             failed, self._failed = self._failed, []
             now = self._clock()
-            for to in failed:
-                self.endpoint.unreachable(to, now)
+            for outgoing in failed:
+                self.endpoint.unsent(outgoing, now)
             self.wake()
         self._rearm()
 
@@ -368,7 +368,7 @@ class SipSockets:
         else:
             sent = to.transport in DIALLED and self._send_stream(to, data)
         if not sent:
-            self._failed.append(to)
+            self._failed.append(outgoing)
 
     def _toward(self, address: str) -> DatagramSocket | None:
         """Return the socket to send to an address from: of its family, loopback for loopback."""

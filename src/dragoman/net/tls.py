@@ -12,6 +12,7 @@ from OpenSSL import SSL
 from dragoman.errors import LocalError, RemoteError
 from dragoman.net.certificates import Credentials
 from dragoman.net.trust import UNREADABLE, Trust, Use, Verdict, a_label, subject
+from dragoman.xmpp.dane import Associations
 
 CHUNK: Final = 65536
 
@@ -22,12 +23,16 @@ class TlsError(RemoteError):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end of a TLS connection: what it showed, and what we think of it."""
+    """Who is at the other end of a TLS connection: what it showed, and what we think of it.
+
+    `associations` say what the DNS knows of it, where it is an XMPP server found there.
+    """
 
     chain: tuple[x509.Certificate, ...]
     trust: Trust
     wall: Callable[[], datetime]
     use: Use = Use.XMPP
+    associations: Associations | None = None
 
     def vouches(self, domain: str) -> bool:
         """Tell whether the peer's certificate is good for `domain` now."""
@@ -35,6 +40,9 @@ class Peer:
 
     def judge(self, domain: str) -> Verdict:
         """Return whether the peer's certificate is good for `domain`, and why not."""
+        found = self.associations
+        if found is not None and found.domain == a_label(domain):
+            return self.trust.judge_by_dns(self.chain, found, self.wall())
         return self.trust.judge(self.chain, domain, self.wall(), self.use)
 
 
@@ -63,9 +71,18 @@ class Tls:
         self._wall = wall
 
     def client(
-        self, remote: str, *, local: str = "", alpn: Sequence[str] = (), use: Use = Use.XMPP
+        self,
+        remote: str,
+        *,
+        local: str = "",
+        alpn: Sequence[str] = (),
+        use: Use = Use.XMPP,
+        associations: Associations | None = None,
     ) -> "TlsEngine":
-        """Return an engine that connects to the domain `remote` and shows the one of `local`."""
+        """Return an engine that connects to the domain `remote` and shows the one of `local`.
+
+        `associations` are what the DNS says, signed, of the server connected to.
+        """
         connection = SSL.Connection(_context(self._pick(local)))
         connection.set_connect_state()
         name = a_label(remote)
@@ -73,7 +90,7 @@ class Tls:
             connection.set_tlsext_host_name(name.encode("ascii"))
         if alpn:
             connection.set_alpn_protos([each.encode("ascii") for each in alpn])
-        return TlsEngine(connection, self._peer(use))
+        return TlsEngine(connection, self._peer(use, associations))
 
     def server(
         self, *, local: str = "", alpn: Sequence[str] = (), use: Use = Use.XMPP
@@ -86,8 +103,10 @@ class Tls:
         connection.set_accept_state()
         return TlsEngine(connection, self._peer(use), names)
 
-    def _peer(self, use: Use) -> Callable[[tuple[x509.Certificate, ...]], Peer]:
-        return lambda chain: Peer(chain, self.trust, self._wall, use)
+    def _peer(
+        self, use: Use, associations: Associations | None = None
+    ) -> Callable[[tuple[x509.Certificate, ...]], Peer]:
+        return lambda chain: Peer(chain, self.trust, self._wall, use, associations)
 
 
 class TlsEngine:

@@ -1,4 +1,7 @@
-"""Whether a certificate speaks for a domain (RFC 5280; names: RFC 9525, 6120 §13.7.1, 5922 §7)."""
+"""Whether a certificate speaks for a domain (RFC 5280; names: RFC 9525, 6120 §13.7.1, 5922 §7).
+
+What the DNS says of it, signed (DANE: RFC 6698, RFC 7673), goes before what authorities say.
+"""
 
 import re
 import ssl
@@ -14,6 +17,7 @@ from typing import Final
 import idna
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from cryptography.x509.verification import (
     Criticality,
@@ -25,6 +29,7 @@ from cryptography.x509.verification import (
 )
 
 from dragoman.errors import LocalError
+from dragoman.xmpp.dane import Associations, Usage
 
 BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -123,6 +128,28 @@ class Trust:
             return verdict
         return GOOD if _in_time(chain[0], now) and self._published(domain, chain[0]) else verdict
 
+    def judge_by_dns(
+        self, chain: Sequence[x509.Certificate], associations: Associations, now: datetime
+    ) -> Verdict:
+        """Return whether `chain` is good for a domain whose signed records lead to this server.
+
+        Where those name certificates, they decide, and what authorities or web servers say is not
+        enough (RFC 7673 §4.2); where they do not, the certificate may bear the server's own name
+        instead of the domain's (§4.1).
+        """
+        if not chain:
+            return Verdict(good=False, reason="no certificate was shown")
+        if associations.records:
+            try:
+                good = self._is_listed(chain, associations, now)
+            except UNREADABLE as error:
+                return Verdict(good=False, reason=f"it does not parse: {error}")
+            reason = f"no TLSA record of {associations.host} is of it"
+            return GOOD if good else Verdict(good=False, reason=reason)
+        verdict = self.judge(chain, associations.domain, now)
+        host = self._by_authorities(chain, associations.host, now, Use.XMPP)
+        return host if host.good else verdict
+
     def describe(self) -> dict[str, str | int]:
         """Return the bundle's path and the numbers of authorities and of verdicts kept."""
         return {
@@ -162,16 +189,54 @@ class Trust:
             reason = f"it does not parse: {error}"
         return Verdict(good=not reason, reason=reason), until
 
-    def _path(self, chain: Sequence[x509.Certificate], now: datetime) -> list[x509.Certificate]:
+    def _is_listed(
+        self, chain: Sequence[x509.Certificate], found: Associations, now: datetime
+    ) -> bool:
+        """Tell whether a TLSA record is of this chain, by what its usage asks for."""
+        own = _der(chain[0])
+        if found.lists(Usage.DANE_EE, own):
+            return True  # RFC 7671 §5.1: nothing else of the certificate is looked at
+        anchors = [each for each in chain[1:DEEPEST] if found.lists(Usage.DANE_TA, _der(each))]
+        if anchors and self._leads(chain, found, now, Store(anchors)):
+            return True
+        path = self._leads(chain, found, now)
+        return bool(path) and (
+            found.lists(Usage.PKIX_EE, own)
+            or any(found.lists(Usage.PKIX_TA, _der(each)) for each in path[1:])
+        )
+
+    def _leads(
+        self,
+        chain: Sequence[x509.Certificate],
+        found: Associations,
+        now: datetime,
+        store: Store | None = None,
+    ) -> Sequence[x509.Certificate]:
+        """Return the path to an authority of `store`, or of ours; empty where there is none.
+
+        There is none either where the certificate bears neither name of the server.
+        """
+        try:
+            path = self._path(chain, now, store)
+        except _RefusedError:
+            return ()
+        return path if any(_names(path, name, Use.XMPP) for name in found.names) else ()
+
+    def _path(
+        self, chain: Sequence[x509.Certificate], now: datetime, anchors: Store | None = None
+    ) -> list[x509.Certificate]:
+        """Return the path to one of `anchors`, or of the bundle's authorities."""
         leaf = chain[0]
         if now > leaf.not_valid_after_utc:
             raise _RefusedError(f"it expired on {leaf.not_valid_after_utc:%Y-%m-%d}")
         if now < leaf.not_valid_before_utc:
             raise _RefusedError(f"it is not valid before {leaf.not_valid_before_utc:%Y-%m-%d}")
-        self.load()
-        if self._store is None:
+        if anchors is None:
+            self.load()
+            anchors = self._store
+        if anchors is None:
             raise _RefusedError("no authority is trusted here")
-        builder = PolicyBuilder().store(self._store).time(now.astimezone(UTC).replace(tzinfo=None))
+        builder = PolicyBuilder().store(anchors).time(now.astimezone(UTC).replace(tzinfo=None))
         builder = builder.max_chain_depth(DEEPEST)
         builder = builder.extension_policies(ca_policy=_ISSUER, ee_policy=_LEAF)
         try:
@@ -185,6 +250,10 @@ class Trust:
 
 class _RefusedError(Exception):
     """The certificate is not good: the text says why."""
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
 
 
 def _in_time(certificate: x509.Certificate, now: datetime) -> bool:

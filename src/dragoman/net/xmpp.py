@@ -10,6 +10,7 @@ from dragoman.net.driver import Bounds, Core, StreamDriver
 from dragoman.net.listen import Gate, Listener, Place, listen
 from dragoman.net.tls import Tls, TlsEngine
 from dragoman.xmpp.component import ComponentStream
+from dragoman.xmpp.dane import Associations
 from dragoman.xmpp.locate import Target
 from dragoman.xmpp.s2s_in import IncomingStream
 from dragoman.xmpp.s2s_out import OutgoingStream
@@ -34,10 +35,17 @@ class Listening(Protocol):
 class XmppLine:
     """One connection with its stream, as the federation sees it."""
 
-    __slots__ = ("_driver", "_stream", "_tls")
+    __slots__ = ("_associations", "_driver", "_stream", "_tls")
 
-    def __init__(self, driver: StreamDriver, stream: AnyStream, tls: Tls) -> None:
-        """Join a driver and the core that it drives."""
+    def __init__(
+        self,
+        driver: StreamDriver,
+        stream: AnyStream,
+        tls: Tls,
+        associations: Associations | None = None,
+    ) -> None:
+        """Join a driver and the core that it drives; `associations` are the server's (DANE)."""
+        self._associations = associations
         self._driver = driver
         self._stream = stream
         self._tls = tls
@@ -76,7 +84,9 @@ class XmppLine:
 
     def _engine(self, domain: str) -> TlsEngine:
         if isinstance(self._stream, OutgoingStream):
-            return self._tls.client(domain, local=self._stream.local, alpn=ALPN)
+            return self._tls.client(
+                domain, local=self._stream.local, alpn=ALPN, associations=self._associations
+            )
         return self._tls.server(local=domain, alpn=ALPN)
 
 
@@ -137,7 +147,7 @@ class XmppSockets:
         stream = cast("Made", driver.core)
         stream.connected(self._clock())
         driver.wake()
-        return target, stream, XmppLine(driver, stream, self._tls)
+        return target, stream, XmppLine(driver, stream, self._tls, target.associations)
 
     def taken(self, stream: AnyStream) -> int:
         """Return how many bytes came on a stream since this was last asked."""

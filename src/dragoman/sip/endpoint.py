@@ -16,6 +16,7 @@ from dragoman.sip.flow import (
     RequestArrived,
     RequestFailed,
     ResponseArrived,
+    ResponseStranded,
     reply_flow,
 )
 from dragoman.sip.locate import Target, Transport
@@ -38,6 +39,7 @@ __all__ = [
     "RequestArrived",
     "RequestFailed",
     "ResponseArrived",
+    "ResponseStranded",
     "ServerTransaction",
     "Target",
     "Transport",
@@ -149,12 +151,25 @@ class Endpoint:
         """How many requests wait for our answer, or for its ACK."""
         return self._servers.waiting
 
-    def unreachable(self, to: Flow | Target, now: float) -> None:
+    def unreachable(self, to: Target, now: float) -> None:
         """Take the driver's word that what was sent to `to` could not be delivered."""
+        self._clients.unreachable(to, now)
+        self._servers.replies.unreachable(to)
+
+    def unsent(self, outgoing: Outgoing, now: float) -> None:
+        """Take the driver's word that a message could not be sent at all."""
+        to = outgoing.to
         if isinstance(to, Target):
-            self._clients.unreachable(to, now)
+            self.unreachable(to, now)
+        elif outgoing.via is not None:
+            self._servers.replies.send(outgoing.data, outgoing.via, to, now, gone=True)
         else:
             self._outbox.counts["undeliverable"] += 1
+            self._servers.replies.unreachable(Target(to.transport, *to.remote))
+
+    def redirect(self, handle: int, targets: Sequence[Target]) -> None:
+        """Send the response of a ResponseStranded to the first of `targets` that takes it."""
+        self._servers.replies.redirect(handle, targets)
 
     def closed(self, flow: Flow, now: float) -> None:
         """Take the driver's word that a connection is gone."""

@@ -28,10 +28,15 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What the driver is to send: over an open flow, or to a target that it may have to dial."""
+    """What the driver is to send: over an open flow, or to a target that it may have to dial.
+
+    `via` is that of the request which is answered, where the answer is to go by another way when
+    its connection turns out to be gone.
+    """
 
     data: bytes
     to: Flow | Target
+    via: Via | None = None
 
 
 class Cause(Enum):
@@ -85,6 +90,19 @@ class ResponseArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponseStranded:
+    """A response has no way left but what the DNS says of sent-by, `host` and `port` (RFC 3263 §5).
+
+    `Endpoint.redirect` with this handle takes the places that `sip.locate.locate_sent_by` finds.
+    """
+
+    handle: int
+    transport: Transport
+    host: str
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFailed:
     """The request sent under `handle` got no response from any target."""
 
@@ -93,7 +111,13 @@ class RequestFailed:
 
 
 Event: TypeAlias = (
-    RequestArrived | AckArrived | CancelArrived | AckMissing | ResponseArrived | RequestFailed
+    RequestArrived
+    | AckArrived
+    | CancelArrived
+    | AckMissing
+    | ResponseArrived
+    | ResponseStranded
+    | RequestFailed
 )
 
 

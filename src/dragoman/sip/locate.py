@@ -103,6 +103,24 @@ def locate(uri: Uri, *, supported: tuple[Transport, ...], size: int = 0, random:
     return search.outcome()
 
 
+def locate_sent_by(transport: Transport, host: str, port: int | None, *, random: Chance) -> Search:
+    """Find where a response may be sent whose own way is gone, best place first (RFC 3263 §5).
+
+    `host` and `port` are sent-by. An address is its own place; a name with a port has those of
+    its addresses; one without has those of its SRV records for `transport`, or of the name where
+    there are none. No other transport will do. Raises DnsFailure as `locate` does.
+    """
+    name = host.strip("[]").rstrip(".")
+    if not name or transport not in DIALLED:
+        return []
+    search = _Search(name, random)
+    if is_address(name) or port is not None:
+        yield from search.host((transport,), name, port)
+    else:
+        yield from search.services((transport,), name, (transport,))
+    return search.outcome()
+
+
 def sources(domain: str) -> Generator[Question, Answer, frozenset[tuple[str, int]]]:
     """Find every address, with its port, at which the domain's own SIP servers are.
 

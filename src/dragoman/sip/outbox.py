@@ -22,6 +22,10 @@ class Limits:
     """Answered requests that may still come again (timer J)."""
     clients: int = 65_536
     """Requests of ours that wait for a response, or for the response to come again."""
+    replies: int = 2048
+    """Responses that may have to be sent elsewhere (RFC 3263 §5)."""
+    replies_bytes: int = 4 * 2**20
+    """What those responses may weigh together, in bytes."""
     retry_after: int = 5
     """Seconds to wait that a 503 asks for when a bound is reached."""
     times: Times = field(default_factory=Times)

@@ -18,6 +18,7 @@ from dragoman.sip.flow import (
 )
 from dragoman.sip.message import Header, Request, Response, encode, response_to
 from dragoman.sip.outbox import Limits, Outbox
+from dragoman.sip.reply import Replies
 from dragoman.sip.transaction import (
     INVITE_SERVER,
     NON_INVITE_SERVER,
@@ -32,6 +33,7 @@ from dragoman.sip.transaction import (
     signal_of,
 )
 
+_PROVISIONAL: Final = b"SIP/2.0 1"
 _COPIED: Final = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
 _FINGERPRINT_BITS: Final = (1 << 60) - 1
 _SHARED_ANSWERS: Final = 256
@@ -55,6 +57,7 @@ class ServerTransaction:
 
     __slots__ = (
         "began",
+        "believed",
         "cancelled",
         "flow",
         "gone",
@@ -77,6 +80,11 @@ class ServerTransaction:
         self.weight = weigh(request)
         self.merged = None if request.to.tag is not None else _merged(request)
         self.gone = False
+        self.believed = False
+        """Whether its sender has proved himself: the user may set it, before it is answered.
+
+        Only then is the DNS asked where a response may go that cannot be delivered.
+        """
         self.cancelled = False
         self.last: bytes | None = None
         self.running = Running() if invite else None
@@ -134,6 +142,7 @@ class Servers:
         self._merged: set[int] = set()
         self._merged_lingering: DelayLine[int] = DelayLine(64 * self._times.t1)
         self._answers: dict[Answer, Answer] = {}
+        self.replies = Replies(limits, outbox)
 
     def match(self, request: Request, key: int, flow: Flow, now: float) -> bool:
         """Deal with a request or ACK that belongs to a transaction; False: to none."""
@@ -217,7 +226,7 @@ class Servers:
         tag: str | None = None
         if Action.SEND_RESPONSE in step.actions:
             response, tag = self._tagged(transaction, response)
-            self._send(transaction, encode(response))
+            self._send(transaction, encode(response), now)
         if transaction.running is not None:
             transaction.running.stop(Timer.TRYING)
             self._enter(transaction, transaction.running, step.state, now)
@@ -242,6 +251,7 @@ class Servers:
 
     def on_timer(self, now: float) -> None:
         """Do whatever is due at `now`."""
+        self.replies.expire(now)
         for key in self._lingering.due(now):
             NON_INVITE_SERVER.step(NonInviteServer.COMPLETED, Timer.J)
             del self._completed[key]
@@ -260,6 +270,8 @@ class Servers:
         )
         if self._completed:
             states[f"{NON_INVITE_SERVER.name}: Completed"] = len(self._completed)
+        if self.replies:
+            states["responses under way"] = len(self.replies)
         return dict(states)
 
     def _again(
@@ -272,7 +284,7 @@ class Servers:
             self._outbox.counts["dropped"] += 1
             return
         if Action.SEND_AGAIN in step.actions and transaction.last is not None:
-            self._send(transaction, transaction.last)
+            self._send(transaction, transaction.last, now)
             self._outbox.counts["repeated"] += 1
         if Action.TELL in step.actions:
             self._outbox.tell(AckArrived(request, transaction.flow))
@@ -303,10 +315,14 @@ class Servers:
         headers = [tagged if header[0] == "To" else header for header in response.headers]
         return Response(response.status, response.reason, headers, response.body), None
 
-    def _send(self, transaction: ServerTransaction, data: bytes) -> None:
+    def _send(self, transaction: ServerTransaction, data: bytes, now: float) -> None:
         transaction.last = data
-        answer = reply_target if transaction.gone else reply_flow
-        self._outbox.send(data, answer(transaction.request.via, transaction.flow))
+        via, flow, gone = transaction.request.via, transaction.flow, transaction.gone
+        # a provisional response that is lost is followed by a final one, which finds its way
+        if transaction.believed and not data.startswith(_PROVISIONAL):
+            self.replies.send(data, via, flow, now, gone=gone)
+        else:
+            self._outbox.send(data, (reply_target if gone else reply_flow)(via, flow))
 
     def _complete(
         self, transaction: ServerTransaction, response: Response, tag: str | None, now: float
@@ -358,7 +374,7 @@ class Servers:
         if transaction.state is NonInviteServer.TRYING:
             step = NON_INVITE_SERVER.step(transaction.state, Timer.TRYING)
             transaction.state = step.state
-            self._send(transaction, encode(response_to(transaction.request, 100)))
+            self._send(transaction, encode(response_to(transaction.request, 100)), now)
 
     def _fire_expiry(self, key: int) -> None:
         transaction = self._active.get(key)
@@ -394,9 +410,9 @@ class Servers:
         step = INVITE_SERVER.step(transaction.state, timer)
         for action in step.actions:
             if action is Action.SEND_AGAIN and transaction.last is not None:
-                self._send(transaction, transaction.last)
+                self._send(transaction, transaction.last, now)
             elif action is Action.SEND_TRYING:
-                self._send(transaction, encode(response_to(transaction.request, 100)))
+                self._send(transaction, encode(response_to(transaction.request, 100)), now)
             elif action is Action.TELL_TIMEOUT:
                 self._outbox.tell(AckMissing(transaction))
         self._enter(transaction, running, step.state, now)

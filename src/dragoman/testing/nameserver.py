@@ -1,7 +1,11 @@
-"""A DNS server on a loopback address, its records a plain dict (RFC 1035, RFC 2782, RFC 3403)."""
+"""A DNS server on a loopback address, its records a plain dict (RFC 1035, RFC 2782, RFC 3403).
+
+It signs nothing, but says of chosen zones that it found them signed, as a resolver that looks at
+signatures does (the AD bit, RFC 6840 §5.8).
+"""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Self, cast
 
 import dns.exception
@@ -22,10 +26,11 @@ A name whose records hold the one word `SERVFAIL` is answered with that failure.
 """
 
 
-def answer(query: bytes, records: Records) -> bytes | None:
+def answer(query: bytes, records: Records, signed: Collection[str] = ()) -> bytes | None:
     """Return the answer to a DNS query, both in wire format; None for what is no query.
 
-    A name without records is NXDOMAIN unless another name lies below it (RFC 8020 §2).
+    A name without records is NXDOMAIN unless another name lies below it (RFC 8020 §2). Who asks
+    with AD or DO is told of a name at or below one of `signed` that the answer is authentic.
     """
     try:
         asked = dns.message.from_wire(query)
@@ -35,6 +40,9 @@ def answer(query: bytes, records: Records) -> bytes | None:
     reply.flags |= dns.flags.AA | dns.flags.RA
     for question in asked.question:
         _fill(reply, question.name, question.rdtype, records)
+        wanted = asked.flags & dns.flags.AD or asked.ednsflags & dns.flags.DO
+        if wanted and any(question.name.is_subdomain(dns.name.from_text(each)) for each in signed):
+            reply.flags |= dns.flags.AD
     return reply.to_wire()
 
 
@@ -62,18 +70,26 @@ def _fill(
 class Nameserver(asyncio.DatagramProtocol):
     """Answers every query over UDP from `records`, which may change while it runs."""
 
-    def __init__(self, records: Records) -> None:
-        """Answer from `records`; the mapping is read anew for each query."""
+    def __init__(self, records: Records, signed: Collection[str] = ()) -> None:
+        """Answer from `records`, which are read anew for each query; `signed` as in `answer`."""
         self.records = records
+        self.signed = signed
         self.queries: list[bytes] = []
         self._transport: asyncio.DatagramTransport | None = None
 
     @classmethod
-    async def start(cls, records: Records, *, host: str = "127.0.0.1", port: int = 0) -> Self:
+    async def start(
+        cls,
+        records: Records,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        signed: Collection[str] = (),
+    ) -> Self:
         """Listen on `host` and `port` (0: any free one) and return the running server."""
         loop = asyncio.get_running_loop()
         _, server = await loop.create_datagram_endpoint(
-            lambda: cls(records), local_addr=(host, port)
+            lambda: cls(records, signed), local_addr=(host, port)
         )
         return server
 
@@ -92,7 +108,7 @@ class Nameserver(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         """Answer one query; garbage is dropped (called by the loop)."""
         self.queries.append(data)
-        reply = answer(data, self.records)
+        reply = answer(data, self.records, self.signed)
         if reply is not None and self._transport is not None:
             self._transport.sendto(reply, addr)
 

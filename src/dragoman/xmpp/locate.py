@@ -1,4 +1,4 @@
-"""Finding a domain's XMPP server (RFC 6120 §3.2, XEP-0368): questions out, answers in."""
+"""Finding a domain's XMPP server (RFC 6120 §3.2, XEP-0368, RFC 7673): questions out, answers in."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -8,7 +8,18 @@ from typing import Final, cast
 import idna
 
 from dragoman.errors import RemoteError
-from dragoman.records import Answer, Chance, DnsFailure, Kind, Question, Srv, in_order
+from dragoman.records import (
+    Answer,
+    Authentic,
+    Chance,
+    DnsFailure,
+    Kind,
+    Question,
+    Srv,
+    Tlsa,
+    in_order,
+)
+from dragoman.xmpp.dane import Associations, question_of, usable
 
 PORT: Final = 5269
 MAX_RECORDS: Final = 16
@@ -20,26 +31,35 @@ class Target:
     """Where to connect: an IP literal without brackets, a port, and whether TLS comes first.
 
     `domain` is the A-label form of the domain looked up: what SNI says (XEP-0368 §3).
+    `associations` are there where the way to this server was signed (RFC 7673).
     """
 
     address: str
     port: int
     direct_tls: bool
     domain: str
+    associations: Associations | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _DirectTls(Srv):
-    """An SRV record of `_xmpps-server`, told apart once both kinds are mixed."""
+class _Server(Srv):
+    """An SRV record of either service, told apart once both kinds are mixed."""
+
+    direct_tls: bool
+    authentic: bool
 
 
-def locate(domain: str, *, chance: Chance) -> Generator[Question, Answer, list[Target]]:
+def locate(
+    domain: str, *, chance: Chance, dane: bool = False
+) -> Generator[Question, Answer, list[Target]]:
     """Return the targets of `domain` (as in a JID) in the order to try them.
 
     Yields questions and is sent their answers; NXDOMAIN and no data are both the empty answer,
     and a `DnsFailure` is thrown in. The records of `_xmpp-server` and `_xmpps-server` are mixed
     by priority and weight (XEP-0368 §3); a target of "." is no service; where any SRV record
-    was found there is no fall-back to the domain's own addresses (RFC 6120 §3.2.1). An empty
+    was found there is no fall-back to the domain's own addresses (RFC 6120 §3.2.1). With `dane`
+    the certificates of each server are asked for too, where its SRV record and its addresses are
+    authentic; a server about which that cannot be learned is left out (RFC 7673 §3.4). An empty
     list says that the domain has no XMPP service. Raises DnsFailure when every way that could
     have led somewhere failed, and RemoteError when `domain` is no domain name.
     """
@@ -52,7 +72,7 @@ def locate(domain: str, *, chance: Chance) -> Generator[Question, Answer, list[T
         addresses = yield Question(Kind.ADDRESS, name)
         return [Target(str(each), PORT, False, name) for each in addresses[:MAX_TARGETS]]
     wanted = in_order([each for each in records if each.target != "."], chance)
-    return (yield from _addresses(wanted[:MAX_RECORDS], name))
+    return (yield from _targets(wanted[:MAX_RECORDS], name, dane=dane))
 
 
 def moved(place: str, domain: str) -> Generator[Question, Answer, list[Target]]:
@@ -91,18 +111,19 @@ def _literal(domain: str) -> str | None:
         return None
 
 
-def _records(name: str) -> Generator[Question, Answer, list[Srv]]:
+def _records(name: str) -> Generator[Question, Answer, list[_Server]]:
     """Return the SRV records of both services; a failure of one is outweighed by the other."""
-    found: list[Srv] = []
+    found: list[_Server] = []
     failure: DnsFailure | None = None
-    for service, kind in (("_xmpp-server", Srv), ("_xmpps-server", _DirectTls)):
+    for service, direct in (("_xmpp-server", False), ("_xmpps-server", True)):
         try:
             answer = yield Question(Kind.SRV, f"{service}._tcp.{name}")
         except DnsFailure as error:
             failure = error
             continue
+        authentic = isinstance(answer, Authentic)
         found += [
-            kind(each.priority, each.weight, each.port, each.target)
+            _Server(each.priority, each.weight, each.port, each.target, direct, authentic)
             for each in cast("tuple[Srv, ...]", answer)
         ]
     if failure is not None and not found:
@@ -110,17 +131,35 @@ def _records(name: str) -> Generator[Question, Answer, list[Srv]]:
     return found
 
 
-def _addresses(records: list[Srv], name: str) -> Generator[Question, Answer, list[Target]]:
+def _targets(
+    records: list[_Server], name: str, *, dane: bool
+) -> Generator[Question, Answer, list[Target]]:
     found: list[Target] = []
     failure: DnsFailure | None = None
     for record in records:
         try:
             answer = yield Question(Kind.ADDRESS, record.target.rstrip("."))
+            associations: Associations | None = None
+            if dane and record.authentic and answer:
+                associations = yield from _associations(record, name, answer)
         except DnsFailure as error:
             failure = error
             continue
-        direct = isinstance(record, _DirectTls)
-        found += [Target(str(each), record.port, direct, name) for each in answer]
+        found += [
+            Target(str(each), record.port, record.direct_tls, name, associations) for each in answer
+        ]
     if failure is not None and not found:
         raise failure
     return found[:MAX_TARGETS]
+
+
+def _associations(
+    record: _Server, name: str, addresses: Answer
+) -> Generator[Question, Answer, Associations]:
+    """Return what is signed about a server whose SRV record is; DnsFailure where nobody knows."""
+    host = record.target.lower().rstrip(".")
+    if not isinstance(addresses, Authentic):
+        return Associations(name, host)  # TLSA records are not asked for (RFC 7673 §3.2)
+    answer = yield Question(Kind.TLSA, question_of(host, record.port))
+    signed = cast("tuple[Tlsa, ...]", answer) if isinstance(answer, Authentic) else ()
+    return Associations(name, host, usable(signed))

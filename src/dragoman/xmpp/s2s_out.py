@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from itertools import product
 from typing import Final
@@ -187,6 +187,10 @@ class OutgoingStream(ServerStream):
         if not self._policy.require_certificate(domain):
             return True
         return self._peer is not None and self._peer.vouches(domain)
+
+    def insist_on_tls(self) -> None:
+        """Go on with TLS only, whatever the policy says; to be asked before it is connected."""
+        self._policy = replace(self._policy, require_encryption=True)
 
     def secured(self, peer: PeerIdentity, now: float) -> None:
         """Note that TLS is there, and who its certificate says the peer is."""
