@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
+from zlib import compress
 
 import pytest
 
@@ -59,14 +60,18 @@ def arrives(
     *,
     sender: str = f"sip:{CAROL}",
     media: str = CPIM,
+    deflated: bool = False,
 ) -> str:
     """Have a MESSAGE of that sender arrive; return the handle of its transaction."""
+    content = compress(body.encode()) if deflated else body.encode()
+    encoding = "Content-Encoding: deflate\r\n" if deflated else ""
     head = (
         f"MESSAGE sip:{ALICE} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.30;branch=z9hG4bK{name}\r\n"
         f"Max-Forwards: 70\r\nFrom: <{sender}>;tag=1\r\nTo: <sip:{ALICE}>\r\nCall-ID: c{name}\r\n"
-        f"CSeq: 1 MESSAGE\r\nContent-Type: {media}\r\nContent-Length: {len(body.encode())}\r\n\r\n"
+        f"CSeq: 1 MESSAGE\r\n{encoding}Content-Type: {media}\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
     )
-    request = parse((head + body).encode())
+    request = parse(head.encode() + content)
     assert isinstance(request, Request)
     transaction = f"transaction {name}"
     found.on_request(request, cast("ServerTransaction", transaction), Uri.parse(sender), 0.0)
@@ -115,7 +120,7 @@ def test_a_receipt_request_becomes_cpim_with_what_is_asked() -> None:
     found.on_stanza(written(), 0.0)
     [(request, _)] = ports.requests
     wrapped = letter(request)
-    assert wrapped.get("From") == f"<sip:{ALICE}>"
+    assert wrapped.get("From") == f"<sip:{ALICE};gr=balcony>" == f"<{request.from_.uri}>"
     assert wrapped.get("To") == f"<sip:{CAROL}>"
     assert wrapped.get("DateTime") == "1970-01-01T00:00:00Z"
     assert wrapped.get("Message-ID", imdn.NS)
@@ -194,6 +199,17 @@ def test_delivered_becomes_a_receipt_with_the_id_of_the_stanza() -> None:
     assert told.find(BODY) is None
     assert answer_ping(found, ports)
     assert ports.answers() == [(transaction, 202)]
+
+
+@pytest.mark.spec("IM-22")
+def test_a_notification_may_come_bare_and_compressed() -> None:
+    found, ports = service()
+    found.on_stanza(written(), 0.0)
+    message_id = letter(ports.requests[0][0]).get("Message-ID", imdn.NS) or ""
+    bare = Imdn(message_id, "2026-11-26T10:00:00Z", Status.DELIVERED).encode().decode()
+    arrives(found, bare, media=imdn.TYPE, deflated=True)
+    [told] = ports.of(MESSAGE)
+    assert receipts.received(told) == "m1"
 
 
 def test_displayed_becomes_a_marker() -> None:
