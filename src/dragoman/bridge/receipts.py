@@ -139,7 +139,7 @@ class Receipts:
         ]
         envelope = Envelope(self._token(), NOTHING, self._wall(), crossed.route, NOTIFICATION)
         request = build_request("MESSAGE", str(target), headers, body)
-        return wrapped(request, envelope, recipient, str(without_gr(peer)))
+        return wrapped(request, envelope, str(user), str(without_gr(peer)))
 
     # -- messages of XMPP -----------------------------------------------------------------
 
