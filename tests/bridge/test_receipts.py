@@ -60,6 +60,7 @@ def arrives(
     *,
     sender: str = f"sip:{CAROL}",
     media: str = CPIM,
+    target: str = f"sip:{ALICE}",
     deflated: bool = False,
 ) -> str:
     """Have a MESSAGE of that sender arrive; return the handle of its transaction."""
@@ -67,7 +68,7 @@ def arrives(
     encoding = "Content-Encoding: deflate\r\n" if deflated else ""
     head = (
         f"MESSAGE sip:{ALICE} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.30;branch=z9hG4bK{name}\r\n"
-        f"Max-Forwards: 70\r\nFrom: <{sender}>;tag=1\r\nTo: <sip:{ALICE}>\r\nCall-ID: c{name}\r\n"
+        f"Max-Forwards: 70\r\nFrom: <{sender}>;tag=1\r\nTo: <{target}>\r\nCall-ID: c{name}\r\n"
         f"CSeq: 1 MESSAGE\r\n{encoding}Content-Type: {media}\r\n"
         f"Content-Length: {len(content)}\r\n\r\n"
     )
@@ -321,12 +322,36 @@ def test_receipts_and_markers_become_notifications_to_the_sender(
     assert request.method == "MESSAGE"
     assert request.target == f"sip:{CAROL};gr=phone"
     assert str(request.to.uri) == f"sip:{CAROL}"
-    assert str(request.from_.uri) == f"sip:{ALICE};gr=balcony"
+    assert str(request.from_.uri) == f"sip:{ALICE}", "whom it was for, not the device of the reader"
+    assert letter(request).get("From") == f"<sip:{ALICE}>"
     told = document(request)
     assert (told.message_id, told.status, told.recipient) == ("id1", status, f"sip:{ALICE}")
     assert letter(request).content_header("content-disposition") == "notification"
     found.on_response(handle, final(request, 500), 2.0)
     assert len(ports.of(MESSAGE)) == 1, "nobody hears what becomes of a notification"
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        (f"sip:{ALICE}", f"sip:{ALICE}"),
+        (f"sip:{ALICE};gr=lab", f"sip:{ALICE};gr=lab"),
+        (f"sip:{ALICE};transport=tcp", f"sip:{ALICE}"),
+        ("sip:friends@sip.example;gr=lab", f"sip:{ALICE}"),
+        (f"sip:{ALICE};gr={'x' * 600}", f"sip:{ALICE}"),
+        ("tel:+15551234", f"sip:{ALICE}"),
+    ],
+)
+def test_a_notification_is_from_whom_the_message_was_for(written: str, named: str) -> None:
+    found, ports = service()
+    arrives(found, asking(), target=written)
+    stanza = ports.of(MESSAGE)[-1]
+    found.on_stanza(says(receipts.receipt(stanza.attributes["id"])), 1.0)
+    [(request, _)] = ports.requests
+    assert str(request.from_.uri) == named
+    assert letter(request).get("From") == f"<{named}>"
+    original = "" if len(written) > 600 else written
+    assert document(request).original_recipient == (original or f"sip:{ALICE}")
 
 
 @pytest.mark.spec("IM-24")

@@ -18,7 +18,7 @@ ALICE, BOB = "alice@xmpp.example", "bob@jabber.example"
 
 
 def asks(user: Program, phone: Program, address: str, text: str) -> str:
-    """Have `user` send `text`, wanting word of it, and the phone show it; return the stanza's id."""
+    """Have `user` send `text` and want word of it; once it is shown, return the stanza's id."""
     before = len([each for each in user.events() if each["event"] == "sent"])
     user.tell(f"{address} {text}")
     phone.hears(event="message", body=text)

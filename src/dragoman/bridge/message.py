@@ -189,7 +189,8 @@ class Messages:
             return
         self._check_room(user, recipient)
         key = self._deliveries.name(stanza)
-        message = None if asked is None else self._receipts.expect(asked, sender, stanza)
+        target = request.to.uri
+        message = None if asked is None else self._receipts.expect(asked, sender, target, stanza)
         self._carry(stanza, key, Arrived(request, transaction, message=message))
         self._quotes.said(str(recipient.bare), str(user.bare), [key[0]], said(stanza))
         self._writing.sip_said(user, recipient, self._now)
