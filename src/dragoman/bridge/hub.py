@@ -27,6 +27,7 @@ from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.bridge.to_sip import sender_domain
 from dragoman.errors import ProtocolError, RemoteError
 from dragoman.log import about
+from dragoman.mapping.content import TYPES
 from dragoman.mapping.failure import Unreached
 from dragoman.records import Answer, DnsFailure, Kind, Question
 from dragoman.sip import options
@@ -65,7 +66,6 @@ ROUTE: Final = 1.0
 ROUTES: Final = 1024
 BUG: Final = "the gateway failed"
 """What those are told who wait for a task that failed."""
-ACCEPT: Final = ("text/plain", "message/cpim", "multipart/mixed", "multipart/alternative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Hub:
         self._restraint: Restraint[AnyStream] = Restraint(
             settings.allowance, self.messages.under_way, lambda: self.intake.behind
         )
-        self._abilities = options.Abilities(ALLOW, ACCEPT)
+        self._abilities = options.Abilities(ALLOW, TYPES)
 
     def join(self, sip: SipWire, xmpp: XmppWire) -> None:
         """Take the sockets, and connect the components."""

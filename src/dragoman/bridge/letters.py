@@ -1,7 +1,8 @@
 """In what form a message goes to a phone (RFC 3428 §8, RFC 5438 §7.1.1, RFC 5627 §6.4).
 
-Wrapped, where its sender wants to hear of it and the phone takes that; else bare, in as many
-parts as it needs. What a phone refuses is made again in a form that it may like better.
+With its formatting or its languages, where the phone is known to take them; wrapped, where its
+sender wants to hear of it and the phone takes that; else bare, in as many parts as it needs. What
+a phone refuses is made again in a form that it may like better.
 """
 
 from collections import deque
@@ -18,6 +19,7 @@ from dragoman.mapping.envelope import CONTENT_TYPE as CPIM
 from dragoman.mapping.envelope import Envelope, wrapped
 from dragoman.mapping.message import Dropped, check_size
 from dragoman.mapping.parties import to_any_device
+from dragoman.mapping.richer import richer
 from dragoman.mapping.split import split
 from dragoman.sip.message import Request, Response, encode
 from dragoman.store.interface import NOTHING
@@ -26,7 +28,7 @@ from dragoman.xmpp.failure import StanzaError
 from dragoman.xmpp.jid import Jid
 
 UNSUPPORTED: Final = frozenset({406, 415, 488, 606})
-"""Statuses by which a phone says that it does not take message/cpim."""
+"""Statuses by which a phone says that it does not take a type of body."""
 GONE: Final = frozenset({404, 410, 430, 480})
 """Statuses that say no more than that a device is not there (RFC 5627 §6.4)."""
 
@@ -55,12 +57,17 @@ class Letters:
         wanted = receipt.asked(stanza)
         refused = wanted and self.phones.refuses(peer_of(stanza), CPIM, now)
         message = self.receipts.outward(stanza, NOTHING if refused else wanted)
+        rich = richer(stanza, plain, self.phones.accepted(peer_of(stanza)))
+        letters = [] if rich is None else [rich]
         if message is not None and message.asked:
             sent = None if date is None else parse_sip_date(date)
             envelope = Envelope(message.message_id, message.asked, sent or message.sent)
-            letter = wrapped(plain, envelope, *_addresses(plain))
+            letters = [wrapped(each, envelope, *_addresses(plain)) for each in (*letters, plain)]
+        for letter in letters:
             if len(encode(letter)) <= self.room:
-                return Crossing(stanza, deque([letter]), exchange, purpose, plain, message)
+                unasked = bool(wanted) and not (message and message.asked)
+                first = deque([letter])
+                return Crossing(stanza, first, exchange, purpose, plain, message, unasked)
         parts = deque(self._parts(plain))
         return Crossing(stanza, parts, exchange, purpose, message=message, unasked=bool(wanted))
 
@@ -69,9 +76,10 @@ class Letters:
         refused = crossing.requests[0]
         if response.status in UNSUPPORTED and crossing.plain is not None:
             peer, plain, crossing.plain = peer_of(crossing.stanza), crossing.plain, None
-            self.phones.refused(peer, CPIM, now)
+            media = refused.content_type
+            self.phones.refused(peer, CPIM if media is None else media.essence, now)
             self.phones.heard(peer, response)
-            crossing.unasked = True
+            crossing.unasked = bool(receipt.asked(crossing.stanza))
             try:
                 return self._parts(plain)
             except StanzaError:

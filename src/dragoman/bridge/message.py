@@ -33,6 +33,7 @@ from dragoman.mapping.message import Dropped, to_request, to_stanza, wants_error
 from dragoman.mapping.parties import recipient_of, refusal
 from dragoman.mapping.readable import corrects_nothing, known_as, said
 from dragoman.mapping.receipt import Told
+from dragoman.mapping.richer import HTML
 from dragoman.mapping.thread import ThreadBook
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.message import Request, Response, SipError, response_to
@@ -179,6 +180,8 @@ class Messages:
             reply_type="chat" if self._rules.chat else None,
         )
         asked = None if letter.wrapper is None else imdn.asked(letter.wrapper)
+        if letter.essence == HTML:
+            self._phones.sent(str(user.bare), HTML)
         if asked is not None:
             self._phones.sent(str(user.bare), CPIM)
             if self._receipts.is_copy(asked, user, recipient):

@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dragoman.mapping import hops, receipt
-from dragoman.mapping.address import Unmappable
+from dragoman.mapping.address import Unmappable, without_gr
 from dragoman.mapping.date import stamp
 from dragoman.mapping.envelope import Envelope, wrapped
 from dragoman.mapping.imdn import LONGEST_URI, TYPE, Asked, Imdn
-from dragoman.mapping.parties import without_gr
 from dragoman.mapping.receipt import Told
 from dragoman.sip.message import Request, SipError, build_request
 from dragoman.sip.uri import Uri

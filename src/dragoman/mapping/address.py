@@ -161,6 +161,14 @@ def parse_xmpp_uri(text: str) -> Jid:
         raise Unmappable(error.reason) from error
 
 
+def without_gr(uri: Uri) -> Uri:
+    """Return the address of record of a device (RFC 5627 §3.2)."""
+    if not uri.params:
+        return uri
+    kept = tuple(param for param in uri.params if param[0] != "gr")
+    return Uri(uri.scheme, uri.user, uri.host, uri.port, params=kept)
+
+
 def _jid(user: str | None, host: str, gr: str) -> Jid:
     if len(user or "") + len(host) + len(gr) > _CACHED_LENGTH:
         return _jid_anew(user, host, gr)

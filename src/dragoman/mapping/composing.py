@@ -7,8 +7,8 @@ from typing import Final
 
 from dragoman.errors import RemoteError
 from dragoman.mapping import hops
+from dragoman.mapping.address import without_gr
 from dragoman.mapping.date import parse_stamp, stamp
-from dragoman.mapping.parties import without_gr
 from dragoman.sip.message import Request, build_request
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element, to_xml

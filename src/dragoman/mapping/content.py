@@ -1,28 +1,42 @@
 """What a MESSAGE carries, as text (RFC 3428 §7, RFC 7572 §7, RFC 2046, RFC 3862).
 
-text/plain in any common charset, message/cpim around it, and the first such part of a multipart.
+text/plain and text/html in any common charset, what leads to files, message/cpim around it, and
+the parts of a multipart: of alternatives every language, of others one after the other.
 """
 
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from dragoman.errors import RemoteError
+from dragoman.mapping import composing, imdn, rcs
 from dragoman.mapping.encoding import decoded
+from dragoman.mapping.excerpt import excerpt
 from dragoman.mapping.failure import Refused
+from dragoman.mapping.html import from_html
 from dragoman.msrp.cpim import NS, Cpim, CpimError
 from dragoman.sip.header import MediaType
 from dragoman.sip.message import Request, SipError
-from dragoman.xmpp.element import sanitize
+from dragoman.xmpp.element import Element, sanitize
 
-ACCEPT: Final = "text/plain, message/cpim, multipart/mixed, multipart/alternative"
+TYPES: Final = (
+    *("text/plain", "text/html", "message/cpim"),
+    *("multipart/alternative", "multipart/mixed", "multipart/related"),
+    *(imdn.TYPE, composing.MEDIA_TYPE, rcs.MEDIA_TYPE),
+)
+"""What a MESSAGE may carry."""
+ACCEPT: Final = ", ".join(TYPES)
 MAX_DEPTH: Final = 4
 MAX_PARTS: Final = 32
 
 _LONGEST_BOUNDARY: Final = 70
 _PLAIN: Final = "text/plain"
+_HTML: Final = "text/html"
 _CPIM: Final = "message/cpim"
+_HANDLING: Final = re.compile(r"(?i);\s*handling\s*=\s*\"?(required|optional)\b")
+_FILENAME: Final = re.compile(r'(?i);\s*filename\s*=\s*(?:"([^"]{1,255})"|([^\s;"]{1,255}))')
 _CPIM_HEADERS: Final = frozenset({"From", "To", "cc", "DateTime", "Subject", "NS", "Require"})
 _UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _CHARSETS: Final = frozenset(
@@ -45,6 +59,12 @@ class Content:
     text: str
     language: str = ""
     wrapper: Cpim | None = None
+    xhtml: Element | None = None
+    """The same with its formatting (XEP-0071)."""
+    translations: tuple[tuple[str, str], ...] = ()
+    """The same in other languages, each with its tag."""
+    urls: tuple[str, ...] = ()
+    """Files that it leads to; they are in the text as well."""
 
 
 def read(request: Request) -> Content:
@@ -83,14 +103,23 @@ def _read(media: MediaType, body: bytes, depth: int) -> Content | None:
         raise _unsupported(f"parts more than {MAX_DEPTH} deep")
     if media.essence == _PLAIN:
         return _text(media, body)
+    if media.essence == _HTML:
+        text, formatted = from_html(_decoded_text(media, body))
+        return Content(text, xhtml=formatted)
     if media.essence == _CPIM:
         return _unwrap(body, depth)
+    if media.essence == rcs.MEDIA_TYPE:
+        return _files(body)
     if media.type == "multipart":
-        return _first_part(media.param("boundary") or "", body, depth)
+        return _multipart(media, body, depth)
     return None
 
 
 def _text(media: MediaType, body: bytes) -> Content:
+    return Content(sanitize(_decoded_text(media, body)))
+
+
+def _decoded_text(media: MediaType, body: bytes) -> str:
     charset = (media.param("charset") or "utf-8").lower() if media.params else "utf-8"
     if charset in _UTF_8:
         charset = "utf-8"
@@ -99,7 +128,16 @@ def _text(media: MediaType, body: bytes) -> Content:
     text = body.decode(charset, "replace")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return Content(sanitize(text))
+    return text
+
+
+def _files(body: bytes) -> Content:
+    try:
+        found = rcs.files(body)
+    except RemoteError as error:
+        raise Refused(error.reason, 400) from error
+    urls = tuple(each.url for each in found)
+    return Content("\n".join(urls), urls=urls)
 
 
 def _parse_cpim(body: bytes) -> Cpim:
@@ -119,19 +157,87 @@ def _unwrap(body: bytes, depth: int) -> Content | None:
     content = _part(dict(reversed(found.content_headers)), found.content, depth)
     if content is None:
         return None
-    return Content(content.text, content.language, found)
+    return replace(content, wrapper=found)
 
 
-def _first_part(boundary: str, body: bytes, depth: int) -> Content | None:
+def _multipart(media: MediaType, body: bytes, depth: int) -> Content | None:
+    boundary = media.param("boundary") or ""
     if not 0 < len(boundary) <= _LONGEST_BOUNDARY:
         raise Refused("a multipart without a boundary", 400)
-    for number, (headers, content) in enumerate(_parts(boundary.encode(), body)):
-        if number == MAX_PARTS:
+    parts: list[tuple[dict[str, str], bytes]] = []
+    for part in _parts(boundary.encode(), body):
+        if len(parts) == MAX_PARTS:
             raise Refused(f"more than {MAX_PARTS} parts", 413)
-        found = _part(headers, content, depth)
-        if found is not None:
-            return found
-    return None
+        parts.append(part)
+    if media.subtype == "alternative":
+        return _alternative(parts, depth)
+    if media.subtype == "related":
+        return next((one for each in parts if (one := _part(*each, depth)) is not None), None)
+    return _mixed(parts, depth)
+
+
+def _alternative(parts: list[tuple[dict[str, str], bytes]], depth: int) -> Content | None:
+    """Join alternatives (RFC 2046 §5.1.4): the first plain text, its languages, its formatting."""
+    read_ = [(each, _tried(each, depth)) for each in parts]
+    found = [(each[0], one) for each, one in read_ if one is not None]
+    plain = [one for headers, one in found if not _is_html(headers)]
+    if not plain:
+        if any(one is None and _is_html(each[0]) for each, one in read_):
+            raise Refused("the HTML is too long", 413)
+        return found[0][1] if found else None
+    first = plain[0]
+    others = {one.language: one.text for one in plain[1:] if one.language and one.text}
+    others.pop(first.language, None)
+    formatted = (one.xhtml for headers, one in found if _is_html(headers))
+    with_form = first.xhtml or next((each for each in formatted if each is not None), None)
+    return replace(first, xhtml=with_form, translations=tuple(others.items()))
+
+
+def _tried(part: tuple[dict[str, str], bytes], depth: int) -> Content | None:
+    """Read an alternative, of which one that is too long to be read is none."""
+    try:
+        return _part(*part, depth)
+    except Refused as error:
+        if error.answer.status == 413 and _is_html(part[0]):
+            return None
+        raise
+
+
+def _is_html(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").lower().startswith(_HTML)
+
+
+def _mixed(parts: list[tuple[dict[str, str], bytes]], depth: int) -> Content | None:
+    """Join parts in their order (§5.1.3); what cannot be read is named in its place.
+
+    None where nothing can be read, or a part that must be understood is not (RFC 5621 §8).
+    """
+    contents: list[Content] = []
+    readable = 0
+    for headers, data in parts:
+        handling = _HANDLING.search(headers.get("content-disposition", ""))
+        one = _part(headers, data, depth)
+        readable += one is not None
+        if one is not None:
+            contents.append(one)
+        elif handling is None:
+            contents.append(Content(f"[left out: {_described(headers)}]"))
+        elif handling[1].lower() == "required":
+            return None
+    if not readable:
+        return None
+    if len(contents) == 1:
+        return contents[0]
+    text = "\n".join(each.text for each in contents if each.text)
+    urls = tuple(url for each in contents for url in each.urls)
+    return replace(contents[0], text=text, xhtml=None, translations=(), urls=urls)
+
+
+def _described(headers: Mapping[str, str]) -> str:
+    """Return what a part is, for people: its name and type."""
+    kind = excerpt(headers.get("content-type", "").partition(";")[0]) or _PLAIN
+    named = _FILENAME.search(headers.get("content-disposition", ""))
+    return f"{excerpt(sanitize(named[1] or named[2]))}, {kind}" if named else kind
 
 
 def _parts(boundary: bytes, body: bytes) -> Iterator[tuple[dict[str, str], bytes]]:
@@ -178,7 +284,7 @@ def _part(headers: Mapping[str, str], content: bytes, depth: int) -> Content | N
     language = headers.get("content-language", "")
     if found is None or found.language or not language:
         return found
-    return Content(found.text, language, found.wrapper)
+    return replace(found, language=language)
 
 
 def _decoded(content: bytes, encoding: str) -> bytes | None:

@@ -5,25 +5,24 @@ error that says so: `Dropped` for what nobody waits for, `Refused` and StanzaErr
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
 from dragoman.mapping import hops
-from dragoman.mapping.address import Unmappable, jid_to_sip
+from dragoman.mapping.address import Unmappable, jid_to_sip, without_gr
 from dragoman.mapping.content import Content, read
 from dragoman.mapping.date import parse_sip_date, parse_stamp, sip_date, stamp
 from dragoman.mapping.excerpt import line
 from dragoman.mapping.failure import Refused
-from dragoman.mapping.parties import without_gr
 from dragoman.mapping.readable import Quote, in_language, readable, unknown, withheld
 from dragoman.mapping.thread import ThreadBook
 from dragoman.sip.header import NameAddress, parse_seconds
 from dragoman.sip.message import Request, SipError, build_request, encode
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element, sanitize
-from dragoman.xmpp.ext import delay, encryption, nick
+from dragoman.xmpp.ext import delay, encryption, nick, oob
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.stanza import BODY, MESSAGE, SUBJECT, THREAD
@@ -154,6 +153,7 @@ def _to_stanza(
     if language:
         attributes["xml:lang"] = language
     children = [Element(BODY, None, (content.text,))] if content.text else []
+    children += _more(content)
     if subject:
         children.append(Element(SUBJECT, None, (subject,)))
     children.append(Element(THREAD, None, (thread,)))
@@ -165,6 +165,16 @@ def _to_stanza(
     if (passed := hops.mark(request)) is not None:
         children.append(passed)
     return Element(MESSAGE, attributes, children)
+
+
+def _more(content: Content) -> Iterator[Element]:
+    """Yield what says the same as the body: in other languages, formatted, as addresses."""
+    for tag, text in content.translations:
+        if language := _language(tag):
+            yield Element(BODY, {"xml:lang": language}, (text,))
+    if content.xhtml is not None:
+        yield content.xhtml
+    yield from map(oob.oob, content.urls)
 
 
 def _to_request(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from dragoman.mapping.address import Unmappable
+from dragoman.mapping.address import Unmappable, without_gr
 from dragoman.mapping.content import wrapper
 from dragoman.mapping.failure import Refused, sips_refused
 from dragoman.msrp.cpim import CpimError, address
@@ -102,11 +102,3 @@ def to_any_device(request: Request) -> Request:
     """Return a request for one device as one for any of its user's (RFC 5627 §6.4)."""
     target = str(without_gr(request.uri))
     return build_request(request.method, target, request.headers, request.body)
-
-
-def without_gr(uri: Uri) -> Uri:
-    """Return the address of record of a device (RFC 5627 §3.2)."""
-    if not uri.params:
-        return uri
-    kept = tuple(param for param in uri.params if param[0] != "gr")
-    return Uri(uri.scheme, uri.user, uri.host, uri.port, params=kept)
