@@ -85,6 +85,19 @@ def test_a_reply_of_linphone_is_a_message(
     phone.hears(event="state", id=heard(phone, "sent")[-1]["id"], state="delivered to user")
 
 
+def test_linphone_hears_when_a_reader_comes_home(
+    gateway: Gateway, chat: Chat, linphone_chat: Phone
+) -> None:
+    phone = linphone_chat(fresh("dave"))
+    phone.tell("say sip:anna@xmpp.example sleep dwell upon thine eyes")
+    phone.hears(event="state", state="delivered")
+    id_ = heard(phone, "sent")[-1]["id"]
+    assert not heard(phone, "state", state="delivered to user"), "her server only keeps it"
+    anna = chat("anna@xmpp.example/lab", "--notify")
+    anna.hears(event="message", body="sleep dwell upon thine eyes")
+    phone.hears(event="state", id=id_, state="delivered to user")
+
+
 def test_linphone_hears_that_nobody_is_there(gateway: Gateway, linphone_chat: Phone) -> None:
     phone = linphone_chat(fresh("dave"))
     phone.tell("say sip:nobody@xmpp.example is anybody there")
