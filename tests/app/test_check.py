@@ -11,6 +11,7 @@ from dragoman.app.check import (
     Level,
     Standing,
     certificates,
+    database,
     domain_of,
     judge_shown,
     judge_standing,
@@ -28,9 +29,11 @@ from dragoman.net.dns import MemoryResolver
 from dragoman.net.listen import Place
 from dragoman.net.trust import Verdict
 from dragoman.records import DnsFailure, Kind, Question, Srv
+from dragoman.store.sqlite import Sqlite
 from tests.app.test_run import ended
 from tests.house import configuration
 from tests.net.authority import NOW, issue
+from tests.store.kept import PLAIN, wall
 
 SOURCES = str(Path(__file__).parents[2] / "src")
 HERE = Standing(True, (("192.0.2.1", 5269),))
@@ -193,6 +196,24 @@ async def test_of_a_domain_whose_records_lead_here(tmp_path: Path, covered: bool
     assert any(words in each for each in texts)
 
 
+def test_the_database(tmp_path: Path) -> None:
+    path = tmp_path / "dragoman.db"
+    assert database(path).level is Level.OK
+    assert not path.exists()
+    store = Sqlite(path, wall)
+    store.open()
+    store.add(PLAIN)
+    store.flush()
+    while_it_runs = database(path)
+    store.close()
+    for found in (while_it_runs, database(path)):
+        assert (found.level, found.text[-2:]) == (Level.OK, " 1")
+    path.write_bytes(b"a letter, by mistake " * 100)
+    found = database(path)
+    assert found.level is Level.ERROR
+    assert "move the file away" in found.text
+
+
 def test_as_a_process(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
@@ -205,6 +226,9 @@ def test_as_a_process(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
     assert "error   dns: it does not answer" in done.stdout
     assert "warning certificates: none of use" in done.stdout
+    assert (
+        f"ok      database: {tmp_path}/state/dragoman.db is made at the first start" in done.stdout
+    )
     assert (domain.returncode, domain.stderr) == (1, "")
     assert "a.example: SIP: the DNS gave no answer" in domain.stdout
     assert ended(tmp_path, "doctor", "a..b", PYTHONPATH=SOURCES).returncode == 2

@@ -66,6 +66,9 @@ async def test_what_the_gateway_does_shows(house: House) -> None:
     assert after[sample("sip_datagrams_total", direction="received")] == 1
     assert after[sample("connections", side="xmpp")] == 1
     assert after[sample("connections_refused_total", side="xmpp")] == 0
+    assert after[sample("messages_remembered")] == 0
+    assert after[sample("store_waiting")] == 0
+    assert after[sample("store_lost_total")] == 0
     assert after["process_resident_memory_bytes", frozenset()] > 1e6
 
 

@@ -93,6 +93,27 @@ def test_a_state_directory_that_cannot_be_made_is_said_plainly(tmp_path: Path) -
     assert "Traceback" not in done.stderr
 
 
+def test_a_database_that_is_none_ends_with_2_and_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    file = tmp_path / "state" / "dragoman.db"
+    file.write_text("a letter, by mistake " * 100)
+    done = ended(tmp_path, "run")
+    assert done.returncode == 2
+    assert f"dragoman: state: {file}: it is no database: move the file away" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert file.read_text().startswith("a letter")
+
+
+def test_two_gateways_with_one_state_end_the_second_with_1(
+    running: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    assert running.stderr is not None
+    running.stderr.readline()
+    done = ended(tmp_path, "run")
+    assert done.returncode == 1
+    assert "another gateway keeps its state there" in done.stderr
+
+
 def test_its_own_certificate_is_made_once_and_its_key_is_nobody_elses(tmp_path: Path) -> None:
     keys = []
     for _ in range(2):

@@ -18,6 +18,7 @@ from typing import Final
 from dragoman.app import expiry
 from dragoman.app.config import Configuration
 from dragoman.app.holder import Holder, holder, kind_of
+from dragoman.app.keeping import DATABASE
 from dragoman.bridge.directory import Side
 from dragoman.errors import LocalError, ProtocolError
 from dragoman.net.addresses import Addresses
@@ -29,6 +30,7 @@ from dragoman.net.trust import Trust, Use, Verdict
 from dragoman.net.xmpp import SCHEMES as XMPP_SCHEMES
 from dragoman.records import Answer, DnsFailure, Kind, Question
 from dragoman.sip.locate import sources
+from dragoman.store import schema
 from dragoman.xmpp.locate import locate, to_ascii
 
 MOST_NAMES: Final = 100
@@ -212,6 +214,17 @@ class Listening:
         return self._resolver.remembered(question)
 
 
+def database(path: Path) -> Finding:
+    """Return whether what is remembered of messages can be read, all of it."""
+    if not path.exists():
+        return Finding(Level.OK, "database", f"{path} is made at the first start")
+    try:
+        count = schema.examine(path)
+    except LocalError as error:
+        return Finding(Level.ERROR, "database", error.reason)
+    return Finding(Level.OK, "database", f"{path} is whole; messages that it remembers: {count}")
+
+
 async def look(
     configuration: Configuration, domain: str, resolver: Resolver, ours: Callable[[str], bool]
 ) -> tuple[Standing, Standing]:
@@ -317,7 +330,8 @@ async def examine(configuration: Configuration, domains: Sequence[str]) -> list[
         resolver = DnsResolver(configuration.dns.servers)
         if not domains:
             found = [*certificates(configuration, store, now), *ports(configuration)]
-            return [*found, state(configuration.state), await answers(resolver)]
+            kept = database(configuration.state / DATABASE)
+            return [*found, state(configuration.state), kept, await answers(resolver)]
         asked = (of_domain(configuration, each, resolver, store, now) for each in domains)
         return [each for some in await asyncio.gather(*asked) for each in some]
     except LocalError as error:

@@ -49,6 +49,7 @@ class _Gateway(Collector):
         yield from _sip(found["sip"])
         yield from _sockets(found)
         yield from _certificates(found["certificates"])
+        yield from _store(found["store"])
 
 
 def _hub(hub: Described) -> Iterator[Metric]:
@@ -121,6 +122,20 @@ def _certificates(pairs: Sequence[Described]) -> Iterator[Metric]:
         "certificate_in_use",
         "Whether a pair of files is used as it is.",
         [(int(not pair["problem"]), {"name": _name(pair)}) for pair in pairs],
+    )
+
+
+def _store(counts: Mapping[str, int]) -> Iterator[Metric]:
+    yield _gauge(
+        "messages_remembered",
+        "Messages that crossed lately, whose identifiers are in memory.",
+        [(counts["recent"], {})],
+    )
+    yield _gauge(
+        "store_waiting", "Changes that wait to be written to disk.", [(counts["waiting"], {})]
+    )
+    yield _counter(
+        "store_lost", "Changes that could not be written and were given up.", [(counts["lost"], {})]
     )
 
 

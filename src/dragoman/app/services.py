@@ -18,6 +18,7 @@ from dragoman import __version__
 from dragoman.app.collection import Collection
 from dragoman.app.config import Configuration
 from dragoman.app.expiry import ExpiryWatch
+from dragoman.app.keeping import DATABASE, Keeping
 from dragoman.app.logs import traffic
 from dragoman.app.metrics import Metrics
 from dragoman.bridge.directory import Override, Place, Side
@@ -47,6 +48,8 @@ from dragoman.sip.guard import Answering, Guard
 from dragoman.sip.locate import Target, Transport, is_address
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
+from dragoman.store.schema import Unusable
+from dragoman.store.sqlite import Sqlite
 from dragoman.trace import Tap
 from dragoman.xmpp.component import ComponentStream
 from dragoman.xmpp.ext.chatstates import State
@@ -114,6 +117,8 @@ class Gateway:
         published = self._posh.lists if self._posh is not None else None
         self._trust = Trust(configuration.tls.trust, published=published)
         tls = Tls(self._certificates.pick, self._trust)
+        self.store = Sqlite(configuration.state / DATABASE, time.time)
+        self._keeping = Keeping(self.store)
         most = connections(raise_descriptors())
         self.hub = Hub(self._settings(), Names(resolver), tap)
         self.endpoint = Endpoint(
@@ -152,11 +157,14 @@ class Gateway:
         """Listen everywhere; raises LocalError naming address, port and reason.
 
         Authorities that cannot be read are a LocalError too, and a self-signed certificate that is
-        needed and cannot be kept is an OSError: better now than when the first peer comes.
+        needed and cannot be kept is an OSError: better now than when the first peer comes.  So it
+        is with the database, which is a `store.schema.Unusable` where it is none of ours.
         """
         configuration = self._configuration
         self._trust.load()
         self._certificates.pick()
+        self.store.open()
+        self._keeping.start()
         for each in configuration.sip.listen:
             place = Listen.parse(each, SIP_SCHEMES)
             listener = await self.sip.listen(place)
@@ -190,6 +198,7 @@ class Gateway:
         if self._watching is not None:
             self._watching.cancel()
         await self.sip.close()
+        await self._keeping.stop()
 
     def busy(self) -> bool:
         """Tell whether so many are being served that a pause would be felt."""
@@ -215,6 +224,7 @@ class Gateway:
             "posh": self._posh.describe() if self._posh is not None else {},
             "guard": self.guard.describe(),
             "certificates": self._certificates.describe(),
+            "store": self.store.describe(),
         }
 
     async def _serve_pages(self, where: str) -> None:
@@ -320,6 +330,7 @@ class Gateway:
             proofs=self._posh,
             dane=xmpp.dane,
             needs_certificate=self._policy.require_certificate,
+            store=self.store,
             allowance=Allowance(xmpp.rate, xmpp.byte_rate, UNDER_WAY),
         )
 
@@ -371,6 +382,9 @@ def serve(configuration: Configuration) -> int:
     """Run a gateway until SIGTERM or SIGINT; return the exit code of the process."""
     try:
         return run_loop(_serve(configuration))
+    except Unusable as error:
+        print(f"dragoman: state: {error.reason}", file=sys.stderr)
+        return 2
     except LocalError as error:
         print(f"dragoman: {error.reason}", file=sys.stderr)
     except OSError as error:

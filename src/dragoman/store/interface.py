@@ -1,19 +1,31 @@
 """What is kept of messages that crossed: under which identifiers they are known on either side."""
 
 from dataclasses import dataclass
-from enum import Flag, auto
+from enum import Flag
 from typing import Final, Protocol
 
 
 class Disposition(Flag):
-    """What the sender of a message asks to be told, or was told (RFC 5438 §5)."""
+    """What the sender of a message asks to be told, or was told (RFC 5438 §5).
 
-    DELIVERED = auto()
-    FAILED = auto()
-    DISPLAYED = auto()
+    The numbers are those in databases: they never change.
+    """
+
+    DELIVERED = 1
+    FAILED = 2
+    DISPLAYED = 4
 
 
 NOTHING: Final = Disposition(0)
+
+AGE: Final = 7 * 86_400.0
+"""Seconds that a message is remembered at most."""
+MOST_A_PEER: Final = 10_000
+"""Messages to or from one SIP user."""
+MOST_OPEN: Final = 100
+"""Messages of one talk that one marker covers."""
+MOST_CHARACTERS: Final = 2048
+"""Of all the names of one message; one that has more is not remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +58,15 @@ class Crossed:
     """Its place among all, which the store gives."""
 
 
+def fits(crossed: Crossed) -> bool:
+    """Tell whether the names of a message are short enough to be kept."""
+    names = (crossed.user, crossed.peer, crossed.stanza_id, crossed.message_id, crossed.origin_id)
+    more = (crossed.reply_to, crossed.original_to, *crossed.route)
+    return sum(map(len, names)) + sum(map(len, more)) <= MOST_CHARACTERS
+
+
 class Identifiers(Protocol):
-    """The messages that crossed lately: bounded in number and age.
+    """The messages that crossed lately: bounded in number, age and length.
 
     All of it is quick enough for an event loop, and nothing is raised.
     """
