@@ -164,9 +164,9 @@ def linphone(start: Start) -> Callable[[str], Program]:
 
 @pytest.fixture
 def linphone_chat(start: Start) -> Callable[..., Program]:
-    """Register NAME@sip.example by Linphone, with chat rooms (tests/lab/peers/linphone_chat).
+    """Register NAME@sip.example by Linphone, which says what became of messages.
 
-    Each test needs a name of its own: the registrar goes on to ring a phone that was killed.
+    It takes the commands of tests/lab/peers/linphone_chat.
     """
 
     def registered(name: str, *options: str) -> Program:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from tempfile import NamedTemporaryFile
 from typing import Any, Final, Self, TypeVar
 
@@ -200,6 +201,14 @@ def sip_message(
     command = ["sip_message", name, to, text, "--for", str(seconds), *options]
     result = json.loads(run("carol", *command, seconds=seconds + 15))
     return dict(result)
+
+
+def fresh(name: str) -> str:
+    """Return a name for a SIP user whom no phone of another test, killed since, is registered for.
+
+    What a phone refuses, a proxy passes on when all phones have answered or failed to.
+    """
+    return f"{name}-{token_hex(3)}"
 
 
 def raw(

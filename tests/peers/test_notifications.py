@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.peers.hosts import Gateway, Program, sip_message
+from tests.peers.hosts import Gateway, Program, fresh, sip_message
 
 Chat = Callable[..., Program]
 Phone = Callable[..., Program]
@@ -41,7 +41,7 @@ def heard(peer: Program, event: str, **what: str) -> list[dict[str, Any]]:
 def test_linphone_says_what_it_did(
     gateway: Gateway, chat: Chat, linphone_chat: Phone, jid: str, options: list[str]
 ) -> None:
-    name = f"says-{jid.partition('@')[0]}-{len(options)}"
+    name = fresh("dave")
     address = f"{name}@sip.example"
     user, phone = chat(f"{jid}/lab", "--notify"), linphone_chat(name, *options)
     id_ = asks(user, phone, address, "hark")
@@ -60,8 +60,7 @@ def test_linphone_says_what_it_did(
 def test_linphone_hears_what_was_done(
     gateway: Gateway, chat: Chat, linphone_chat: Phone, jid: str
 ) -> None:
-    name = f"hears-{jid.partition('@')[0]}"
-    user, phone = chat(f"{jid}/lab", "--notify"), linphone_chat(name)
+    user, phone = chat(f"{jid}/lab", "--notify"), linphone_chat(fresh("dave"))
     ids = []
     for text in ("soft", "what light"):
         phone.tell(f"say sip:{jid} {text}")
@@ -78,15 +77,29 @@ def test_linphone_hears_what_was_done(
 def test_a_reply_of_linphone_is_a_message(
     gateway: Gateway, chat: Chat, linphone_chat: Phone
 ) -> None:
-    alice, phone = chat(f"{ALICE}/lab", "--notify"), linphone_chat("replies")
-    asks(alice, phone, "replies@sip.example", "who is there")
+    name = fresh("dave")
+    alice, phone = chat(f"{ALICE}/lab", "--notify"), linphone_chat(name)
+    asks(alice, phone, f"{name}@sip.example", "who is there")
     phone.tell(f"reply sip:{ALICE} it is I")
     alice.hears(event="message", body="it is I")
     phone.hears(event="state", id=heard(phone, "sent")[-1]["id"], state="delivered to user")
 
 
+def test_linphone_hears_when_a_reader_comes_home(
+    gateway: Gateway, chat: Chat, linphone_chat: Phone
+) -> None:
+    phone = linphone_chat(fresh("dave"))
+    phone.tell("say sip:anna@xmpp.example sleep dwell upon thine eyes")
+    phone.hears(event="state", state="delivered")
+    id_ = heard(phone, "sent")[-1]["id"]
+    assert not heard(phone, "state", state="delivered to user"), "her server only keeps it"
+    anna = chat("anna@xmpp.example/lab", "--notify")
+    anna.hears(event="message", body="sleep dwell upon thine eyes")
+    phone.hears(event="state", id=id_, state="delivered to user")
+
+
 def test_linphone_hears_that_nobody_is_there(gateway: Gateway, linphone_chat: Phone) -> None:
-    phone = linphone_chat("asks-nobody")
+    phone = linphone_chat(fresh("dave"))
     phone.tell("say sip:nobody@xmpp.example is anybody there")
     phone.hears(event="state", state="not delivered")
     assert not heard(phone, "state", state="delivered to user")
@@ -99,7 +112,7 @@ def test_linphone_hears_that_nobody_is_there(gateway: Gateway, linphone_chat: Ph
 def test_each_sees_the_other_writing(
     gateway: Gateway, chat: Chat, linphone_chat: Phone, options: list[str]
 ) -> None:
-    name = f"writes-{len(options)}"
+    name = fresh("dave")
     address = f"{name}@sip.example"
     alice, phone = chat(f"{ALICE}/lab", "--notify"), linphone_chat(name, *options)
     asks(alice, phone, address, "good morrow")
@@ -121,13 +134,14 @@ def test_each_sees_the_other_writing(
 def test_baresip_shows_what_it_cannot_answer_for(
     gateway: Gateway, chat: Chat, baresip: Phone
 ) -> None:
-    alice, carol = chat(f"{ALICE}/lab", "--notify"), baresip("carol")
+    name = fresh("carol")
+    alice, carol = chat(f"{ALICE}/lab", "--notify"), baresip(name)
     texts = ["out of her favour", "where I am in love"]
     for text in texts:
-        alice.tell(f"carol@sip.example {text}")
+        alice.tell(f"{name}@sip.example {text}")
         carol.says(f'"{text}"')
-        alice.tell("/composing carol@sip.example")
-    assert sip_message(f"sip:{ALICE}", "alas")["status"] in {200, 202}
+        alice.tell(f"/composing {name}@sip.example")
+    assert sip_message(f"sip:{ALICE}", "alas", name=name)["status"] in {200, 202}
     alice.hears(event="message", body="alas")
     assert [carol.said().count(text) for text in texts] == [1, 1]
     assert not heard(alice, "receipt"), "its 200 says that a phone has it, not that it was shown"
@@ -140,12 +154,13 @@ def test_baresip_shows_what_it_cannot_answer_for(
 def test_profanity_sees_its_receipt(
     gateway: Gateway, profanity: Chat, linphone_chat: Phone
 ) -> None:
-    alice, phone = profanity(ALICE), linphone_chat("terminal")
-    alice.tell("/msg terminal@sip.example hear me")
+    name = fresh("dave")
+    alice, phone = profanity(ALICE), linphone_chat(name)
+    alice.tell(f"/msg {name}@sip.example hear me")
     phone.hears(event="message", body="hear me")
     alice.hears(event="line", text="me: hear me", colour="default")
     phone.tell(f"say sip:{ALICE} I hear")
-    alice.hears(event="line", text="terminal@sip.example: I hear")
+    alice.hears(event="line", text=f"{name}@sip.example: I hear")
     alice.tell("~then say")
     phone.hears(event="composing", state="active")
 
@@ -153,10 +168,11 @@ def test_profanity_sees_its_receipt(
 def test_profanity_waits_for_a_receipt_that_baresip_never_gives(
     gateway: Gateway, profanity: Chat, baresip: Phone
 ) -> None:
-    alice, carol = profanity(ALICE), baresip("carol")
-    alice.tell("/msg carol@sip.example hear me")
+    name = fresh("carol")
+    alice, carol = profanity(ALICE), baresip(name)
+    alice.tell(f"/msg {name}@sip.example hear me")
     carol.says('"hear me"')
-    assert sip_message(f"sip:{ALICE}", "alas")["status"] in {200, 202}
-    alice.hears(event="line", text="carol@sip.example: alas")
+    assert sip_message(f"sip:{ALICE}", "alas", name=name)["status"] in {200, 202}
+    alice.hears(event="line", text=f"{name}@sip.example: alas")
     assert heard(alice, "line", text="me: hear me", colour="red")
     assert not heard(alice, "line", text="me: hear me", colour="default")

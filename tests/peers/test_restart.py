@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.peers.hosts import Gateway, Program, forget_state, sip_message
+from tests.peers.hosts import Gateway, Program, forget_state, fresh, sip_message
 
-Chat = Callable[[str], Program]
+Chat = Callable[..., Program]
 Phone = Callable[..., Program]
 
 
@@ -48,3 +48,28 @@ def test_each_direction_passes_first(chat: Chat, linphone: Phone) -> None:
         alice.tell("dave@sip.example three")
         dave.says('Content: "three"')
         third.stop()
+
+
+@pytest.mark.usefixtures("lab")
+def test_what_a_message_became_is_told_though_the_gateway_ended_between(
+    chat: Chat, linphone_chat: Phone
+) -> None:
+    forget_state()
+    name = fresh("dave")
+    alice, phone = chat("alice@xmpp.example/lab", "--notify"), linphone_chat(name)
+    with Gateway() as first:
+        phone.tell("say sip:alice@xmpp.example one")
+        shown = alice.hears(event="message", body="one")
+        phone.hears(event="state", state="delivered to user")
+        alice.tell(f"{name}@sip.example two")
+        phone.hears(event="message", body="two")
+        alice.hears(event="receipt")
+        first.stop()
+    with Gateway() as second:
+        alice.tell(f"/displayed {shown['sender']} {shown['id']}")
+        sent = [each["id"] for each in phone.events() if each["event"] == "sent"]
+        phone.hears(event="state", id=sent[0], state="displayed")
+        phone.tell("read sip:alice@xmpp.example")
+        stanza = [each["id"] for each in alice.events() if each["event"] == "sent"]
+        alice.hears(event="displayed", of=stanza[0])
+        second.stop()
