@@ -1,5 +1,6 @@
 """What the doctor says: of a domain's records, of certificates, and as a process."""
 
+import os
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -12,13 +13,21 @@ from dragoman.app.check import (
     certificates,
     database,
     domain_of,
+    judge_shown,
     judge_standing,
     look,
+    of_domain,
+    ports,
+    state,
+    taken,
 )
-from dragoman.app.config import Tls
+from dragoman.app.config import Serve, Tls
+from dragoman.app.holder import Holder
 from dragoman.errors import LocalError
 from dragoman.net.certificates import CertificateStore
 from dragoman.net.dns import MemoryResolver
+from dragoman.net.listen import Place
+from dragoman.net.trust import Verdict
 from dragoman.records import DnsFailure, Kind, Question, Srv
 from dragoman.store.sqlite import Sqlite
 from tests.app.test_run import ended
@@ -76,6 +85,7 @@ async def test_records_are_followed_to_our_ports_only(tmp_path: Path) -> None:
         )
         xmpp, sip = await look(changed, "a.example", resolver, lambda each: each == "192.0.2.1")
         assert (xmpp.here, xmpp.places) == (here, (("192.0.2.1", 5269),))
+        assert xmpp.records == ("SRV _xmpp-server._tcp.a.example",)
         assert sip.failure == "SERVFAIL"
 
 
@@ -105,6 +115,85 @@ def test_certificates(tmp_path: Path) -> None:
     ]
     assert "everybody may read its key" in found[1][2]
     assert "self-signed" in found[3][2]
+
+
+def test_every_name_of_a_certificate_is_judged(tmp_path: Path) -> None:
+    root = issue("CA", ca=True)
+    (tmp_path / "ca.pem").write_bytes(root.pem())
+    certs = tmp_path / "certs"
+    certs.mkdir()
+    issue("a", None, names=["a.example", "b.example"]).save(certs, "a")
+    settings = configuration(tmp_path).model_copy(
+        update={"tls": Tls(certificates=certs, trust=str(tmp_path / "ca.pem"))}
+    )
+    store = CertificateStore(certs, tmp_path, wall=lambda: NOW)
+    texts = [each.text for each in certificates(settings, store, NOW)]
+    assert any(each.startswith("a.example, b.example: ") for each in texts)
+
+
+@pytest.mark.parametrize(
+    ("by", "level", "words"),
+    [
+        (None, Level.WARNING, "in use (a gateway that runs already"),
+        (Holder(7, "dragoman", ours=True), Level.OK, "a gateway listens there (process 7)"),
+        (Holder(8, "nginx", ours=False), Level.ERROR, "nginx listens there (process 8): stop it"),
+    ],
+)
+def test_a_port_that_is_taken(by: Holder | None, level: Level, words: str) -> None:
+    found = taken(Place("tcp", "*", 5060), by, "in use")
+    assert (found.level, found.subject) == (level, "tcp:*:5060")
+    assert words in found.text
+
+
+def test_every_place_that_is_listened_at_is_tried(tmp_path: Path) -> None:
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        kept.listen()
+        port = kept.getsockname()[1]
+        found = list(ports(configuration(tmp_path, http=f"127.0.0.1:{port}")))
+    assert [each.level for each in found[:-1]] == [Level.OK] * 3
+    assert found[-1].subject == f"http:127.0.0.1:{port}"
+    assert f"(process {os.getpid()})" in found[-1].text
+
+
+def test_state_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert state(tmp_path / "new").level is Level.OK
+    found = state(tmp_path / "file" / "new")
+    assert (found.level, found.subject) == (Level.ERROR, "state")
+    assert "let the gateway's user write there" in found.text
+
+
+def test_what_is_shown_for_a_domain(tmp_path: Path) -> None:
+    shown = CertificateStore(tmp_path / "certs", tmp_path, wall=lambda: NOW).pick("a.example")
+    good = judge_shown(shown, Verdict(good=True, reason=""), "a.example")
+    assert (good.level, "good for strict peers" in good.text) == (Level.OK, True)
+    bad = judge_shown(shown, Verdict(good=False, reason="it expired"), "a.example")
+    assert (bad.level, "refuse it: it expired" in bad.text) == (Level.WARNING, True)
+
+
+@pytest.mark.parametrize("covered", [True, False])
+async def test_of_a_domain_whose_records_lead_here(tmp_path: Path, covered: bool) -> None:
+    certs = tmp_path / "certs"
+    certs.mkdir()
+    if covered:
+        issue("a", None, names=["a.example"]).save(certs, "a")
+    settings = configuration(tmp_path).model_copy(
+        update={"serve": Serve(xmpp=["a.example"]), "tls": Tls(certificates=certs)}
+    )
+    resolver = MemoryResolver(
+        {
+            Question(Kind.SRV, "_xmpp-server._tcp.a.example"): (Srv(0, 0, 5269, "gw.example"),),
+            Question(Kind.ADDRESS, "gw.example"): ("192.0.2.1",),
+        }
+    )
+    store = CertificateStore(certs, tmp_path, wall=lambda: NOW)
+    found = await of_domain(settings, "a.example", resolver, store, NOW)
+    texts = [each.text for each in found]
+    stands = "the gateway stands for it (by SRV _xmpp-server._tcp.a.example)"
+    assert any(stands in each for each in texts)
+    words = "certificate a is shown, and strict peers refuse it" if covered else "no certificate is"
+    assert any(words in each for each in texts)
 
 
 def test_the_database(tmp_path: Path) -> None:

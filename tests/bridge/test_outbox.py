@@ -104,3 +104,16 @@ def test_a_ping_behind_messages_that_were_taken_finds_room() -> None:
         box.push(iq("xmpp.example", "sip.example", id="p", type="get"), 0.0)
     assert len(box) == CAPACITY + RESERVE
     assert len(box.returned()) == 1
+
+
+def test_what_is_restored_goes_first_and_never_over_the_bound() -> None:
+    box, room = outbox(), CAPACITY + RESERVE
+    box.begin()
+    box.push(stanza(3), 0.0)
+    box.restore([stanza(1), stanza(2)], 0.0)
+    assert numbers(box.waiting()) == ["1", "2", "3"]
+    box.restore([stanza(number) for number in range(room)], 0.0)
+    assert len(box) == room
+    assert [each.stanza.get("id") for each in box.returned()] == [
+        str(number) for number in range(room - 3, room)
+    ]

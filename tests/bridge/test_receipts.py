@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
+from zlib import compress
 
 import pytest
 
@@ -59,14 +60,19 @@ def arrives(
     *,
     sender: str = f"sip:{CAROL}",
     media: str = CPIM,
+    target: str = f"sip:{ALICE}",
+    deflated: bool = False,
 ) -> str:
     """Have a MESSAGE of that sender arrive; return the handle of its transaction."""
+    content = compress(body.encode()) if deflated else body.encode()
+    encoding = "Content-Encoding: deflate\r\n" if deflated else ""
     head = (
         f"MESSAGE sip:{ALICE} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.30;branch=z9hG4bK{name}\r\n"
-        f"Max-Forwards: 70\r\nFrom: <{sender}>;tag=1\r\nTo: <sip:{ALICE}>\r\nCall-ID: c{name}\r\n"
-        f"CSeq: 1 MESSAGE\r\nContent-Type: {media}\r\nContent-Length: {len(body.encode())}\r\n\r\n"
+        f"Max-Forwards: 70\r\nFrom: <{sender}>;tag=1\r\nTo: <{target}>\r\nCall-ID: c{name}\r\n"
+        f"CSeq: 1 MESSAGE\r\n{encoding}Content-Type: {media}\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
     )
-    request = parse((head + body).encode())
+    request = parse(head.encode() + content)
     assert isinstance(request, Request)
     transaction = f"transaction {name}"
     found.on_request(request, cast("ServerTransaction", transaction), Uri.parse(sender), 0.0)
@@ -115,7 +121,7 @@ def test_a_receipt_request_becomes_cpim_with_what_is_asked() -> None:
     found.on_stanza(written(), 0.0)
     [(request, _)] = ports.requests
     wrapped = letter(request)
-    assert wrapped.get("From") == f"<sip:{ALICE}>"
+    assert wrapped.get("From") == f"<sip:{ALICE};gr=balcony>" == f"<{request.from_.uri}>"
     assert wrapped.get("To") == f"<sip:{CAROL}>"
     assert wrapped.get("DateTime") == "1970-01-01T00:00:00Z"
     assert wrapped.get("Message-ID", imdn.NS)
@@ -194,6 +200,17 @@ def test_delivered_becomes_a_receipt_with_the_id_of_the_stanza() -> None:
     assert told.find(BODY) is None
     assert answer_ping(found, ports)
     assert ports.answers() == [(transaction, 202)]
+
+
+@pytest.mark.spec("IM-22")
+def test_a_notification_may_come_bare_and_compressed() -> None:
+    found, ports = service()
+    found.on_stanza(written(), 0.0)
+    message_id = letter(ports.requests[0][0]).get("Message-ID", imdn.NS) or ""
+    bare = Imdn(message_id, "2026-11-26T10:00:00Z", Status.DELIVERED).encode().decode()
+    arrives(found, bare, media=imdn.TYPE, deflated=True)
+    [told] = ports.of(MESSAGE)
+    assert receipts.received(told) == "m1"
 
 
 def test_displayed_becomes_a_marker() -> None:
@@ -305,12 +322,36 @@ def test_receipts_and_markers_become_notifications_to_the_sender(
     assert request.method == "MESSAGE"
     assert request.target == f"sip:{CAROL};gr=phone"
     assert str(request.to.uri) == f"sip:{CAROL}"
-    assert str(request.from_.uri) == f"sip:{ALICE};gr=balcony"
+    assert str(request.from_.uri) == f"sip:{ALICE}", "whom it was for, not the device of the reader"
+    assert letter(request).get("From") == f"<sip:{ALICE}>"
     told = document(request)
     assert (told.message_id, told.status, told.recipient) == ("id1", status, f"sip:{ALICE}")
     assert letter(request).content_header("content-disposition") == "notification"
     found.on_response(handle, final(request, 500), 2.0)
     assert len(ports.of(MESSAGE)) == 1, "nobody hears what becomes of a notification"
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        (f"sip:{ALICE}", f"sip:{ALICE}"),
+        (f"sip:{ALICE};gr=lab", f"sip:{ALICE};gr=lab"),
+        (f"sip:{ALICE};transport=tcp", f"sip:{ALICE}"),
+        ("sip:friends@sip.example;gr=lab", f"sip:{ALICE}"),
+        (f"sip:{ALICE};gr={'x' * 600}", f"sip:{ALICE}"),
+        ("tel:+15551234", f"sip:{ALICE}"),
+    ],
+)
+def test_a_notification_is_from_whom_the_message_was_for(written: str, named: str) -> None:
+    found, ports = service()
+    arrives(found, asking(), target=written)
+    stanza = ports.of(MESSAGE)[-1]
+    found.on_stanza(says(receipts.receipt(stanza.attributes["id"])), 1.0)
+    [(request, _)] = ports.requests
+    assert str(request.from_.uri) == named
+    assert letter(request).get("From") == f"<{named}>"
+    original = "" if len(written) > 600 else written
+    assert document(request).original_recipient == (original or f"sip:{ALICE}")
 
 
 @pytest.mark.spec("IM-24")

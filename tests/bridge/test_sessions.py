@@ -7,9 +7,11 @@ from dragoman.bridge.federation import MOST_QUESTIONED, PAUSE, Federation
 from dragoman.bridge.inbound import MOST_SESSIONS
 from dragoman.bridge.link import Link, OurStream
 from dragoman.xmpp.dialback import VerifyQuery
+from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition
 from dragoman.xmpp.s2s_in import IncomingStream
 from dragoman.xmpp.s2s_out import OutgoingStream
+from dragoman.xmpp.stanza import message
 from tests.bridge.test_federation import (
     FEATURES,
     FIRST,
@@ -146,6 +148,43 @@ def test_a_server_that_cannot_be_reached_is_tried_until_the_session_is_over() ->
     assert when == 101.0, "100 s were granted"
     assert 3 <= tries <= 6, "with rests that grow"
     assert found.describe()["sessions"] == 0
+
+
+def answer(name: str, type_: str = "error") -> Element:
+    return message(f"alice@{THEM}", f"carol@{US}", id=name, type=type_)
+
+
+@pytest.mark.parametrize("type_", ["error", "result"])
+def test_an_answer_that_is_in_doubt_is_given_again_on_the_next_stream(type_: str) -> None:
+    found, around, stream = managed("1")
+    found.send(answer("2", type_), US, THEM, 0.0)
+    lose(found, around, stream)
+    send(found, "3", now=1.5)
+    second = opened(found, around, then=f"<failed xmlns='{NS}'/>".encode())
+    out = b"".join(second.to_send())
+    assert around.doubtful == [["1", "2"]]
+    assert b"id='1'" not in out, "who sent a message is told, and sends it again himself"
+    assert out.index(b"id='2'") < out.index(b"id='3'")
+
+
+def test_answers_are_given_again_where_no_session_could_be_resumed() -> None:
+    found, around = federation()
+    send(found, "1")
+    stream = opened(found, around, then=f"<enabled xmlns='{NS}'/>".encode())
+    found.send(answer("2"), US, THEM, 0.0)
+    lose(found, around, stream)
+    assert around.doubtful == [["1", "2"]]
+    assert len(around.looked_up) == 2, "the answer wants a stream"
+    assert b"id='2'" in b"".join(opened(found, around).to_send())
+
+
+def test_an_answer_that_finds_no_stream_in_time_is_given_up() -> None:
+    found, around, stream = managed("1")
+    found.send(answer("2"), US, THEM, 0.0)
+    lose(found, around, stream)
+    found.shut(2.0)
+    assert around.back == [("2", Condition.REMOTE_SERVER_TIMEOUT)]
+    assert found.quiet
 
 
 def test_a_new_stream_that_is_lost_at_once_is_followed_by_a_rest() -> None:

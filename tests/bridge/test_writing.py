@@ -69,10 +69,11 @@ def test_a_sip_user_who_writes_is_seen_writing() -> None:
 
 
 @pytest.mark.spec("IM-18")
-def test_a_status_message_may_come_wrapped() -> None:
+@pytest.mark.parametrize("deflated", [False, True])
+def test_a_status_message_may_come_wrapped(*, deflated: bool) -> None:
     found, ports = talking()
     head = f"From: <sip:{CAROL}>\r\nTo: <sip:{ALICE}>\r\n\r\nContent-Type: {MEDIA_TYPE}\r\n\r\n"
-    arrives(found, head + ACTIVE)
+    arrives(found, head + ACTIVE, deflated=deflated)
     assert states(ports) == [State.COMPOSING]
 
 

@@ -46,6 +46,8 @@ END = re.compile(
 class Anyone:
     """A certificate that vouches for every domain, so that all ways in are open."""
 
+    shown = True
+
     def vouches(self, domain: str) -> bool:
         return bool(domain)
 

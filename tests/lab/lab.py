@@ -75,7 +75,8 @@ PACKAGES = {
                " rtpengine-daemon",
     "SIP clients": "baresip-core baresip-ffmpeg linphone-cli sip-tester"
                    " python3-twisted python3-greenlet",
-    "XMPP clients": "python3-slixmpp python3-aiohttp libqxmpp-dev pkg-config g++"
+    "XMPP clients": "python3-slixmpp python3-aiohttp profanity-light python3-pyte"
+                    " libqxmpp-dev pkg-config g++"
                     " gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-nice",
     "capture": "tshark tcpdump sngrep",
     "what bans scanners": "fail2ban",

@@ -16,7 +16,7 @@ from tests.peers.hosts import LAB, PATIENCE, Gateway, Program, forget_state, wai
 
 NEEDED: Final = (
     *("ip", "iptables", "openssl", "unbound", "prosody", "ejabberdctl", "kamailio", "rtpengine"),
-    *("baresip", "linphone-daemon", "sipp"),
+    *("baresip", "linphone-daemon", "sipp", "profanity"),
 )
 LOCK: Final = Path("/run/lock/dragoman-lab")
 LAB_SECONDS: Final = 60
@@ -44,8 +44,8 @@ def obstacle() -> str:
     if not shutil.which("unshare") or not _succeeds("unshare", "--net", "--mount", "true"):
         return "need network namespaces, which this machine does not allow"
     absent = [program for program in NEEDED if not shutil.which(program)]
-    if not _succeeds("/usr/bin/python3", "-c", "import slixmpp, aiohttp"):
-        absent.append("slixmpp")
+    if not _succeeds("/usr/bin/python3", "-c", "import slixmpp, aiohttp, pyte"):
+        absent.append("slixmpp, aiohttp or pyte")
     return f"need {', '.join(absent)}: run tests/lab/install" if absent else ""
 
 
@@ -115,14 +115,14 @@ def start(lab: None) -> Iterator[Start]:
 
 
 @pytest.fixture
-def chat(start: Start) -> Callable[[str], Program]:
+def chat(start: Start) -> Callable[..., Program]:
     """Bring an XMPP user online: `chat("alice@xmpp.example/lab")`; told "TO TEXT", it says so."""
 
-    def online(jid: str) -> Program:
+    def online(jid: str, *options: str) -> Program:
         user = jid.partition("@")[0]
         host = user if user in {"alice", "bob"} else "alice"
         insecure = ["--insecure"] if "@selfsigned." in jid else []
-        peer = start(host, "xmpp_user", jid, "talk", "--for", "600", *insecure)
+        peer = start(host, "xmpp_user", jid, "talk", "--for", "600", *insecure, *options)
         peer.hears(event="online")
         return peer
 
@@ -160,3 +160,30 @@ def linphone(start: Start) -> Callable[[str], Program]:
         return peer
 
     return registered
+
+
+@pytest.fixture
+def linphone_chat(start: Start) -> Callable[..., Program]:
+    """Register NAME@sip.example by Linphone, with chat rooms (tests/lab/peers/linphone_chat).
+
+    Each test needs a name of its own: the registrar goes on to ring a phone that was killed.
+    """
+
+    def registered(name: str, *options: str) -> Program:
+        peer = start("dave", "linphone_chat", name, *options)
+        peer.hears(event="registered")
+        return peer
+
+    return registered
+
+
+@pytest.fixture
+def profanity(start: Start) -> Callable[[str], Program]:
+    """Bring an XMPP user online in Profanity, who types what he is told."""
+
+    def online(jid: str) -> Program:
+        peer = start("alice", "profanity_user", jid)
+        peer.hears(event="online")
+        return peer
+
+    return online

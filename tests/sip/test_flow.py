@@ -28,8 +28,16 @@ def arrived(via: str, source: tuple[str, int], transport: Transport) -> tuple[Vi
     ],
 )
 def test_a_datagram_is_answered_where_its_via_says(via: str, remote: tuple[str, int]) -> None:
-    flow = reply_flow(*arrived(via, ("192.0.2.1", 9988), Transport.UDP))
+    flow = reply_flow(*arrived(via, ("192.0.2.1", 9988), Transport.UDP), believed=True)
     assert (flow.remote, flow.local) == (remote, LOCAL)
+
+
+def test_nobody_who_is_not_believed_has_us_send_to_others() -> None:
+    via = "SIP/2.0/UDP 10.1.1.1:5062;maddr=192.0.2.7"
+    assert reply_flow(*arrived(via, ("192.0.2.1", 9988), Transport.UDP)).remote == (
+        "192.0.2.1",
+        5062,
+    )
 
 
 @pytest.mark.spec("NET-26")

@@ -6,7 +6,7 @@ import pytest
 
 from dragoman.sip.endpoint import Flow, Limits, Outgoing, ResponseStranded, ServerTransaction
 from dragoman.sip.locate import Target, Transport
-from dragoman.sip.message import response_to
+from dragoman.sip.message import encode, response_to
 from dragoman.sip.reply import MOST_PLACES
 from tests.sip.desk import TCP, UDP, Desk, request
 
@@ -236,3 +236,20 @@ def test_nothing_is_kept_longer_than_a_sender_waits() -> None:
     desk.waits(40.0)
     desk.endpoint.unreachable(Target(Transport.UDP, *UDP.remote), 40.0)
     assert (desk.endpoint.events(), desk.total("under way")) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("believed", "remote"), [(True, ("192.0.2.77", 5060)), (False, ("192.0.2.4", 5060))]
+)
+def test_only_who_is_believed_is_answered_elsewhere_and_so_is_the_same_request_again(
+    believed: bool, remote: tuple[str, int]
+) -> None:
+    desk, via = Desk(), "SIP/2.0/UDP phone.example.com;maddr=192.0.2.77"
+    flow = Flow(Transport.UDP, ("192.0.2.2", 5060), ("192.0.2.4", 5060))
+    transaction = asked(desk, via, flow, believed=believed)
+    [sent] = answered(desk, transaction)
+    desk.endpoint.receive_datagram(encode(request("MESSAGE", via=via)), flow, desk.now)
+    [again] = desk.endpoint.to_send()
+    for each in (sent, again):
+        assert isinstance(each.to, Flow)
+        assert each.to.remote == remote

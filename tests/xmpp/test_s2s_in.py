@@ -891,6 +891,7 @@ class Late:
     """A certificate that vouches for what was found out meanwhile."""
 
     proven: list[str]
+    shown: bool = True
 
     def vouches(self, domain: str) -> bool:
         return domain in self.proven
@@ -949,6 +950,14 @@ def test_proof_is_looked_for_for_each_domain_that_needs_a_certificate() -> None:
     proven.append(other)
     core.hosted(LOCAL, yes=True, now=0.0)
     assert [event.query.remote for event in of_type(core, VerifyWanted)] == [other]
+
+
+def test_nothing_is_asked_about_who_shows_no_certificate() -> None:
+    core = stream(PROOFS, direct_tls=True)
+    core.events()
+    core.secured(Late([], shown=False), 0.0)
+    feed(core, HEADER)
+    assert core.events() == [AskedFor(LOCAL)]
 
 
 @pytest.mark.spec("NET-38")

@@ -27,6 +27,7 @@ class Certificate:
     """Who a peer's certificate vouches for; nobody, when it is self-signed."""
 
     domains: frozenset[str] = frozenset()
+    shown: bool = True
 
     def vouches(self, domain: str) -> bool:
         return domain in self.domains

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import random
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from typing import Final
 
 from dragoman.app import expiry
 from dragoman.app.config import Configuration
+from dragoman.app.holder import Holder, holder, kind_of
 from dragoman.app.keeping import DATABASE
 from dragoman.bridge.directory import Side
 from dragoman.errors import LocalError, ProtocolError
@@ -28,11 +28,13 @@ from dragoman.net.listen import Place, bind
 from dragoman.net.sip import SCHEMES as SIP_SCHEMES
 from dragoman.net.trust import Trust, Use, Verdict
 from dragoman.net.xmpp import SCHEMES as XMPP_SCHEMES
-from dragoman.records import Kind, Question
+from dragoman.records import Answer, DnsFailure, Kind, Question
 from dragoman.sip.locate import sources
 from dragoman.store import schema
 from dragoman.xmpp.locate import locate, to_ascii
 
+MOST_NAMES: Final = 100
+"""Names of one certificate that are judged."""
 PATIENCE: Final = 10.0
 """Seconds for all questions about one domain."""
 
@@ -61,6 +63,8 @@ class Standing:
     here: bool = False
     places: tuple[tuple[str, int], ...] = ()
     failure: str = ""
+    records: tuple[str, ...] = ()
+    """The records that lead there, such as "SRV _sips._tcp.example.com"."""
 
 
 def domain_of(word: str) -> str:
@@ -91,7 +95,8 @@ def judge_standing(xmpp: Standing, sip: Standing, domain: str) -> Iterator[Findi
         else:
             places = ", ".join(f"{address} port {port}" for address, port in standing.places)
             whose = "the gateway stands for it" if standing.here else "another server's"
-            yield Finding(Level.OK, domain, f"{side}: {places}: {whose}")
+            by = f" (by {', '.join(standing.records)})" if standing.records else ""
+            yield Finding(Level.OK, domain, f"{side}: {places}: {whose}{by}")
     if xmpp.here and sip.here:
         text = "both its XMPP and its SIP records lead here: its users are nowhere; mend one"
         yield Finding(Level.ERROR, domain, text)
@@ -138,10 +143,13 @@ def _pair(path: Path, subject: str, trust: Trust, now: datetime) -> Iterator[Fin
         pair = load_pair(path, now)
     except BadPair:
         return
-    domain = pair.names[0].replace("*", "any", 1)
-    verdict = trust.judge(pair.chain, domain, now, Use.XMPP)
-    if not verdict.good:
-        text = f"{verdict.reason}; NAME.crt wants the whole chain to a known authority"
+    why: dict[str, list[str]] = {}
+    for name in pair.names[:MOST_NAMES]:
+        verdict = trust.judge(pair.chain, name.replace("*", "any", 1), now, Use.XMPP)
+        if not verdict.good:
+            why.setdefault(verdict.reason, []).append(name)
+    for reason, names in why.items():
+        text = f"{', '.join(names)}: {reason}; NAME.crt wants the whole chain to a known authority"
         yield Finding(Level.WARNING, subject, text)
 
 
@@ -151,17 +159,28 @@ def ports(configuration: Configuration) -> Iterator[Finding]:
         yield _port(Place.parse(text, SIP_SCHEMES))
     for text in configuration.xmpp.listen:
         yield _port(Place.parse(text, XMPP_SCHEMES))
+    if configuration.http.listen:
+        yield _port(Place.parse(f"http:{configuration.http.listen}", ("http",)))
 
 
 def _port(place: Place) -> Finding:
-    kind = socket.SOCK_DGRAM if place.scheme == "udp" else socket.SOCK_STREAM
     try:
-        for each in bind(place, kind):
+        for each in bind(place, kind_of(place)):
             each.close()
     except LocalError as error:
-        text = f"{error.reason} (a gateway that runs already is such a program)"
-        return Finding(Level.WARNING, str(place), text)
+        return taken(place, holder(place), error.reason)
     return Finding(Level.OK, str(place), "free: no gateway listens there now")
+
+
+def taken(place: Place, by: Holder | None, reason: str) -> Finding:
+    """Return what follows from a place that cannot be listened at, and from who does."""
+    if by is None:
+        text = f"{reason} (a gateway that runs already is such a program)"
+        return Finding(Level.WARNING, str(place), text)
+    if by.ours:
+        return Finding(Level.OK, str(place), f"a gateway listens there (process {by.pid})")
+    text = f"{by.name} listens there (process {by.pid}): stop it, or change the port"
+    return Finding(Level.ERROR, str(place), text)
 
 
 def state(directory: Path) -> Finding:
@@ -173,6 +192,26 @@ def state(directory: Path) -> Finding:
         return Finding(Level.OK, "state", f"{directory} can be written")
     text = f"{directory} cannot be written: let the gateway's user write there"
     return Finding(Level.ERROR, "state", text)
+
+
+class Listening:
+    """A resolver that notes which records there were."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        """Ask `resolver`; `found` has what led on, such as "SRV _sip._udp.example.com"."""
+        self._resolver = resolver
+        self.found: set[str] = set()
+
+    async def ask(self, question: Question) -> Answer:
+        """Return the answer."""
+        answer = await self._resolver.ask(question)
+        if answer and question.kind is not Kind.ADDRESS:
+            self.found.add(f"{question.kind} {question.name}")
+        return answer
+
+    def remembered(self, question: Question) -> Answer | DnsFailure | None:
+        """Return what is known already."""
+        return self._resolver.remembered(question)
 
 
 def database(path: Path) -> Finding:
@@ -192,17 +231,17 @@ async def look(
     """Return where the XMPP and the SIP records of a domain lead; `ours` tells our addresses."""
     xmpp = locate(domain, chance=random.SystemRandom())
 
-    async def of_xmpp() -> set[tuple[str, int]]:
-        return {(each.address, each.port) for each in await find(xmpp, resolver)}
+    async def of_xmpp(asked: Resolver) -> set[tuple[str, int]]:
+        return {(each.address, each.port) for each in await find(xmpp, asked)}
 
-    async def of_sip() -> set[tuple[str, int]]:
-        return set(await find(sources(domain), resolver))
+    async def of_sip(asked: Resolver) -> set[tuple[str, int]]:
+        return set(await find(sources(domain), asked))
 
     async def seen(side: Side) -> Standing:
-        ask = of_xmpp if side is Side.XMPP else of_sip
+        ask, asked = of_xmpp if side is Side.XMPP else of_sip, Listening(resolver)
         try:
             async with asyncio.timeout(PATIENCE):
-                places = await ask()
+                places = await ask(asked)
         except TimeoutError:
             return Standing(failure="no answer in time")
         except ProtocolError as error:
@@ -211,7 +250,7 @@ async def look(
         listed = configuration.serve.xmpp if side is Side.XMPP else configuration.serve.sip
         leads = any(port in known and ours(address) for address, port in places)
         here = domain in listed if listed else leads
-        return Standing(here, tuple(sorted(places)))
+        return Standing(here, tuple(sorted(places)), records=tuple(sorted(asked.found)))
 
     found = await asyncio.gather(seen(Side.XMPP), seen(Side.SIP))
     return found[0], found[1]
@@ -242,7 +281,31 @@ async def of_domain(
         elif here:
             text = "no certificate is for it: strict peers refuse what is shown"
             found.append(Finding(Level.WARNING, domain, text))
+    if xmpp.here:
+        found += await published(configuration, domain, resolver, store)
     return found
+
+
+async def published(
+    configuration: Configuration, domain: str, resolver: Resolver, store: CertificateStore
+) -> list[Finding]:
+    """Return what the domain's web server says of the certificate that is shown (RFC 7711)."""
+    if not configuration.xmpp.posh:
+        return []
+    from dragoman.net.posh import Posh  # the HTTP client is loaded where it is used only
+
+    networks, trust = configuration.xmpp.posh_networks, configuration.tls.trust
+    posh = Posh(resolver, trust, allowed=networks, timeout=PATIENCE)
+    try:
+        await posh.learn(domain)
+        if not posh.publishes(domain):
+            return [Finding(Level.OK, domain, "POSH: its web server publishes no certificates")]
+        if posh.lists(domain, store.pick(domain).chain[0]):
+            return [Finding(Level.OK, domain, "POSH: its web server lists the certificate shown")]
+    finally:
+        await posh.close()
+    text = "POSH: its web server lists other certificates than the one that is shown; add it there"
+    return [Finding(Level.WARNING, domain, text)]
 
 
 async def answers(resolver: Resolver) -> Finding:

@@ -107,6 +107,12 @@ class _Pair:
     interval: float = float("-inf")
     """When the next status message may be sent to the SIP user."""
 
+    @property
+    def rests(self) -> bool:
+        """Whether nobody composes, and everybody knows."""
+        sip, xmpp = self.sip, self.xmpp
+        return not (sip.words or xmpp.words or sip.told or xmpp.told)
+
 
 class Composing:
     """The service: what happened goes in, and each call returns what is to be sent, in order.
@@ -256,6 +262,9 @@ class Composing:
 
     def _settle(self, key: Key, pair: _Pair, now: float, *, over: State = State.PAUSED) -> None:
         """Tell both sides what is new to them, and set the alarm of the pair."""
+        if pair.rests:
+            self._alarms.cancel(key)
+            return
         pair.sip.expire(now)
         pair.xmpp.expire(now)
         self._tell_xmpp(pair, over)

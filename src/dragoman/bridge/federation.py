@@ -396,7 +396,7 @@ class Federation:
         session, companions = self._take_session(link)
         resumed = session is not None and _ledger(stream) is session
         if session is not None and not resumed:
-            self._tell_lost([link, *companions], session.unacknowledged())
+            self._tell_lost([link, *companions], session.unacknowledged(), now)
         self._up(link, stream, line, now)
         for each in companions:
             if resumed:
@@ -452,7 +452,7 @@ class Federation:
             self._suspend(up, ledger, now)
             riders = [link for link in riders if link not in up[1:]]
         elif up:
-            self._tell_lost(up, None if ledger is None else ledger.unacknowledged())
+            self._tell_lost(up, None if ledger is None else ledger.unacknowledged(), now)
         for link in riders:
             joining = link.stream is not stream
             if moved and not joining and not link.moved and not self.closing:
@@ -528,19 +528,25 @@ class Federation:
         session, companions = self._take_session(link)
         if session is not None:
             session.id = ""  # a stream that is being made must not resume it any more
-            self._tell_lost([link, *companions], session.unacknowledged())
+            self._tell_lost([link, *companions], session.unacknowledged(), now)
         for each in companions:
             if self.closing:
                 self._give_up(each, StanzaError(Condition.REMOTE_SERVER_TIMEOUT), now)
             else:
                 self._renew(each, now)
 
-    def _tell_lost(self, links: Sequence[Link], stanzas: Sequence[Element] | None) -> None:
-        """Tell each pair what of its own was lost."""
+    def _tell_lost(
+        self, links: Sequence[Link], stanzas: Sequence[Element] | None, now: float
+    ) -> None:
+        """Tell each pair what of its own was lost, and send answers again.
+
+        Nobody could be told that an answer did not arrive, and to have it twice does no harm.
+        """
         for link in links:
             mine = stanzas
             if stanzas is not None and len(links) > 1:
                 mine = [each for each in stanzas if _is_between(each, *link.pair)]
+            link.outbox.restore([each for each in mine or () if _is_answer(each)], now)
             self._receiver.lost(link.pair, mine)
 
     def _await(self, link: Link) -> None:
@@ -583,6 +589,11 @@ def _proven(stream: OurStream) -> bool:
 def _is_between(stanza: Element, local: str, remote: str) -> bool:
     ends = domain_part(stanza.get("from", "")), domain_part(stanza.get("to", ""))
     return ends == (local, remote)
+
+
+def _is_answer(stanza: Element) -> bool:
+    """Tell whether a stanza answers one of the far domain."""
+    return stanza.get("type") in {"error", "result"}
 
 
 def _is_listed(target: Target) -> bool:

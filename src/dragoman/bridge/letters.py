@@ -17,7 +17,7 @@ from dragoman.mapping.date import parse_sip_date
 from dragoman.mapping.envelope import CONTENT_TYPE as CPIM
 from dragoman.mapping.envelope import Envelope, wrapped
 from dragoman.mapping.message import Dropped, check_size
-from dragoman.mapping.parties import to_any_device, without_gr
+from dragoman.mapping.parties import to_any_device
 from dragoman.mapping.split import split
 from dragoman.sip.message import Request, Response, encode
 from dragoman.store.interface import NOTHING
@@ -96,5 +96,8 @@ def peer_of(stanza: Element) -> str:
 
 
 def _addresses(request: Request) -> tuple[str, str]:
-    """Return the addresses of record of who a request of ours is from, and for."""
-    return str(without_gr(request.from_.uri)), str(request.to.uri)
+    """Return who a request of ours is from, as it says itself, and for.
+
+    To Linphone, who is from another address, be it by `gr` only, is another than who was writing.
+    """
+    return str(request.from_.uri), str(request.to.uri)

@@ -24,6 +24,7 @@ from dragoman.bridge.writing import Writing
 from dragoman.log import about
 from dragoman.mapping import composing, hops, imdn, receipt
 from dragoman.mapping.address import Unmappable
+from dragoman.mapping.encoding import decoded
 from dragoman.mapping.envelope import CONTENT_TYPE as CPIM
 from dragoman.mapping.envelope import Opened, opened
 from dragoman.mapping.failure import Answer, Refused, Unreached, sip_status
@@ -129,6 +130,7 @@ class Messages:
         try:
             user, recipient = self._ends(request, sender, trusted=trusted)
             self._phones.heard(str(user.bare), request)
+            request = decoded(request)
             letter = opened(request)
             if letter.essence == imdn.TYPE:
                 self._on_notification(letter, request, transaction, user)
@@ -187,7 +189,8 @@ class Messages:
             return
         self._check_room(user, recipient)
         key = self._deliveries.name(stanza)
-        message = None if asked is None else self._receipts.expect(asked, sender, stanza)
+        target = request.to.uri
+        message = None if asked is None else self._receipts.expect(asked, sender, target, stanza)
         self._carry(stanza, key, Arrived(request, transaction, message=message))
         self._quotes.said(str(recipient.bare), str(user.bare), [key[0]], said(stanza))
         self._writing.sip_said(user, recipient, self._now)

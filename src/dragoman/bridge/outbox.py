@@ -6,7 +6,7 @@ is meant for it comes back at once meanwhile.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -82,6 +82,12 @@ class Outbox:
             return False
         self.state = State.DIALLING
         return True
+
+    def restore(self, stanzas: Sequence[Element], now: float) -> None:
+        """Put stanzas that a stream had, and lost, before those that wait; most of them first."""
+        room = max(0, CAPACITY + RESERVE - len(self._waiting))
+        self._waiting.extendleft((now, stanza) for stanza in reversed(stanzas[:room]))
+        self._returned.extend(Undelivered(stanza, _full()) for stanza in stanzas[room:])
 
     def begin(self) -> None:
         """Note that a stream is being made, though nothing waits for it yet."""

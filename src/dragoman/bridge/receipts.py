@@ -6,14 +6,14 @@ after it was delivered.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dragoman.mapping import hops, receipt
 from dragoman.mapping.address import Unmappable
 from dragoman.mapping.date import stamp
 from dragoman.mapping.envelope import Envelope, wrapped
-from dragoman.mapping.imdn import TYPE, Asked, Imdn
+from dragoman.mapping.imdn import LONGEST_URI, TYPE, Asked, Imdn
 from dragoman.mapping.parties import without_gr
 from dragoman.mapping.receipt import Told
 from dragoman.sip.message import Request, SipError, build_request
@@ -58,8 +58,11 @@ class Receipts:
         found = self._store.by_message(str(sender.bare), asked.message_id, inward=True)
         return found is not None and found.user == str(recipient.bare)
 
-    def expect(self, asked: Asked, sender: Uri, stanza: Element) -> Crossed:
-        """Remember a message of SIP that becomes this stanza, which asks what its sender asks."""
+    def expect(self, asked: Asked, sender: Uri, target: Uri, stanza: Element) -> Crossed:
+        """Remember a message of SIP to `target` that becomes this stanza.
+
+        The stanza asks what its sender asks.
+        """
         wanted = NOTHING if sender.host == NOBODY else asked.dispositions
         stanza.children = [*stanza.children, *receipt.requests(wanted)]
         crossed = Crossed(
@@ -72,7 +75,7 @@ class Receipts:
             reply_to=str(sender),
             route=asked.route,
             sent=self._wall(),
-            original_to=asked.original_to,
+            original_to=asked.original_to or _short(target),
         )
         self._store.add(crossed)
         return crossed
@@ -124,11 +127,12 @@ class Receipts:
         self, crossed: Crossed, disposition: Disposition, reader: Jid, left: int
     ) -> Request:
         """Make the MESSAGE of a notification (RFC 5438 §7.2.1, §12.1.3)."""
-        user, peer = self._address(reader), Uri.parse(crossed.reply_to)
+        user, peer = self._reader(crossed, reader), Uri.parse(crossed.reply_to)
         target = Uri.parse(crossed.route[0]) if crossed.route else peer
         sent = stamp(crossed.sent)
         recipient = str(without_gr(user))
-        body = receipt.notification(crossed.message_id, sent, disposition, recipient)
+        original = crossed.original_to or recipient
+        body = receipt.notification(crossed.message_id, sent, disposition, recipient, original)
         headers = [
             ("Max-Forwards", str(left)),
             ("To", f"<{without_gr(peer)}>"),
@@ -139,7 +143,22 @@ class Receipts:
         ]
         envelope = Envelope(self._token(), NOTHING, self._wall(), crossed.route, NOTIFICATION)
         request = build_request("MESSAGE", str(target), headers, body)
-        return wrapped(request, envelope, recipient, str(without_gr(peer)))
+        return wrapped(request, envelope, str(user), str(without_gr(peer)))
+
+    def _reader(self, crossed: Crossed, reader: Jid) -> Uri:
+        """Return the address that a notification is from: of the user or device written to.
+
+        A phone that has a talk for each address, as Linphone has, looks for the message there.
+        """
+        own = without_gr(self._address(reader))
+        try:
+            written = Uri.parse(crossed.original_to)
+        except SipError:
+            return own
+        device = written.param("gr")
+        if device is None or (written.user, written.host) != (own.user, own.host):
+            return own
+        return replace(own, params=(*own.params, ("gr", device)))
 
     # -- messages of XMPP -----------------------------------------------------------------
 
@@ -198,6 +217,12 @@ class Receipts:
         """Return the stanza that tells an XMPP user that of his message."""
         told = Told(crossed.stanza_id, disposition)
         return receipt.to_stanza(told, sender, crossed.reply_to, self._token())
+
+
+def _short(uri: Uri) -> str:
+    """Return a URI that is worth remembering as text, "" for others."""
+    text = str(uri)
+    return text if len(text) <= LONGEST_URI else ""
 
 
 def _ends(stanza: Element) -> tuple[str, str]:

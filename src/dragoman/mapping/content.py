@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from dragoman.mapping.encoding import decoded
 from dragoman.mapping.failure import Refused
 from dragoman.msrp.cpim import NS, Cpim, CpimError
 from dragoman.sip.header import MediaType
@@ -50,12 +51,9 @@ def read(request: Request) -> Content:
     """Return what a MESSAGE says; an empty body is the empty text.
 
     Raises Refused: 415 with Accept or Accept-Encoding for what is not understood, 400 for what is
-    malformed, 413 for more than 32 parts.
+    malformed, 413 for more than 32 parts or too long a body.
     """
-    encoding = request.get("Content-Encoding")
-    if encoding is not None and encoding.strip().lower() not in ("", "identity"):
-        reason = f"the body is encoded: {encoding[:40]!r}"
-        raise Refused(reason, 415, ("Accept-Encoding", "identity"))
+    request = decoded(request)
     body = request.body
     if not body:
         return Content("")

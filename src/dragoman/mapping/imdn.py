@@ -20,8 +20,9 @@ TYPE: Final = "message/imdn+xml"
 MAX_ROUTES: Final = 8
 """Intermediaries that a notification goes back through."""
 
+LONGEST_URI: Final = 512
+
 _LONGEST_ID: Final = 256
-_LONGEST_URI: Final = 512
 _LARGEST: Final = 16_384
 _WORDS: Final[Mapping[str, Disposition]] = {
     "positive-delivery": Disposition.DELIVERED,
@@ -89,7 +90,7 @@ class Imdn:
         if not found:
             raise ImdnError("no status")
         original = _text(root, "original-recipient-uri")
-        uris = _text(root, "recipient-uri")[:_LONGEST_URI], original[:_LONGEST_URI]
+        uris = _text(root, "recipient-uri")[:LONGEST_URI], original[:LONGEST_URI]
         return cls(message_id, _text(root, "datetime"), found[0], *uris)
 
     def encode(self) -> bytes:
@@ -150,7 +151,7 @@ def _uri(value: str) -> str:
         uri = address(value)[1]
     except CpimError:
         return ""
-    return uri if len(uri) <= _LONGEST_URI and sanitize(uri) == uri else ""
+    return uri if len(uri) <= LONGEST_URI and sanitize(uri) == uri else ""
 
 
 def _statuses(root: Element, kind: str, allowed: frozenset[Status]) -> list[Status]:

@@ -11,19 +11,22 @@ from dragoman.mapping.excerpt import LONGEST, excerpt, line
 from dragoman.xmpp.element import Element, sanitize
 from dragoman.xmpp.ext import (
     attention,
+    chatstates,
     correction,
     delay,
     fallback,
     forwarding,
+    markers,
     oob,
     reactions,
+    receipts,
     replies,
     retraction,
     sources,
     spoiler,
     stanza_ids,
 )
-from dragoman.xmpp.stanza import BODY
+from dragoman.xmpp.stanza import BODY, SUBJECT, THREAD
 
 Quote = Callable[[str], str]
 """The text of the message with that id in the conversation at hand, "" where it is not known."""
@@ -34,6 +37,14 @@ MOST_LINES: Final = 3
 LONGEST_EMOJI: Final = 16
 """Code points: a couple kissing, each with a skin of their own, has ten."""
 
+_BESIDE: Final = frozenset(
+    {
+        *(BODY, SUBJECT, THREAD, stanza_ids.ORIGIN_ID, stanza_ids.STANZA_ID),
+        *(receipts.REQUEST, markers.MARKABLE),
+        *(chatstates.element(state).name for state in chatstates.State),
+    }
+)
+"""Elements beside which a message reads as its body."""
 _RETRACTIONS: Final = (retraction.NS, retraction.EARLIER)
 _REACTIONS: Final = (reactions.NS, replies.NS)
 _LONGEST_BOILERPLATE: Final = 200
@@ -51,6 +62,8 @@ def readable(stanza: Element, quote: Quote = unknown) -> str:
     `quote` knows the messages that others refer to.  Chat states, receipts and markers are not
     text; nor is a message within this one.
     """
+    if _is_plain(stanza):
+        return _body(stanza)
     taken_back = retraction.retracts(stanza)
     if taken_back is not None:
         return _retracted(stanza, taken_back, quote)
@@ -71,7 +84,10 @@ def said(stanza: Element) -> str:
 
     That is what to remember of it, for others that refer to it; of a correction it is the new text.
     """
-    text, replied = _body(stanza), replies.replied_to(stanza)
+    text = _body(stanza)
+    if _is_plain(stanza):
+        return text
+    replied = replies.replied_to(stanza)
     if replied is not None:
         _, own = _parted(stanza, text, (replies.NS,))
         text = own.lstrip("\n") if own.strip() else text
@@ -106,6 +122,11 @@ def withheld(stanza: Element) -> str:
     if forwarding.is_forwarded(stanza) and not said(stanza):
         return "a message passed on without a word"
     return ""
+
+
+def _is_plain(stanza: Element) -> bool:
+    """Say whether a message is its body and nothing else, as most are."""
+    return all(child.name in _BESIDE for child in stanza.elements)
 
 
 def in_language(found: Iterable[Element], language: str | None) -> Element | None:

@@ -67,12 +67,15 @@ def told(stanza: Element) -> list[Told]:
     return found
 
 
-def notification(message_id: str, sent: str, disposition: Disposition, recipient: str) -> bytes:
+def notification(
+    message_id: str, sent: str, disposition: Disposition, recipient: str, original: str
+) -> bytes:
     """Return the document that tells the sender of a message what became of it.
 
-    `sent` is its DateTime (RFC 3339), `recipient` the URI of who got it.
+    `sent` is its DateTime (RFC 3339), `recipient` the URI of who got it, `original` the one that
+    it was for.
     """
-    return Imdn(message_id, sent, _STATUSES[disposition], recipient).encode()
+    return Imdn(message_id, sent, _STATUSES[disposition], recipient, original).encode()
 
 
 def disposition(document: Imdn) -> Disposition:

@@ -104,6 +104,11 @@ class Posh:
         found = known[1] if known is not None else None
         return found is not None and found.lists(certificate.public_bytes(Encoding.DER))
 
+    def publishes(self, domain: str) -> bool:
+        """Tell whether `domain` was found to have a document."""
+        known = self._remembered(a_label(domain))
+        return known is not None and known[1] is not None
+
     def describe(self) -> dict[str, int]:
         """Return counts: answers kept, searches under way, begun and failed in all."""
         return {

@@ -34,6 +34,11 @@ class Peer:
     use: Use = Use.XMPP
     associations: Associations | None = None
 
+    @property
+    def shown(self) -> bool:
+        """Whether the peer showed a certificate."""
+        return bool(self.chain)
+
     def vouches(self, domain: str) -> bool:
         """Tell whether the peer's certificate is good for `domain` now."""
         return self.judge(domain).good

@@ -121,16 +121,17 @@ Event: TypeAlias = (
 )
 
 
-def reply_flow(via: Via, flow: Flow) -> Flow:
+def reply_flow(via: Via, flow: Flow, *, believed: bool = False) -> Flow:
     """Return where the response to a request goes that came over `flow` under this Via.
 
     Streams answer over their own connection. A datagram goes back to the source address, to the
     source port if `rport` asked for that, else to the port of `sent-by`; an address in `maddr`
-    comes before both. Names in `maddr` are not looked up.
+    comes before both, where its sender is `believed`: nobody else has us send to third parties.
+    Names in `maddr` are not looked up.
     """
     if flow.transport.reliable:
         return flow
-    maddr = via.maddr
+    maddr = via.maddr if believed else None
     if maddr and is_address(maddr.strip("[]")):
         return Flow(flow.transport, flow.local, (maddr.strip("[]"), via.port or 5060))
     port = via.port or 5060

@@ -60,7 +60,7 @@ class Replies:
         if reliable and not gone:
             self._outbox.outgoing.append(Outgoing(data, flow, via))
             return
-        back = reply_target(via, flow) if reliable else reply_flow(via, flow)
+        back = reply_target(via, flow) if reliable else reply_flow(via, flow, believed=True)
         self._outbox.send(data, back)
         to = back if isinstance(back, Target) else Target(back.transport, *back.remote)
         if to.transport in DIALLED and (reliable or not _is_sent_by(to, via)):

@@ -42,7 +42,8 @@ _SHARED_ANSWERS: Final = 256
 class Answer(NamedTuple):
     """What of a final response cannot be rebuilt from the request when that comes again.
 
-    `tag` is the To tag, None for the one that the transaction would get anyway.
+    `tag` is the To tag, None for the one that the transaction would get anyway; `believed` is that
+    of the transaction.
     """
 
     status: int
@@ -50,6 +51,7 @@ class Answer(NamedTuple):
     headers: tuple[Header, ...]
     body: bytes
     tag: str | None
+    believed: bool
 
 
 class ServerTransaction:
@@ -157,7 +159,9 @@ class Servers:
         step = NON_INVITE_SERVER.step(NonInviteServer.COMPLETED, Signal.REQUEST)
         if Action.SEND_AGAIN in step.actions:
             response = response_to(request, *answer[:4], to_tag=answer.tag or self.tag(key))
-            self._outbox.send(encode(response), reply_flow(request.via, flow))
+            self._outbox.send(
+                encode(response), reply_flow(request.via, flow, believed=answer.believed)
+            )
             self._outbox.counts["repeated"] += 1
         return True
 
@@ -318,11 +322,13 @@ class Servers:
     def _send(self, transaction: ServerTransaction, data: bytes, now: float) -> None:
         transaction.last = data
         via, flow, gone = transaction.request.via, transaction.flow, transaction.gone
+        believed = transaction.believed
         # a provisional response that is lost is followed by a final one, which finds its way
-        if transaction.believed and not data.startswith(_PROVISIONAL):
+        if believed and not data.startswith(_PROVISIONAL):
             self.replies.send(data, via, flow, now, gone=gone)
         else:
-            self._outbox.send(data, (reply_target if gone else reply_flow)(via, flow))
+            back = reply_target(via, flow) if gone else reply_flow(via, flow, believed=believed)
+            self._outbox.send(data, back)
 
     def _complete(
         self, transaction: ServerTransaction, response: Response, tag: str | None, now: float
@@ -334,7 +340,8 @@ class Servers:
             return
         self._forget(transaction)
         extra = tuple([header for header in response.headers if header[0] not in _COPIED])
-        answer = Answer(response.status, response.reason, extra, response.body, tag)
+        kept = response.status, response.reason, extra, response.body
+        answer = Answer(*kept, tag, transaction.believed)
         self._completed[transaction.key] = self._shared(answer)
         self._lingering.add(transaction.key, now)
         if transaction.merged is not None and response.status == 503:

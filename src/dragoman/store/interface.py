@@ -53,7 +53,7 @@ class Crossed:
     sent: float = 0.0
     """Seconds since 1970."""
     original_to: str = ""
-    """Original-To (§6.4), "" for none."""
+    """The URI that it was for: Original-To (§6.4), or else its To; "" where that is not kept."""
     number: int = 0
     """Its place among all, which the store gives."""
 

@@ -39,7 +39,7 @@ MOST_UNPROVEN: Final = 8
 class AskedFor(Event):
     """Do we serve this domain?  `hosted` answers; meanwhile the stream stands still.
 
-    `unproven` is the domain that the peer says it is, where TLS is up, its certificate does not
+    `unproven` is the domain that the peer says it is, where it showed a certificate, which does not
     vouch for that, and other proof may be had: look for it before answering.
     """
 
@@ -260,8 +260,9 @@ class IncomingStream(ServerStream):
 
     def _ask(self, domain: str, then: Callable[[bool], None], remote: str = "") -> None:
         """Learn whether we serve `domain`, and what proves `remote`; input waits until then."""
-        proven = not self._policy.proofs or self._peer is None or self._vouched(remote)
-        unproven = "" if proven else remote
+        peer = self._peer if self._policy.proofs else None
+        provable = peer is not None and peer.shown and not self._vouched(remote)
+        unproven = remote if provable else ""
         if domain == self._local and not unproven:
             then(True)
             return

@@ -36,6 +36,10 @@ _PIECE: Final = re.compile(rb"[^>]*>|[^>]+")
 class PeerIdentity(Protocol):
     """Who the certificate of the peer says that it is."""
 
+    @property
+    def shown(self) -> bool:
+        """Whether there is a certificate at all."""
+
     def vouches(self, domain: str) -> bool:
         """Tell whether the certificate is trusted and names `domain` (RFC 6120 §13.7.2)."""
 
