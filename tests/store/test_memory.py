@@ -45,3 +45,16 @@ def test_nothing_is_left_of_what_is_forgotten() -> None:
         store.remove(crossed(number, peer=f"{number}@sip.example"))
     tables = (store._all, store._by_peer, store._by_message, store._by_origin, store._open)
     assert [len(each) for each in tables] == [0] * 5
+
+
+def test_one_that_comes_back_has_its_old_place() -> None:
+    store = Memory()
+    for number in (3, 5, 2, 4):
+        store.put(crossed(number, number=number))
+    found = store.open_before(crossed(9, number=9))
+    assert [each.number for each in found] == [2, 3, 4, 5]
+    store.put(crossed(7, number=7, message_id="m"))
+    store.put(crossed(6, number=6, message_id="m"))
+    latest = store.by_message("carol@sip.example", "m", inward=True)
+    assert latest is not None
+    assert latest.number == 7

@@ -91,6 +91,16 @@ def test_messages_are_found_after_a_restart_with_all_that_is_known_of_them(store
     assert found.number == 3, "numbers go on from the last that is kept"
 
 
+def test_a_name_that_is_used_again_after_a_restart_is_the_new_messages(stores: Stores) -> None:
+    stores.open().add(crossed(1))
+    store = stores.again()
+    store.add(crossed(1, message_id="later"))
+    assert store.by_message(PEER, "m1", inward=True) is None
+    store = stores.again()
+    assert store.by_message(PEER, "m1", inward=True) is None
+    assert store.by_message(PEER, "later", inward=True)
+
+
 def test_a_marker_after_a_restart_covers_what_came_before_it(stores: Stores) -> None:
     store = stores.open()
     for number in range(4):

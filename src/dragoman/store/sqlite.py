@@ -163,6 +163,11 @@ class Sqlite:
             os.close(self._lock)
         self._reader = self._writer = self._lock = None
 
+    @property
+    def ready(self) -> bool:
+        """Whether the database is asked only about messages that it may have."""
+        return self._filled
+
     def describe(self) -> dict[str, int]:
         """Return counts: messages in memory, changes that wait, changes that were given up."""
         waiting = len(self._changes) + len(self._held)
@@ -349,14 +354,17 @@ class Sqlite:
         """
         last = 0
         while last < newest:
+            first, last = last, newest
             try:
-                rows = writer.execute(SLICE, (last, newest, CHUNK)).fetchall()
-                for names in (each for row in rows for each in _names(_crossed(row))):
-                    sieve.add(names)
+                # One row at a time: all of them at once are memory that never comes back.
+                for number, row in enumerate(writer.execute(SLICE, (first, newest, CHUNK)), 1):
+                    for names in _names(_crossed(row)):
+                        sieve.add(names)
+                    if number == CHUNK:
+                        last = row[0]
             except (sqlite3.Error, ValueError, TypeError) as error:
                 self._failed_to_read(error)
                 yield from repeat(False)
-            last = rows[-1][0] if rows else newest
             yield last >= newest
 
     def _failed(self, error: sqlite3.Error) -> None:
