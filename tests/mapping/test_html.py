@@ -102,7 +102,7 @@ def test_what_is_nested_too_deeply_is_plain() -> None:
     assert from_html("<em>" * 100 + "x &amp; y") == ("x & y", None)
 
 
-@pytest.mark.parametrize("element", ["em", "a href='sip:a@b'", "ul", "blockquote"])
+@pytest.mark.parametrize("element", ["em", "ul", "blockquote"])
 def test_what_is_nested_is_read_once(element: str) -> None:
     start = process_time()
     assert from_html(f"<{element}>" * 50 + "x")[0].startswith(("x", "- x", "> > > x"))
