@@ -1,6 +1,7 @@
 """Who a MESSAGE is from and for (RFC 7572 §5, RFC 3325 §9, RFC 3862 §4)."""
 
 from collections.abc import Callable
+from zlib import compress
 
 import pytest
 
@@ -91,6 +92,14 @@ def test_addresses_within_cpim(body: str, trusted: bool, sender: str, recipient:
     message = sip("Content-Type: message/cpim", body=body)
     assert str(sender_of(message, trusted=trusted)) == sender
     assert str(recipient_of(message, host="gw", trusted=trusted)) == recipient
+
+
+def test_who_is_named_in_a_compressed_wrapper_counts_too() -> None:
+    plain = sip("Content-Type: message/cpim", body=CPIM)
+    headers = [*plain.headers, ("Content-Encoding", "deflate")]
+    packed = Request(plain.method, plain.target, headers, compress(plain.body))
+    assert str(sender_of(packed, trusted=True)) == "sip:tybalt@example.net"
+    assert str(recipient_of(packed, host="gw.example", trusted=True)) == "sip:nurse@example.com"
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def wrapper(request: Request) -> Cpim | None:
     media = request.content_type
     if media is None or media.essence != _CPIM:
         return None
-    return _parse_cpim(request.body)
+    return _parse_cpim(decoded(request).body)
 
 
 def _unsupported(reason: str) -> Refused:
