@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-MOST: Final = 2000
+MOST: Final = 1000
 """Conversations that are remembered; the longest unused is forgotten."""
-MOST_OF_ONE: Final = 50
+MOST_OF_ONE: Final = 25
 """Ids of messages of one conversation."""
 LONGEST: Final = 240
 """Characters of one message: an excerpt is shorter, but may have to pass over a quotation."""
