@@ -2,6 +2,7 @@
 
 alice to carol@sip.test: TEXT      the XMPP user writes     (`carol to ...` the SIP user)
 alice sends carol@sip.test: XML    her client sends this <message>, to which addresses are added
+carol sends alice@xmpp.test as TYPE: BODY   a body of that type, with \\n where a line ends
 carol receives: TEXT               the next thing that arrives is this, and nothing before it;
                                    a line break is written as \\n
 alice asks carol@sip.test: TEXT    the same, and wants to hear what becomes of it
@@ -37,7 +38,8 @@ STATUS: Final = re.compile(r"<status>\s*<([a-z]+)\s*/>")
 STATE: Final = re.compile(r"<state>([a-z]+)</state>")
 
 STATEMENT: Final = re.compile(
-    r"(?P<who>alice|carol) (?:(?P<verb>to|sends|asks) (?P<to>\S+): (?P<said>.*)|"
+    r"(?P<who>alice|carol) (?:(?P<verb>to|sends|asks) (?P<to>\S+)"
+    r"(?: as (?P<media>\S+))?: (?P<said>.*)|"
     r"(?P<gets>receives): (?P<text>.*)|(?P<does>is) (?P<state>\S+) to (?P<whom>\S+)|"
     r"(?P<hears>hears|sees|learns|confirms) (?P<word>\S+))"
 )
@@ -56,6 +58,7 @@ class Statement:
     verb: str
     what: str
     to: str = ""
+    media: str = ""
 
 
 def parse(name: str, text: str) -> list[Statement]:
@@ -71,7 +74,7 @@ def parse(name: str, text: str) -> list[Statement]:
         verb = match["verb"] or match["gets"] or match["hears"] or match["does"]
         what = match["said"] or match["text"] or match["word"] or match["state"] or ""
         to = match["to"] or match["whom"] or ""
-        found.append(Statement(place, match["who"], verb, what, to))
+        found.append(Statement(place, match["who"], verb, what, to, match["media"] or ""))
     return found
 
 
@@ -122,6 +125,7 @@ class Talk:
             ("alice", "receives"): self._alice_receives,
             ("carol", "receives"): self._carol_receives,
             ("alice", "hears"): self._alice_hears,
+            ("carol", "sends"): self._carol_as,
             ("carol", "hears"): self._carol_hears,
             ("alice", "asks"): self._alice_asks,
             ("carol", "asks"): self._carol_asks,
@@ -147,7 +151,7 @@ class Talk:
 
     async def _alice_receives(self, said: Statement) -> None:
         self.came = await self.house.domain.next_stanza()
-        self._expect(said, body_of(self.came))
+        self._expect(said, (body_of(self.came) or "").replace("\n", "\\n"))
 
     async def _carol_receives(self, said: Statement) -> None:
         text = letter((await self._next_request()).text, self.letter)
@@ -174,6 +178,9 @@ class Talk:
         body = cpim(f"imdn.Message-ID: {self.asked}", f"imdn.Disposition-Notification: {wants}")
         body += f"Content-Type: text/plain\r\n\r\n{said.what}"
         self.status = await self._carol_sends(said.to, body, "message/cpim")
+
+    async def _carol_as(self, said: Statement) -> None:
+        self.status = await self._carol_sends(said.to, said.what.replace("\\n", "\r\n"), said.media)
 
     async def _carol_sends(self, to: str, body: str, media: str) -> int | None:
         sent = await self.house.phone.send(f"sip:{CAROL}", f"sip:{to}", body, content_type=media)
