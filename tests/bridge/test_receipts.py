@@ -15,7 +15,7 @@ from dragoman.msrp.cpim import Cpim
 from dragoman.sip.message import Request, parse, response_to
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import markers, receipts
+from dragoman.xmpp.ext import markers, receipts, replies
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.stanza import BODY, MESSAGE, error_reply, message
 from tests.bridge.test_message import ALICE, CAROL, Ports, answer_ping, final, service
@@ -516,3 +516,40 @@ def test_the_time_of_a_delayed_message_is_kept_in_its_envelope() -> None:
     [(request, _)] = ports.requests
     assert letter(request).get("DateTime") == "2026-11-26T10:00:00Z"
     assert request.get("Date") == "Thu, 26 Nov 2026 10:00:00 GMT"
+
+
+# What a message answers
+
+
+def answering(message_id: str) -> str:
+    lines = [
+        "NS: linphone <tag:linphone.org,2020:params:groupchat>",
+        f"linphone.Replying-To-Message-ID: {message_id}",
+    ]
+    return asking("id9", WHOLE, *lines)
+
+
+def test_what_a_phone_answers_is_the_message_that_was_meant() -> None:
+    found, ports = service()
+    found.on_stanza(written("m1"), 0.0)
+    request, handle = ports.requests[-1]
+    found.on_response(handle, final(request, 200), 0.0)
+    ours = letter(request).get("Message-ID", imdn.NS) or ""
+    reply = delivered(found, ports, answering(ours)).find(replies.REPLY)
+    assert reply is not None
+    assert (reply.get("id"), reply.get("to")) == ("m1", ALICE)
+
+
+def test_a_phone_may_answer_its_own_message() -> None:
+    found, ports = service()
+    first = delivered(found, ports, asking("id1"), "1")
+    reply = delivered(found, ports, answering("id1"), "2").find(replies.REPLY)
+    assert reply is not None
+    assert (reply.get("id"), reply.get("to")) == (first.get("id"), CAROL)
+
+
+def test_what_answers_a_message_that_is_not_known_is_a_message() -> None:
+    found, ports = service()
+    stanza = delivered(found, ports, answering("unknown"))
+    assert stanza.find(replies.REPLY) is None
+    assert stanza.find(BODY) is not None

@@ -79,9 +79,9 @@ def test_a_reply_of_linphone_is_a_message(
 ) -> None:
     name = fresh("dave")
     alice, phone = chat(f"{ALICE}/lab", "--notify"), linphone_chat(name)
-    asks(alice, phone, f"{name}@sip.example", "who is there")
+    asked = asks(alice, phone, f"{name}@sip.example", "who is there")
     phone.tell(f"reply sip:{ALICE} it is I")
-    alice.hears(event="message", body="it is I")
+    alice.hears(event="message", body="it is I", answers=asked)
     phone.hears(event="state", id=heard(phone, "sent")[-1]["id"], state="delivered to user")
 
 

@@ -26,7 +26,7 @@ from dragoman.mapping import composing, hops, imdn, receipt
 from dragoman.mapping.address import Unmappable
 from dragoman.mapping.encoding import decoded
 from dragoman.mapping.envelope import CONTENT_TYPE as CPIM
-from dragoman.mapping.envelope import Opened, opened
+from dragoman.mapping.envelope import Opened, answered, opened
 from dragoman.mapping.failure import Answer, Refused, Unreached, sip_status
 from dragoman.mapping.imdn import Imdn, ImdnError
 from dragoman.mapping.message import Dropped, to_request, to_stanza, wants_errors
@@ -191,6 +191,9 @@ class Messages:
             self._sip.respond(transaction, response_to(request, 202))
             return
         self._check_room(user, recipient)
+        if message_id := answered(letter.wrapper):
+            reply = self._receipts.answers(message_id, user, recipient)
+            stanza.children += [] if reply is None else [reply]
         key = self._deliveries.name(stanza)
         target = request.to.uri
         message = None if asked is None else self._receipts.expect(asked, sender, target, stanza)

@@ -19,6 +19,7 @@ from dragoman.sip.message import Request, SipError, build_request
 from dragoman.sip.uri import Uri
 from dragoman.store.interface import NOTHING, Crossed, Disposition, Identifiers
 from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext import replies
 from dragoman.xmpp.ext.stanza_ids import origin_id
 from dragoman.xmpp.jid import Jid
 
@@ -56,6 +57,18 @@ class Receipts:
         """Tell whether a message of SIP is one that crossed already, come once more."""
         found = self._store.by_message(str(sender.bare), asked.message_id, inward=True)
         return found is not None and found.user == str(recipient.bare)
+
+    def answers(self, message_id: str, sender: Jid, recipient: Jid) -> Element | None:
+        """Return what says that a message of SIP answers another between the two (XEP-0461).
+
+        None where the one with that Message-ID is not known.
+        """
+        user, peer = str(recipient.bare), str(sender.bare)
+        for inward in (False, True):
+            found = self._store.by_message(peer, message_id, inward=inward)
+            if found is not None and found.user == user:
+                return replies.reply(found.stanza_id, peer if inward else user)
+        return None
 
     def expect(self, asked: Asked, sender: Uri, target: Uri, stanza: Element) -> Crossed:
         """Remember a message of SIP to `target` that becomes this stanza.

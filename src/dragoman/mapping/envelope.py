@@ -12,6 +12,8 @@ from dragoman.sip.message import Request, SipError, build_request
 from dragoman.store.interface import Disposition
 
 CONTENT_TYPE: Final = "message/cpim"
+LINPHONE: Final = "tag:linphone.org,2020:params:groupchat"
+"""The namespace of headers that Linphone has beside those of the standards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ def opened(request: Request) -> Opened:
     except SipError:
         essence = ""
     return Opened(found, essence, found.content)
+
+
+def answered(wrapper: Cpim | None) -> str:
+    """Return the Message-ID that a message answers, "" for none, as Linphone says it."""
+    found = None if wrapper is None else wrapper.get("Replying-To-Message-ID", LINPHONE)
+    return (found or "").strip()
 
 
 @dataclass(frozen=True, slots=True)
