@@ -192,6 +192,13 @@ def test_nobody_is_told_before_anything_was_said() -> None:
     assert (told(ports), states(ports)) == ([], [])
 
 
+def test_who_took_a_message_is_told_though_he_wrote_none() -> None:
+    found, ports = service()
+    writes(found, ports)
+    found.on_stanza(tells(State.COMPOSING), 1.0)
+    assert told(ports) == [Composer.ACTIVE]
+
+
 def test_nobody_is_told_by_a_message_that_was_refused() -> None:
     found, ports = service()
     writes(found, ports, status=603)
