@@ -501,6 +501,7 @@ async def challenged(world: World, realm: str) -> list[Request]:
 
 
 @pytest.mark.spec("NET-28")
+@pytest.mark.spec("ERR-10")
 def test_a_challenge_is_answered_and_the_sender_hears_of_neither() -> None:
     async def scenario() -> None:
         world = World(accounts=[TRUNK])
