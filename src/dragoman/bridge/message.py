@@ -52,8 +52,6 @@ ALLOW: Final = ("MESSAGE", "OPTIONS")
 """The methods that are served."""
 
 BUSY: Final = 503
-MAX_TEXT: Final = 65_536
-"""Bytes of a request before it is seen in how many parts it goes."""
 EXCERPT: Final = 60
 """Characters of a message that are quoted when its sender is told that it was not delivered."""
 
@@ -370,7 +368,7 @@ class Messages:
             token=self._token,
             source=self._naming.sip_sender,
             target=self._naming.sip_recipient,
-            limit=MAX_TEXT,
+            limit=None,
             quote=partial(self._quotes.quote, user, peer),
         )
 

@@ -180,13 +180,16 @@ class Receipts:
         Such a message has the origin-id of one that crossed; or, where it comes `delayed` from
         some store, the id of one.
         """
-        user, peer = _ends(stanza)
-        if (origin := origin_id(stanza)) and self._store.by_origin(user, peer, origin):
-            return True
-        stanza_id = stanza.get("id", "")
-        if not (delayed and stanza_id):
+        origin, stanza_id = origin_id(stanza), stanza.get("id", "") if delayed else ""
+        if not (origin or stanza_id):
             return False
-        return self._store.by_stanza(user, peer, stanza_id, inward=False) is not None
+        user, peer = _ends(stanza)
+        if origin and self._store.by_origin(user, peer, origin):
+            return True
+        return (
+            bool(stanza_id)
+            and self._store.by_stanza(user, peer, stanza_id, inward=False) is not None
+        )
 
     def outward(self, stanza: Element, asked: Disposition) -> Crossed | None:
         """Remember a message to SIP that asks this, or that may come again; None for others."""

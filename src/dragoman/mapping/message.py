@@ -77,7 +77,7 @@ def to_request(
     token: Callable[[], str],
     source: Callable[[Jid], Uri] = jid_to_sip,
     target: Callable[[Jid], Uri] = jid_to_sip,
-    limit: int = MAX_REQUEST,
+    limit: int | None = MAX_REQUEST,
     via: int = 0,
     quote: Quote = unknown,
 ) -> Request | Dropped:
@@ -85,14 +85,16 @@ def to_request(
 
     `source` and `target` map its `from` and `to`; `threads` knows the Call-IDs; `token()` makes
     the From tag; `quote` knows what a reply or reaction is about. A request that, with the `via`
-    bytes still to be added, is longer than `limit` is a policy-violation. Raises StanzaError with
-    what to tell the sender; for a headline, which wants no answer, the same becomes Dropped.
+    bytes still to be added, is longer than `limit` is a policy-violation, unless that is None.
+    Raises StanzaError with what to tell the sender; for a headline, which wants no answer, the
+    same becomes Dropped.
     """
     kind = stanza.get("type", "normal")
     if kind == "error":
         return Dropped("an error answers something else and is no message")
     try:
-        return _to_request(stanza, kind, threads, token, source, target, limit - via, quote)
+        request = _to_request(stanza, kind, threads, token, source, target, quote)
+        return request if limit is None else _fitting(request, limit, via)
     except StanzaError as error:
         if kind == "headline":
             return Dropped(error.reason)
@@ -106,6 +108,12 @@ def to_request(
 def wants_errors(stanza: Element) -> bool:
     """Say whether the sender of a message is to learn of its failure: not for a headline."""
     return stanza.get("type") not in ("error", "headline")
+
+
+def _fitting(request: Request | Dropped, limit: int, via: int) -> Request | Dropped:
+    if isinstance(request, Request):
+        check_size(len(encode(request)) + via, limit)
+    return request
 
 
 def check_size(size: int, limit: int = MAX_REQUEST) -> None:
@@ -184,7 +192,6 @@ def _to_request(
     token: Callable[[], str],
     source: Callable[[Jid], Uri],
     target: Callable[[Jid], Uri],
-    limit: int,
     quote: Quote,
 ) -> Request | Dropped:
     if reason := _refuse_kind(stanza, kind):
@@ -212,9 +219,7 @@ def _to_request(
     if language := _language((body and body.get("xml:lang")) or stanza.get("xml:lang")):
         headers.append(("Content-Language", language))
     headers.append(("Content-Type", _CONTENT_TYPE))
-    request = build_request("MESSAGE", str(whom), headers, text.encode())
-    check_size(len(encode(request)), limit)
-    return request
+    return build_request("MESSAGE", str(whom), headers, text.encode())
 
 
 def _is_expired(request: Request, sent: float | None, wall: float) -> bool:

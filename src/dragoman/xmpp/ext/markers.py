@@ -21,6 +21,9 @@ class Marker(Enum):
     ACKNOWLEDGED = f"{{{NS}}}acknowledged"
 
 
+_MARKERS: Final = {each.value: each for each in Marker}
+
+
 def is_markable(message: Element) -> bool:
     """Tell whether a message asks its reader for markers."""
     return message.find(MARKABLE) is not None
@@ -28,10 +31,9 @@ def is_markable(message: Element) -> bool:
 
 def marks(message: Element) -> Iterator[tuple[Marker, str]]:
     """Yield each marker of a message with the id of the message that it is about."""
-    for marker in Marker:
-        found = message.find(marker.value)
-        if found is not None and (stanza_id := found.get("id")):
-            yield marker, stanza_id
+    for child in message.children:
+        if isinstance(child, Element) and child.name in _MARKERS and (id_ := child.get("id")):
+            yield _MARKERS[child.name], id_
 
 
 def markable() -> Element:
