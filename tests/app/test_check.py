@@ -4,6 +4,7 @@ import os
 import socket
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -214,15 +215,31 @@ def test_the_database(tmp_path: Path) -> None:
     assert "move the file away" in found.text
 
 
+def failing(server: socket.socket) -> None:
+    """Answer every question with SERVFAIL, until an empty one comes."""
+    while True:
+        query, source = server.recvfrom(4096)
+        if not query:
+            return
+        server.sendto(query[:2] + b"\x81\x82" + query[4:], source)
+
+
 def test_as_a_process(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-        silent.bind(("127.0.0.1", 0))
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    answering = Thread(target=failing, args=(server,))
+    answering.start()
+    try:
         more = {
             "PYTHONPATH": SOURCES,
-            "DRAGOMAN_DNS__SERVERS": f'["127.0.0.1:{silent.getsockname()[1]}"]',
+            "DRAGOMAN_DNS__SERVERS": f'["127.0.0.1:{server.getsockname()[1]}"]',
         }
         done = ended(tmp_path, "doctor", **more)
         domain = ended(tmp_path, "doctor", "alice@a.example", **more)
+    finally:
+        server.sendto(b"", server.getsockname())
+        answering.join(5)
+        server.close()
     assert (done.returncode, done.stderr) == (1, "")
     assert "error   dns: it does not answer" in done.stdout
     assert "warning certificates: none of use" in done.stdout
