@@ -5,7 +5,7 @@ from time import process_time
 import pytest
 
 from dragoman.mapping.failure import Refused
-from dragoman.mapping.html import MOST_TAGS, from_html, to_html
+from dragoman.mapping.html import DEEPEST, MOST_TAGS, from_html, to_html
 from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.ext import xhtml
 from dragoman.xmpp.stanza import BODY, message
@@ -107,6 +107,12 @@ def test_what_is_nested_is_read_once(element: str) -> None:
     start = process_time()
     assert from_html(f"<{element}>" * 50 + "x")[0].startswith(("x", "- x", "> > > x"))
     assert process_time() - start < 1.0, "not once for each way through it"
+
+
+def test_what_is_shown_fits_into_a_stanza() -> None:
+    for deep, shown in ((DEEPEST, True), (DEEPEST + 1, False), (61, False)):
+        text, found = from_html("<em>" * deep + "x")
+        assert (text, found is not None) == ("x", shown)
 
 
 def test_the_number_of_tags_is_bounded() -> None:

@@ -19,6 +19,8 @@ from dragoman.xmpp.parser import MAX_STANZA, parse_document
 
 MOST_TAGS: Final = 2000
 """Tags of a text that is read: nested elements cost the square of their number."""
+DEEPEST: Final = 50
+"""Elements within each other that are shown: a stream takes 64, with those of the stanza."""
 MOST_QUOTED: Final = 3
 """Quotations within each other that plain text shows."""
 ELEMENTS: Final = frozenset(
@@ -67,9 +69,8 @@ def from_html(text: str) -> tuple[str, Element | None]:
     if tree is None:
         return _squeezed(sanitize(unescape(nh3.clean(text, tags=set())))), None
     content = list(_formatted(tree.children))
-    return plain(content), xhtml.html(content) if any(
-        _is_marked(each) for each in content
-    ) else None
+    shown = any(_is_marked(each) for each in content) and _depth(content) <= DEEPEST
+    return plain(content), xhtml.html(content) if shown else None
 
 
 def to_html(message: Element) -> str:
@@ -158,6 +159,11 @@ def _attributes(element: Element, style: str) -> dict[str, str]:
         href = element.get("href", "")
         found = {"href": href if href.partition(":")[0].lower() in SCHEMES else "", **found}
     return {name: value for name, value in found.items() if value}
+
+
+def _depth(content: Iterable[Element | str]) -> int:
+    inner = (_depth(each.children) for each in content if isinstance(each, Element))
+    return max(inner, default=-1) + 1
 
 
 def _is_marked(each: Element | str) -> bool:
