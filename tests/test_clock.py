@@ -36,6 +36,15 @@ def test_a_later_setting_replaces_an_earlier_one_either_way() -> None:
     assert (alarms.due(2.0), alarms.due(9.0)) == (["a"], [])
 
 
+def test_a_timer_is_hastened_never_put_off() -> None:
+    alarms: Alarms[str] = Alarms()
+    alarms.hasten("a", 5.0)
+    alarms.hasten("a", 9.0)
+    assert alarms.next() == 5.0
+    alarms.hasten("a", 2.0)
+    assert (alarms.due(2.0), alarms.due(9.0)) == (["a"], [])
+
+
 def test_a_cancelled_timer_never_comes_up() -> None:
     alarms: Alarms[str] = Alarms()
     alarms.set("a", 1.0)

@@ -39,6 +39,12 @@ class Alarms(Generic[Key]):
         if len(self._heap) > 2 * len(self._when) + 64:
             self._sweep()
 
+    def hasten(self, key: Key, when: float) -> None:
+        """Have `key` come up at `when`, unless it does so sooner."""
+        known = self._when.get(key)
+        if known is None or when < known[0]:
+            self.set(key, when)
+
     def cancel(self, key: Key) -> None:
         """Forget the timer of `key`; harmless where none is set."""
         self._when.pop(key, None)

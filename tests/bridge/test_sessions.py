@@ -6,9 +6,11 @@ from dragoman.bridge.directory import Standing
 from dragoman.bridge.federation import MOST_QUESTIONED, PAUSE, Federation
 from dragoman.bridge.inbound import MOST_SESSIONS
 from dragoman.bridge.link import Link, OurStream
+from dragoman.bridge.outbox import PATIENCE
 from dragoman.xmpp.dialback import VerifyQuery
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition
+from dragoman.xmpp.locate import Target
 from dragoman.xmpp.s2s_in import IncomingStream
 from dragoman.xmpp.s2s_out import OutgoingStream
 from dragoman.xmpp.stanza import message
@@ -17,6 +19,7 @@ from tests.bridge.test_federation import (
     FIRST,
     GONE,
     POLICY,
+    SECOND,
     THEM,
     US,
     VALID,
@@ -148,6 +151,62 @@ def test_a_server_that_cannot_be_reached_is_tried_until_the_session_is_over() ->
     assert when == 101.0, "100 s were granted"
     assert 3 <= tries <= 6, "with rests that grow"
     assert found.describe()["sessions"] == 0
+
+
+def test_a_session_ends_in_time_though_the_next_stream_is_still_being_made() -> None:
+    found, around, stream = managed("1")
+    lose(found, around, stream)
+    found.on_timer(1.0 + PAUSE)
+    assert len(around.looked_up) == 2
+    assert found.next_timer() == 101.0, "100 s were granted"
+    found.on_timer(101.0)
+    assert (around.doubtful, found.next_timer()) == ([["1"]], None)
+
+
+def test_what_waits_behind_a_session_does_not_hide_its_end() -> None:
+    found, around, stream = managed("1")
+    lose(found, around, stream)
+    send(found, "2", now=1.5)
+    while around.doubtful == []:
+        when = found.next_timer()
+        assert when is not None
+        found.on_timer(when)
+    assert (when, around.doubtful) == (101.0, [["1"]])
+    assert around.back == [("2", Condition.REMOTE_SERVER_TIMEOUT)], "long before"
+
+
+@pytest.mark.parametrize("targets", [[FIRST], [FIRST, SECOND]], ids=["only", "one is left"])
+def test_the_end_of_a_session_does_not_interrupt_who_resumes_it(targets: list[Target]) -> None:
+    found, around, stream = managed("1")
+    lose(found, around, stream)
+    found.on_timer(1.0 + PAUSE)
+    link = around.looked_up[-1]
+    found.found(link, targets, 100.0)
+    second, _ = connect(found, around)
+    found.on_timer(101.0)
+    assert (around.doubtful, found.next_timer()) == ([], None)
+    second.closed(102.0)
+    found.on_outgoing(link, 102.0)
+    when = found.next_timer()
+    assert when is not None
+    assert when <= 102.0, "at once"
+    found.on_timer(102.0)
+    assert (around.doubtful, found.describe()["sessions"]) == ([["1"]], 0)
+
+
+def test_answers_of_those_who_shared_a_session_do_not_wait_for_ever() -> None:
+    found, around, stream = managed("1")
+    found.send(between(OTHER_US, THEM, "2"), OTHER_US, THEM, 0.5)
+    stream.receive(verdict(OTHER_US, THEM), 0.5)
+    found.on_outgoing(around.looked_up[0], 0.5)
+    shared = message(f"alice@{THEM}", f"carol@{OTHER_US}", id="3", type="error")
+    found.send(shared, OTHER_US, THEM, 0.5)
+    lose(found, around, stream)
+    for when in (1.0 + PAUSE, 101.0):
+        found.on_timer(when)
+    assert around.doubtful == [["1"], ["2", "3"]]
+    assert len(around.looked_up) == 3, "the answer wants a stream"
+    assert found.next_timer() == 101.0 + PATIENCE
 
 
 def answer(name: str, type_: str = "error") -> Element:

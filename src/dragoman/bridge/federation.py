@@ -458,8 +458,9 @@ class Federation:
             if moved and not joining and not link.moved and not self.closing:
                 link.moved, link.stream, link.line = moved, None, None
                 self._network.look_up(link)
-                continue
-            self._leave(link, reason, now, was_up=link in up, joining=joining)
+            else:
+                self._leave(link, reason, now, was_up=link in up, joining=joining)
+            self._await(link)
 
     def _part(self, stream: Carrier, line: Line, now: float) -> None:
         """Have done with a stream that is being closed, once what it had to tell is heard."""
@@ -518,6 +519,7 @@ class Federation:
             self._retry(link, now)
         elif link.component:
             self._alarms.set(link.pair, now + PAUSE * self._vary())
+        self._await(link)
 
     def _retry(self, link: Link, now: float) -> None:
         """Have a lost session resumed after a rest, or give it up when its time is over."""
@@ -550,9 +552,16 @@ class Federation:
             self._receiver.lost(link.pair, mine)
 
     def _await(self, link: Link) -> None:
-        when = link.outbox.next_timer()
-        if when is not None and link.pair not in self._alarms:
-            self._alarms.set(link.pair, when)
+        """Have a link looked at when its session ends, or something has waited too long.
+
+        The session of one whose next stream is negotiated ends with that, at the latest.
+        """
+        times = [link.outbox.next_timer()]
+        if link.session is not None and link.stream is None:
+            times.append(link.until)
+        for when in times:
+            if when is not None:
+                self._alarms.hasten(link.pair, when)
 
     def _give_back(self, link: Link) -> None:
         for back in link.outbox.returned():
