@@ -27,6 +27,8 @@ class Zone(asyncio.DatagramProtocol):
     ttl: int = 60
     asked: list[tuple[str, str]] = field(default_factory=list)
     signed: set[tuple[str, str]] = field(default_factory=set)
+    unasked: bool = False
+    """Whether it says what was signed to those too who did not ask (RFC 6840 §5.8)."""
     heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -48,7 +50,7 @@ class Zone(asyncio.DatagramProtocol):
         asked = query.question[0]
         plain = asked.name.to_text(omit_final_dot=True).lower()
         if (plain, dns.rdatatype.to_text(asked.rdtype)) in self.signed:
-            reply.flags |= query.flags & dns.flags.AD
+            reply.flags |= dns.flags.AD if self.unasked else query.flags & dns.flags.AD
         name, kind = query.question[0].name, query.question[0].rdtype
         if isinstance(found, str):
             reply.set_rcode(dns.rcode.from_text(found))
@@ -305,10 +307,11 @@ async def test_tlsa_records(house: House) -> None:
     [(True, True, True), (True, False, False), (False, True, False)],
     ids=["signed and believed", "not signed", "not believed"],
 )
+@pytest.mark.parametrize("unasked", [False, True], ids=["when asked", "unasked"])
 async def test_an_answer_is_authentic_where_the_server_says_so_and_is_believed(
-    house: House, question: Question, believed: bool, signed: bool, authentic: bool
+    house: House, question: Question, believed: bool, signed: bool, authentic: bool, unasked: bool
 ) -> None:
-    house.zone.records = SIGNED
+    house.zone.records, house.zone.unasked = SIGNED, unasked
     house.zone.signed = set(SIGNED) if signed else set()
     resolver = house.resolver(authentic=believed)
     found = await resolver.ask(question)
