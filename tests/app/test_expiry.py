@@ -1,14 +1,18 @@
 """Which certificates are warned of, how loudly, and how often."""
 
+import asyncio
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from dragoman.app import services
 from dragoman.app.expiry import MOST, ExpiryWatch, judge
 from dragoman.log import fields_of
 from dragoman.net.certificates import Report
-from tests.net.authority import NOW
+from tests.house import build, tear_down
+from tests.net.authority import NOW, issue
 
 
 def report(left: timedelta | None, problem: str = "", name: str = "a") -> Report:
@@ -92,3 +96,33 @@ def test_domains_of_strangers_do_not_fill_the_log(caplog: pytest.LogCaptureFixtu
     assert len(said(caplog)) == MOST
     watch.look(NOW + HOUR)
     assert len(said(caplog)) == 5
+
+
+async def test_a_gateway_looks_at_its_start_and_now_and_then_until_it_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    today = datetime.now(UTC)
+    (tmp_path / "certs").mkdir()
+    soon = issue("a", names=["a.example"], begins=today - DAY, ends=today + 25 * HOUR)
+    soon.save(tmp_path / "certs", "a")
+    looks: asyncio.Queue[datetime] = asyncio.Queue()
+    look = ExpiryWatch.look
+
+    def noted(watch: ExpiryWatch, now: datetime) -> None:
+        looks.put_nowait(now)
+        look(watch, now)
+
+    monkeypatch.setattr(ExpiryWatch, "look", noted)
+    monkeypatch.setattr(services, "WATCH", 0.001)
+    house = await build(tmp_path)
+    try:
+        async with asyncio.timeout(10):
+            times = [await looks.get() for _ in range(3)]
+    finally:
+        await tear_down(house)
+    assert today <= times[0] <= times[1] <= times[2]
+    warned = [text for level, text in said(caplog) if level == logging.ERROR]
+    assert [text.partition(" it expires on ")[0] for text in warned] == ["a"], "once"
+    watching = house.gateway._watching
+    assert watching is not None
+    assert watching.cancelled()

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from dragoman.app.check import Level, published
 from dragoman.app.config import Configuration, Tls, Xmpp
 from dragoman.app.demo import XMPP_DOMAIN
+from dragoman.log import fields_of
 from dragoman.net.certificates import CertificateStore
 from dragoman.net.dns import MemoryResolver
 from dragoman.net.posh import Posh
@@ -114,6 +115,46 @@ async def test_one_that_it_does_not_list_is_not(
         assert asked == [PATH]
         assert built.stanzas() == []
         assert "not-authorized" in built.domain.ended
+
+
+@pytest.mark.spec("NET-40")
+async def test_who_shows_a_certificate_that_is_listed_comes_in_by_external(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+    caplog.set_level("INFO")
+    async with house(tmp_path, SHOWN.certificate, monkeypatch, asked) as built:
+        built.domain.external = True
+        built.domain.message(ALICE, "carol@sip.test", "romeo")
+        assert (await built.phone.next_request()).text == "romeo"
+        assert asked == [PATH]
+    [came] = [fields_of(each) for each in caplog.records if each.message == "stream in"]
+    assert (came["remote"], came["by"]) == (XMPP_DOMAIN, "external")
+
+
+@pytest.mark.spec("NET-40")
+@pytest.mark.parametrize("shows", [True, False], ids=["another certificate", "no certificate"])
+async def test_nobody_else_comes_in_and_who_shows_nothing_has_nobody_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shows: bool
+) -> None:
+    asked: list[str] = []
+    async with house(tmp_path, OTHER.certificate, monkeypatch, asked) as built:
+        built.domain.external = True
+        if not shows:
+            built.domain.connecting = without_certificate()
+        built.domain.message(ALICE, "carol@sip.test", "romeo")
+        assert await built.domain.next_end() == "not-authorized"
+        assert built.domain.streams_out == {}
+        assert built.phone.received == []
+        assert asked == ([PATH] if shows else [])
+
+
+def without_certificate() -> ssl.SSLContext:
+    """Return a context to connect with that shows no certificate and believes every one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 @pytest.mark.parametrize(
