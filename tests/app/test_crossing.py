@@ -246,6 +246,26 @@ async def test_a_gateway_knows_its_friends_and_counts_scanners(house: House) -> 
     assert house.gateway.guard.describe()["scanner agent"] == 5
 
 
+async def test_a_stranger_is_refused_where_he_is_and_not_where_his_maddr_says(house: House) -> None:
+    loop = asyncio.get_running_loop()
+    with (
+        closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as stranger,
+        closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as third,
+    ):
+        for made, host in ((stranger, "127.0.0.68"), (third, "127.0.0.69")):
+            made.setblocking(False)
+            made.bind((host, 0))
+        own, other = stranger.getsockname()[1], third.getsockname()[1]
+        # to the port that he sends from, or to that of sent-by at his address
+        for port, branch in ((f"{other};rport", "a"), (f"{own}", "b")):
+            via = f"127.0.0.68:{port};maddr=127.0.0.69;branch=z9hG4bK{branch}"
+            stranger.sendto(STRANGE.format(via).encode(), house.gateway.sip_address)
+            async with asyncio.timeout(5):
+                assert (await loop.sock_recv(stranger, 9999)).startswith(b"SIP/2.0 403 ")
+        with pytest.raises(BlockingIOError):
+            third.recv(9999)
+
+
 async def test_a_silent_gateway_says_nothing_to_strangers(tmp_path: Path) -> None:
     settings = configuration(tmp_path)
     silent = settings.sip.model_copy(update={"unbelieved": "silence"})
@@ -263,6 +283,11 @@ async def test_a_silent_gateway_says_nothing_to_strangers(tmp_path: Path) -> Non
     await tear_down(house)
 
 
+STRANGE = (
+    "MESSAGE sip:alice%40xmpp.test@sip.test SIP/2.0\r\nVia: SIP/2.0/UDP {}\r\n"
+    "From: <sip:carol@sip.test>;tag=1\r\nTo: <sip:alice@xmpp.test>\r\nCall-ID: s\r\n"
+    "CSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+)
 SCAN = (
     b"OPTIONS sip:100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.66;branch=z9hG4bK{};rport\r\n"
     b"From: <sip:100@1.1.1.1>;tag=1\r\nTo: <sip:100@1.1.1.1>\r\nCall-ID: {}\r\nCSeq: 1 OPTIONS\r\n"
