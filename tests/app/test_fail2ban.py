@@ -126,11 +126,8 @@ def scans() -> Iterator[bytes]:
 @contextmanager
 def gateway(folder: Path, style: Style, log: Path) -> Iterator[int]:
     """Run a real gateway that logs into `log`; give its SIP port."""
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port = int(chosen.getsockname()[1])
     settings = environment(
-        folder, DRAGOMAN_SIP__LISTEN=f'["udp:127.0.0.1:{port}"]', DRAGOMAN_LOG__FORMAT=style
+        folder, DRAGOMAN_SIP__LISTEN='["udp:127.0.0.1:0"]', DRAGOMAN_LOG__FORMAT=style
     )
     read, write = os.pipe()
     with (
@@ -140,8 +137,10 @@ def gateway(folder: Path, style: Style, log: Path) -> Iterator[int]:
         os.close(write)
         first = lines.readline()
         assert "listening" in first
+        port = re.search(r"\bsip\W+([0-9]+)", first)
+        assert port is not None
         try:
-            yield port
+            yield int(port[1])
         finally:
             process.terminate()
             log.write_text(first + lines.read())

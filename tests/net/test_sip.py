@@ -43,6 +43,8 @@ from tests.net.test_dial import stack
 __all__ = ["stack"]
 
 ROOT = issue("Lab CA", ca=True)
+ATTEMPTS = 20
+"""Ports that are tried until one is free for UDP and TCP."""
 
 
 def credentials(name: str) -> Credentials:
@@ -160,12 +162,19 @@ class End:
         return Target(Transport(scheme.upper()), address, port, "sip.example")
 
     async def at_kept_port(self, kept: socket.socket) -> Target:
-        """Listen on UDP where `kept` then holds the port of TCP for us, and nobody listens."""
+        """Listen on UDP where `kept` then holds the port of TCP for us, and nobody listens.
+
+        The port is one that chance finds free for both.
+        """
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.bind(("127.0.0.1", 0))
-        port = kept.getsockname()[1]
-        await self.sockets.listen(Place("udp", "127.0.0.1", port))
-        return Target(Transport.UDP, "127.0.0.1", port, "sip.example")
+        for _ in range(ATTEMPTS):
+            target = await self.at("udp")
+            try:
+                kept.bind((target.address, target.port))
+            except OSError:
+                continue
+            return target
+        raise AssertionError("no port is free for UDP and TCP")
 
 
 Make = Callable[..., End]
