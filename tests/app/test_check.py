@@ -1,5 +1,6 @@
 """What the doctor says: of a domain's records, of certificates, and as a process."""
 
+import errno
 import os
 import socket
 from datetime import timedelta
@@ -8,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from dragoman.app import check
 from dragoman.app.check import (
     Level,
     Standing,
@@ -90,6 +92,20 @@ async def test_records_are_followed_to_our_ports_only(tmp_path: Path) -> None:
         assert sip.failure == "SERVFAIL"
 
 
+async def test_what_was_looked_for_in_vain_is_named(tmp_path: Path) -> None:
+    there = (Srv(0, 0, 5269, "."),)
+    resolver = MemoryResolver({Question(Kind.SRV, "_xmpp-server._tcp.a.example"): there})
+    found = await look(configuration(tmp_path), "a.example", resolver, lambda _: True)
+    xmpp, sip, _ = [each.text for each in judge_standing(*found, "a.example")]
+    assert xmpp == (
+        "XMPP: its records lead nowhere (looked for: SRV _xmpp-server._tcp.a.example, "
+        "SRV _xmpps-server._tcp.a.example); there is SRV _xmpp-server._tcp.a.example"
+    )
+    names = [f"SRV {each}.a.example" for each in ("_sip._udp", "_sip._tcp", "_sips._tcp")]
+    for each in ("NAPTR a.example", *names, "A and AAAA a.example"):
+        assert each in sip
+
+
 def test_certificates(tmp_path: Path) -> None:
     root = issue("CA", ca=True)
     (tmp_path / "ca.pem").write_bytes(root.pem())
@@ -144,6 +160,27 @@ def test_a_port_that_is_taken(by: Holder | None, level: Level, words: str) -> No
     found = taken(Place("tcp", "*", 5060), by, "in use")
     assert (found.level, found.subject) == (level, "tcp:*:5060")
     assert words in found.text
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "words"),
+    [
+        (errno.EADDRINUSE, Level.WARNING, "(a gateway that runs already is such a program)"),
+        (errno.EADDRNOTAVAIL, Level.ERROR, "it is not an address of this host"),
+        (errno.EACCES, Level.ERROR, "CAP_NET_BIND_SERVICE)"),
+    ],
+)
+def test_only_a_port_that_is_taken_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, level: Level, words: str
+) -> None:
+    def refuse(sock: socket.socket, place: tuple[str, int]) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    monkeypatch.setattr(check, "holder", lambda _: None)
+    for found in ports(configuration(tmp_path)):
+        assert found.level is level
+        assert found.text.endswith(words)
 
 
 def test_every_place_that_is_listened_at_is_tried(tmp_path: Path) -> None:

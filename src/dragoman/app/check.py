@@ -5,6 +5,7 @@ longer than the resolver does.
 """
 
 import asyncio
+import errno
 import logging
 import os
 import random
@@ -35,6 +36,8 @@ from dragoman.xmpp.locate import locate, to_ascii
 
 MOST_NAMES: Final = 100
 """Names of one certificate that are judged."""
+KINDS: Final = {Kind.ADDRESS: "A and AAAA"}
+"""What is asked for in a question that is not called as its records are."""
 PATIENCE: Final = 10.0
 """Seconds for all questions about one domain."""
 
@@ -65,6 +68,8 @@ class Standing:
     failure: str = ""
     records: tuple[str, ...] = ()
     """The records that lead there, such as "SRV _sips._tcp.example.com"."""
+    asked: tuple[str, ...] = ()
+    """All that were looked for."""
 
 
 def domain_of(word: str) -> str:
@@ -91,7 +96,10 @@ def judge_standing(xmpp: Standing, sip: Standing, domain: str) -> Iterator[Findi
             text = f"{side}: the DNS gave no answer: {standing.failure}; look at dns.servers"
             yield Finding(Level.ERROR, domain, text)
         elif not standing.places:
-            yield Finding(Level.WARNING, domain, f"{side}: its records lead nowhere")
+            asked = f" (looked for: {', '.join(standing.asked)})" if standing.asked else ""
+            there = f"; there is {', '.join(standing.records)}" if standing.records else ""
+            text = f"{side}: its records lead nowhere{asked}{there}"
+            yield Finding(Level.WARNING, domain, text)
         else:
             places = ", ".join(f"{address} port {port}" for address, port in standing.places)
             whose = "the gateway stands for it" if standing.here else "another server's"
@@ -168,12 +176,15 @@ def _port(place: Place) -> Finding:
         for each in bind(place, kind_of(place)):
             each.close()
     except LocalError as error:
-        return taken(place, holder(place), error.reason)
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE:
+            return taken(place, holder(place), error.reason)
+        return Finding(Level.ERROR, str(place), error.reason)
     return Finding(Level.OK, str(place), "free: no gateway listens there now")
 
 
 def taken(place: Place, by: Holder | None, reason: str) -> Finding:
-    """Return what follows from a place that cannot be listened at, and from who does."""
+    """Return what follows from a place that somebody listens at, and from who that is."""
     if by is None:
         text = f"{reason} (a gateway that runs already is such a program)"
         return Finding(Level.WARNING, str(place), text)
@@ -195,18 +206,24 @@ def state(directory: Path) -> Finding:
 
 
 class Listening:
-    """A resolver that notes which records there were."""
+    """A resolver that notes which records were asked for, and which there were."""
 
     def __init__(self, resolver: Resolver) -> None:
-        """Ask `resolver`; `found` has what led on, such as "SRV _sip._udp.example.com"."""
+        """Ask `resolver`; `found` has what led on, such as "SRV _sip._udp.example.com".
+
+        `asked` has all, addresses too, in the order of asking.
+        """
         self._resolver = resolver
         self.found: set[str] = set()
+        self.asked: dict[str, None] = {}
 
     async def ask(self, question: Question) -> Answer:
         """Return the answer."""
+        named = f"{KINDS.get(question.kind, question.kind)} {question.name}"
+        self.asked[named] = None
         answer = await self._resolver.ask(question)
         if answer and question.kind is not Kind.ADDRESS:
-            self.found.add(f"{question.kind} {question.name}")
+            self.found.add(named)
         return answer
 
     def remembered(self, question: Question) -> Answer | DnsFailure | None:
@@ -250,7 +267,8 @@ async def look(
         listed = configuration.serve.xmpp if side is Side.XMPP else configuration.serve.sip
         leads = any(port in known and ours(address) for address, port in places)
         here = domain in listed if listed else leads
-        return Standing(here, tuple(sorted(places)), records=tuple(sorted(asked.found)))
+        records = tuple(sorted(asked.found))
+        return Standing(here, tuple(sorted(places)), records=records, asked=tuple(asked.asked))
 
     found = await asyncio.gather(seen(Side.XMPP), seen(Side.SIP))
     return found[0], found[1]
