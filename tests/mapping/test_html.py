@@ -100,6 +100,16 @@ def test_what_harms_is_not_there(text: str) -> None:
 
 def test_what_is_nested_too_deeply_is_plain() -> None:
     assert from_html("<em>" * 100 + "x &amp; y") == ("x & y", None)
+    link = "<a href='https://x.example/?a=1>2&b=%22'>y\n</a>"
+    assert from_html("<em>" * 100 + f"&amp;lt; {link} &#60;b&#62;") == ("&lt; y <b>", None)
+
+
+@pytest.mark.parametrize("start", ["", "<em>" * 100, "<em><p>" * 950])
+def test_references_cost_no_more_than_their_number(start: str) -> None:
+    begun = process_time()
+    text = from_html(start + "&" * 60_000)[0]
+    assert process_time() - begun < 1.0
+    assert text == "&" * 60_000
 
 
 @pytest.mark.parametrize("element", ["em", "ul", "blockquote"])
