@@ -60,11 +60,16 @@ def test_html_in_a_wrapper_is_to_blame_where_the_phone_lists_the_wrapper() -> No
 
 
 def test_a_phone_that_lists_html_and_refuses_it_gets_it_once() -> None:
-    found, ports = listening("text/plain, text/html")
+    found, ports = service()
+    arrives(found, "<b>hi</b>", media="text/html")
+    answer_ping(found, ports)
     writes(found)
     assert answers(found, ports, 415, "text/plain, text/html").get("Content-Type") == HTML
     assert answers(found, ports, 200).body == b"hello"
-    writes(found, id_="m2")
+    writes(found, receipts.request(), id_="m2")
+    assert answers(found, ports, 415, "text/plain, text/html").get("Content-Type") == CPIM
+    assert answers(found, ports, 200).body == b"hello"
+    writes(found, id_="m3")
     assert answers(found, ports, 200).body == b"hello"
 
 

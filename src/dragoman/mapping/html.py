@@ -53,7 +53,6 @@ _VOID: Final = re.compile(r'<(br|img)((?: [^<>"]+"[^"]*")*)>')
 _TAG: Final = re.compile(r'<[^<>"]*(?:"[^"]*"[^<>"]*)*>')
 _REFERENCES: Final = (("&nbsp;", "\u00a0"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 _CELLS: Final = frozenset({"td", "th"})
-_ROOT: Final = "body"
 
 
 def from_html(text: str) -> tuple[str, Element | None]:
@@ -115,10 +114,13 @@ def _cleaned(text: str) -> str:
 def _tree(clean: str) -> Element | None:
     """Return HTML that was cleaned as a tree; None where it is nested too deeply, or too long."""
     clean = _VOID.sub(r"<\1\2/>", clean).replace("&nbsp;", "&#160;")
+    # As deep as it will be in the stanza, which is then not too deep for whoever reads that.
+    around = f"<message><html><body>{clean}</body></html></message>"
     try:
-        return parse_document(f"<{_ROOT}>{clean}</{_ROOT}>".encode(), limit=MAX_STANZA)
+        message = parse_document(around.encode(), limit=MAX_STANZA)
     except StreamError:
         return None
+    return message.elements[0].elements[0]
 
 
 def _formatted(children: Iterable[Element | str]) -> Iterator[Element | str]:
