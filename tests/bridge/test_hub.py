@@ -16,12 +16,13 @@ from dragoman.bridge.outbox import CAPACITY
 from dragoman.bridge.parking import MOST_OF_ONE
 from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.log import fields_of
+from dragoman.mapping.content import TYPES
 from dragoman.records import Kind, Question
 from dragoman.sip.credentials import Account
 from dragoman.sip.endpoint import Flow
 from dragoman.sip.guard import Answering, Guard, Rules
 from dragoman.sip.locate import Target, Transport
-from dragoman.sip.message import Request, encode, parse, response_to
+from dragoman.sip.message import Request, Response, encode, parse, response_to
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import disco
 from dragoman.xmpp.failure import Condition, StanzaError
@@ -848,6 +849,22 @@ def test_for_a_stranger_no_name_of_his_choice_is_asked(sender: str, address: str
         assert world.names.known.isdisjoint(EDGES)
         assert f"TCP {STRANGER}:5070" not in world.sip.targets
         assert f"TCP {EDGE}:5070" not in world.sip.targets
+
+    run(scenario())
+
+
+@pytest.mark.spec("IM-12")
+def test_the_answer_to_options_lists_what_is_read() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.sip.arrives(datagram("b"))
+        await pass_time()
+        world.sip.arrives(datagram("a", method="OPTIONS", target="sip:xmpp.example"))
+        await pass_time()
+        answer = world.sip.sent[-1]
+        assert isinstance(answer, Response)
+        assert answer.get("Accept") == ", ".join(TYPES)
+        assert answer.get("Accept-Encoding") == "gzip, deflate, identity"
 
     run(scenario())
 

@@ -46,6 +46,33 @@ def test_a_phone_that_lists_html_gets_it_and_plain_text_once_it_does_not() -> No
     assert not [each for each in ports.of(MESSAGE) if each.get("type") == "error"]
 
 
+def test_html_in_a_wrapper_is_to_blame_where_the_phone_lists_the_wrapper() -> None:
+    found, ports = service()
+    arrives(found, "<b>hi</b>", media="text/html")
+    answer_ping(found, ports)
+    writes(found, receipts.request())
+    assert b"text/html" in answers(found, ports, 415, "text/plain, message/cpim").body
+    assert answers(found, ports, 200).body == b"hello"
+    writes(found, receipts.request(), id_="m2")
+    request = answers(found, ports, 200)
+    assert request.get("Content-Type") == CPIM, "receipts are still asked for"
+    assert b"text/plain" in request.body
+
+
+def test_a_phone_that_lists_html_and_refuses_it_gets_it_once() -> None:
+    found, ports = service()
+    arrives(found, "<b>hi</b>", media="text/html")
+    answer_ping(found, ports)
+    writes(found)
+    assert answers(found, ports, 415, "text/plain, text/html").get("Content-Type") == HTML
+    assert answers(found, ports, 200).body == b"hello"
+    writes(found, receipts.request(), id_="m2")
+    assert answers(found, ports, 415, "text/plain, text/html").get("Content-Type") == CPIM
+    assert answers(found, ports, 200).body == b"hello"
+    writes(found, id_="m3")
+    assert answers(found, ports, 200).body == b"hello"
+
+
 def test_formatting_is_wrapped_like_any_text() -> None:
     found, ports = service()
     head = f"From: <sip:{CAROL}>\r\n\r\nContent-Type: text/html\r\n\r\n<b>hi</b>"

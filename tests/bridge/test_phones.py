@@ -18,6 +18,7 @@ def asks(*accept: str) -> Request:
         (["text/plain"], {"text/plain"}),
         (["text/plain, Message/CPIM;q=0.5"], {"text/plain", CPIM}),
         (["text/plain", "text/html"], {"text/plain", "text/html"}),
+        (["text/plain, text/html;q=0, a/b;q=0.000, c/d;q=0.010"], {"text/plain", "c/d"}),
         (["nonsense, text/plain"], {"text/plain"}),
         ([], set()),
     ],

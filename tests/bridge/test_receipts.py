@@ -130,6 +130,17 @@ def test_a_receipt_request_becomes_cpim_with_what_is_asked() -> None:
     assert wrapped.content_header("content-type") == "text/plain;charset=UTF-8"
 
 
+def test_lines_in_a_wrapper_end_as_mime_has_them() -> None:
+    found, ports = service()
+    found.on_stanza(written(text="one\ntwo"), 0.0)
+    wrapped = letter(ports.requests[0][0])
+    assert wrapped.content == b"one\r\ntwo"
+    assert wrapped.content_header("content-length") == "8"
+    bare = Element(BODY, None, ("one\ntwo",))
+    found.on_stanza(message("dave@sip.example", BALCONY, id="m2", children=[bare]), 0.0)
+    assert ports.requests[1][0].body == b"one\ntwo", "outside of MIME it is as it was written"
+
+
 def test_who_asks_for_nothing_gets_a_plain_message() -> None:
     found, ports = service()
     body = Element(BODY, None, ("hello",))

@@ -250,8 +250,35 @@ def test_a_part_that_must_be_understood_is_refused() -> None:
         assert caught.value.status == 415
 
 
-def test_of_related_parts_the_first_that_can_be_read_counts() -> None:
-    assert text("multipart/related;boundary=b", multipart(PICTURE, HTML, PLAIN)) == "hello"
+@pytest.mark.parametrize(
+    ("start", "meant"),
+    [
+        ("", "[left out: pic.png, image/png]\nhello"),
+        (';start="<root@x>"', "hello\n[left out: pic.png, image/png]"),
+        (';start="<other@x>"', "[left out: pic.png, image/png]\nhello"),
+    ],
+)
+def test_of_related_parts_the_root_comes_first(start: str, meant: str) -> None:
+    body = multipart(PICTURE, b"Content-ID: <root@x>\r\n" + HTML)
+    assert text(f"multipart/related;boundary=b{start}", body) == meant
+
+
+@pytest.mark.spec("IM-11")
+def test_what_is_left_out_is_named_in_every_form() -> None:
+    found = read(request("multipart/related;boundary=b", multipart(PICTURE, BOLD, PICTURE)))
+    named = "[left out: pic.png, image/png]"
+    assert found.text == f"{named}\nhello\n{named}"
+    assert found.xhtml is not None
+    formatted = to_xml(found.xhtml)
+    assert formatted.index(named) < formatted.index("<strong>hello") < formatted.rindex(named)
+    inner = multipart(
+        b"Content-Language: en\r\n\r\nhello",
+        b"Content-Language: cs\r\n\r\nahoj",
+        boundary=b"c",
+    )
+    whole = multipart(b"Content-Type: multipart/alternative;boundary=c\r\n\r\n" + inner, PICTURE)
+    found = read(request("multipart/mixed;boundary=b", whole))
+    assert (found.text, found.translations) == (f"hello\n{named}", (("cs", f"ahoj\n{named}"),))
 
 
 @pytest.mark.spec("IM-11")
@@ -289,6 +316,16 @@ def test_files_are_addresses() -> None:
     with pytest.raises(Refused) as caught:
         read(request(rcs.MEDIA_TYPE, b"<file/>"))
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [(b"<file-name>a\tb</file-name>", "[encrypted file: a b]"), (b"", "[encrypted file]")],
+)
+def test_an_encrypted_file_is_named_and_not_led_to(name: bytes, meant: str) -> None:
+    body = FILES.replace(b"<data", name + b"<file-key>eA==</file-key><data", 1)
+    found = read(request(rcs.MEDIA_TYPE, body))
+    assert (found.text, found.urls) == (meant, ())
 
 
 def test_language_of_a_part() -> None:

@@ -8,6 +8,7 @@ from dragoman.mapping.failure import Refused
 from dragoman.mapping.html import DEEPEST, MOST_TAGS, from_html, to_html
 from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.ext import xhtml
+from dragoman.xmpp.parser import parse_document
 from dragoman.xmpp.stanza import BODY, message
 
 
@@ -100,6 +101,24 @@ def test_what_harms_is_not_there(text: str) -> None:
 
 def test_what_is_nested_too_deeply_is_plain() -> None:
     assert from_html("<em>" * 100 + "x &amp; y") == ("x & y", None)
+    link = "<a href='https://x.example/?a=1>2&b=%22'>y\n</a>"
+    assert from_html("<em>" * 100 + f"&amp;lt; {link} &#60;b&#62;") == ("&lt; y <b>", None)
+
+
+def test_what_is_formatted_is_not_too_deep_for_a_stanza() -> None:
+    shown = [depth for depth in range(40, 70) if from_html("<em>" * depth + "x")[1] is not None]
+    assert shown == list(range(40, shown[-1] + 1))
+    for depth in shown:
+        stanza = message("a@b", "c@d", children=[from_html("<em>" * depth + "x")[1] or ""])
+        assert parse_document(to_xml(stanza).encode()) == stanza
+
+
+@pytest.mark.parametrize("start", ["", "<em>" * 100, "<em><p>" * 950])
+def test_references_cost_no_more_than_their_number(start: str) -> None:
+    begun = process_time()
+    text = from_html(start + "&" * 60_000)[0]
+    assert process_time() - begun < 1.0
+    assert text == "&" * 60_000
 
 
 @pytest.mark.parametrize("element", ["em", "ul", "blockquote"])

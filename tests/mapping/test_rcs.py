@@ -31,6 +31,14 @@ def test_a_file_and_its_thumbnail() -> None:
     assert found == [File("https://s.example/a?b=1&c=2", "holiday photo.jpg")]
 
 
+def test_a_file_with_a_key_is_encrypted() -> None:
+    """As liblinphone writes it: the key stands beside where the file is."""
+    keyed = info("https://s.example/a", "a.jpg").replace(
+        "<file-size>", "<file-key>eA==</file-key><file-size>"
+    )
+    assert files(document(keyed)) == [File("https://s.example/a", "a.jpg", encrypted=True)]
+
+
 @pytest.mark.parametrize(
     "data",
     [

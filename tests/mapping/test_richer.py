@@ -65,3 +65,14 @@ def test_a_language_that_is_none_is_left_out() -> None:
     found = made({ALTERNATIVE}, body("hello"), body("ahoj", "c\r\nX: s"))
     assert found is not None
     assert b"X: s" not in found.body
+    found = made({ALTERNATIVE}, body("hello"), body("ahoj", "\u010de\u0161tina"))
+    assert found is not None
+    assert b"Content-Language" not in found.body
+
+
+def test_lines_of_a_part_end_as_mime_has_them() -> None:
+    found = made({ALTERNATIVE}, body("one\ntwo", "en"), body("jeden\ndva", "cs"))
+    assert found is not None
+    assert b"jeden\r\ndva\r\n--" in found.body
+    assert b"one\r\ntwo" in found.body
+    assert read(found).translations == (("en", "one\ntwo"),)

@@ -25,6 +25,7 @@ ABILITIES = Abilities(
     accept=("text/plain", "message/cpim"),
     events=("presence",),
     supported=("gruu",),
+    encodings=("gzip", "identity"),
 )
 
 
@@ -32,10 +33,11 @@ def test_the_answer_says_all_that_we_can_do() -> None:
     response = parse(encode(answer(OPTIONS, ABILITIES, to_tag="93810874")))
     assert response.start_line == "SIP/2.0 200 OK"
     assert response.get("To") == "<sip:carol@chicago.com>;tag=93810874"
-    said = {name: response.get(name) for name in ("Allow", "Accept", "Allow-Events", "Supported")}
-    assert said == {
+    names = ("Allow", "Accept", "Accept-Encoding", "Allow-Events", "Supported")
+    assert {name: response.get(name) for name in names} == {
         "Allow": "OPTIONS, MESSAGE",
         "Accept": "text/plain, message/cpim",
+        "Accept-Encoding": "gzip, identity",
         "Allow-Events": "presence",
         "Supported": "gruu",
     }
@@ -44,7 +46,7 @@ def test_the_answer_says_all_that_we_can_do() -> None:
 
 def test_without_event_packages_there_is_no_allow_events() -> None:
     response = answer(OPTIONS, Abilities(allow=("OPTIONS",)))
-    assert response.get("Allow-Events") is None
+    assert (response.get("Allow-Events"), response.get("Accept-Encoding")) == (None, None)
     assert (response.get("Accept"), response.get("Supported")) == ("", "")
 
 

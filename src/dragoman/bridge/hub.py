@@ -28,6 +28,7 @@ from dragoman.bridge.to_sip import sender_domain
 from dragoman.errors import ProtocolError, RemoteError
 from dragoman.log import about
 from dragoman.mapping.content import TYPES
+from dragoman.mapping.encoding import ENCODINGS
 from dragoman.mapping.failure import Unreached
 from dragoman.records import Answer, DnsFailure, Kind, Question
 from dragoman.sip import options
@@ -154,7 +155,7 @@ class Hub:
         self._restraint: Restraint[AnyStream] = Restraint(
             settings.allowance, self.messages.under_way, lambda: self.intake.behind
         )
-        self._abilities = options.Abilities(ALLOW, TYPES)
+        self._abilities = options.Abilities(ALLOW, TYPES, encodings=ENCODINGS)
 
     def join(self, sip: SipWire, xmpp: XmppWire) -> None:
         """Take the sockets, and connect the components."""

@@ -16,10 +16,10 @@ from dragoman.bridge.to_sip import Crossing, Purpose
 from dragoman.mapping import receipt
 from dragoman.mapping.date import parse_sip_date
 from dragoman.mapping.envelope import CONTENT_TYPE as CPIM
-from dragoman.mapping.envelope import Envelope, wrapped
+from dragoman.mapping.envelope import Envelope, opened, wrapped
 from dragoman.mapping.message import Dropped, check_size
 from dragoman.mapping.parties import to_any_device
-from dragoman.mapping.richer import richer
+from dragoman.mapping.richer import RICH, richer
 from dragoman.mapping.split import split
 from dragoman.sip.message import Request, Response, encode
 from dragoman.store.interface import NOTHING
@@ -57,7 +57,7 @@ class Letters:
         wanted = receipt.asked(stanza)
         refused = wanted and self.phones.refuses(peer_of(stanza), CPIM, now)
         message = self.receipts.outward(stanza, NOTHING if refused else wanted)
-        rich = richer(stanza, plain, self.phones.accepted(peer_of(stanza)))
+        rich = richer(stanza, plain, self._taken(peer_of(stanza), now))
         letters = [] if rich is None else [rich]
         if message is not None and message.asked:
             sent = None if date is None else parse_sip_date(date)
@@ -76,9 +76,8 @@ class Letters:
         refused = crossing.requests[0]
         if response.status in UNSUPPORTED and crossing.plain is not None:
             peer, plain, crossing.plain = peer_of(crossing.stanza), crossing.plain, None
-            media = refused.content_type
-            self.phones.refused(peer, CPIM if media is None else media.essence, now)
             self.phones.heard(peer, response)
+            self.phones.refused(peer, self._to_blame(peer, refused), now)
             crossing.unasked = bool(receipt.asked(crossing.stanza))
             try:
                 return self._parts(plain)
@@ -87,6 +86,21 @@ class Letters:
         if response.status in GONE and refused.uri.param("gr") is not None:
             return [to_any_device(each) for each in crossing.requests]
         return ()
+
+    def _taken(self, peer: str, now: float) -> set[str]:
+        """Return what a user's phones are known to take, though one refused it lately."""
+        found = self.phones.accepted(peer)
+        return {each for each in found if not self.phones.refuses(peer, each, now)}
+
+    def _to_blame(self, peer: str, refused: Request) -> str:
+        """Return which type of a request a phone does not take, of which it was just heard.
+
+        That is not message/cpim where it lists that, and what is wrapped is more than text.
+        """
+        media = refused.content_type
+        outer = CPIM if media is None else media.essence
+        inner = opened(refused).essence if outer == CPIM else outer
+        return inner if inner in RICH and outer in self.phones.accepted(peer) else outer
 
     def _parts(self, plain: Request) -> Sequence[Request]:
         """Return a message in as many as it needs; raises StanzaError where it may not be cut."""

@@ -78,7 +78,10 @@ def _types(lines: list[str]) -> frozenset[str]:
     found = set()
     for part in ",".join(lines).split(",")[:MOST_TYPES]:
         try:
-            found.add(MediaType.parse(part.strip()).essence)
+            media = MediaType.parse(part.strip())
         except SipError:
             continue
+        # A quality of nothing says that it is not taken (RFC 3261 §20.1, RFC 2616 §3.9).
+        if (media.param("q") or "1").strip("0.") != "":
+            found.add(media.essence)
     return frozenset(found)

@@ -20,6 +20,7 @@ from dragoman.msrp.cpim import NS, Cpim, CpimError
 from dragoman.sip.header import MediaType
 from dragoman.sip.message import Request, SipError
 from dragoman.xmpp.element import Element, sanitize
+from dragoman.xmpp.ext import xhtml
 
 TYPES: Final = (
     *("text/plain", "text/html", "message/cpim"),
@@ -136,8 +137,13 @@ def _files(body: bytes) -> Content:
         found = rcs.files(body)
     except RemoteError as error:
         raise Refused(error.reason, 400) from error
-    urls = tuple(each.url for each in found)
-    return Content("\n".join(urls), urls=urls)
+    lines = [_encrypted(each) if each.encrypted else each.url for each in found]
+    return Content("\n".join(lines), urls=tuple(e.url for e in found if not e.encrypted))
+
+
+def _encrypted(file: rcs.File) -> str:
+    """Return what stands for a file that none but the sender's kind of client can open."""
+    return f"[encrypted file: {excerpt(file.name)}]" if file.name else "[encrypted file]"
 
 
 def _parse_cpim(body: bytes) -> Cpim:
@@ -172,7 +178,7 @@ def _multipart(media: MediaType, body: bytes, depth: int) -> Content | None:
     if media.subtype == "alternative":
         return _alternative(parts, depth)
     if media.subtype == "related":
-        return next((one for each in parts if (one := _part(*each, depth)) is not None), None)
+        return _mixed(_root_first(parts, media.param("start") or ""), depth)
     return _mixed(parts, depth)
 
 
@@ -213,12 +219,12 @@ def _mixed(parts: list[tuple[dict[str, str], bytes]], depth: int) -> Content | N
     None where nothing can be read, or a part that must be understood is not (RFC 5621 §8).
     """
     contents: list[Content] = []
-    readable = 0
+    readable: list[int] = []
     for headers, data in parts:
         handling = _HANDLING.search(headers.get("content-disposition", ""))
         one = _part(headers, data, depth)
-        readable += one is not None
         if one is not None:
+            readable.append(len(contents))
             contents.append(one)
         elif handling is None:
             contents.append(Content(f"[left out: {_described(headers)}]"))
@@ -226,11 +232,46 @@ def _mixed(parts: list[tuple[dict[str, str], bytes]], depth: int) -> Content | N
             return None
     if not readable:
         return None
-    if len(contents) == 1:
-        return contents[0]
+    if len(readable) == 1:
+        at = readable[0]
+        return _between(contents[:at], contents[at], contents[at + 1 :])
     text = "\n".join(each.text for each in contents if each.text)
     urls = tuple(url for each in contents for url in each.urls)
     return replace(contents[0], text=text, xhtml=None, translations=(), urls=urls)
+
+
+def _between(before: list[Content], content: Content, after: list[Content]) -> Content:
+    """Return the one content that can be read, with the names of the others in every form of it."""
+    if not before and not after:
+        return content
+    head, tail = [each.text for each in before], [each.text for each in after]
+
+    def among(text: str) -> str:
+        return "\n".join(each for each in (*head, text, *tail) if each)
+
+    return replace(
+        content,
+        text=among(content.text),
+        xhtml=_among(head, content.xhtml, tail),
+        translations=tuple((tag, among(text)) for tag, text in content.translations),
+    )
+
+
+def _among(head: list[str], formatted: Element | None, tail: list[str]) -> Element | None:
+    body = None if formatted is None else formatted.find(xhtml.BODY)
+    if body is None:
+        return formatted
+    lines = [[Element(xhtml.name("p"), None, (each,)) for each in told] for told in (head, tail)]
+    return xhtml.html([*lines[0], *body.children, *lines[1]])
+
+
+def _root_first(
+    parts: list[tuple[dict[str, str], bytes]], start: str
+) -> list[tuple[dict[str, str], bytes]]:
+    """Put the part that the others belong to before them (RFC 2387 §3.2)."""
+    of_root = (each for each in parts if start and each[0].get("content-id") == start)
+    root = next(of_root, None)
+    return parts if root is None else [root, *(each for each in parts if each is not root)]
 
 
 def _described(headers: Mapping[str, str]) -> str:

@@ -9,7 +9,8 @@ from typing import Final
 from dragoman.mapping.failure import Refused
 from dragoman.sip.message import Request
 
-ACCEPT_ENCODING: Final = "gzip, deflate, identity"
+ENCODINGS: Final = ("gzip", "deflate", "identity")
+"""What a body may be encoded with."""
 MAX_BODY: Final = 65_536
 """Bytes of a body once decoded."""
 MAX_RATIO: Final = 100
@@ -32,7 +33,7 @@ def decoded(request: Request) -> Request:
     bits = _CODINGS.get(said.strip().lower())
     if bits is None or len(request.get_all("Content-Encoding")) > 1:
         reason = f"the body is encoded: {said[:40]!r}"
-        raise Refused(reason, 415, ("Accept-Encoding", ACCEPT_ENCODING))
+        raise Refused(reason, 415, ("Accept-Encoding", ", ".join(ENCODINGS)))
     headers = [each for each in request.headers if each[0] != "Content-Encoding"]
     return Request(request.method, request.target, headers, _inflated(request.body, bits))
 

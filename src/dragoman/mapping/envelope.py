@@ -66,13 +66,17 @@ class Envelope:
 
 def wrapped(request: Request, envelope: Envelope, user: str, peer: str) -> Request:
     """Return a MESSAGE with its body wrapped: from the URI `user`, to the URI `peer`."""
-    content_headers = [("content-type", request.get("Content-Type") or "text/plain")]
+    media, content = request.get("Content-Type") or "text/plain", request.body
+    if media.startswith("text/"):
+        # In a MIME entity every line of text ends so (RFC 2046 §4.1.1).
+        content = content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    content_headers = [("content-type", media)]
     if (language := request.get("Content-Language")) is not None:
         content_headers.append(("content-language", language))
     if envelope.disposition:
         content_headers.append(("content-disposition", envelope.disposition))
-    content_headers.append(("content-length", str(len(request.body))))
-    found = Cpim(_headers(envelope, user, peer), tuple(content_headers), request.body)
+    content_headers.append(("content-length", str(len(content))))
+    found = Cpim(_headers(envelope, user, peer), tuple(content_headers), content)
     kept = [header for header in request.headers if header[0] != "Content-Type"]
     kept.append(("Content-Type", CONTENT_TYPE))
     return build_request(request.method, request.target, kept, found.encode())

@@ -6,7 +6,6 @@ fetched when it is shown, so that reading a message tells nobody.
 
 import re
 from collections.abc import Iterable, Iterator
-from html import unescape
 from typing import Final
 
 import nh3
@@ -53,8 +52,9 @@ _BLOCKS: Final = frozenset({"blockquote", "li", "ol", "p", "ul"})
 _SPACE: Final = re.compile(r"[ \t\r\n\f]+")
 _VALUE: Final = re.compile(r"#?[A-Za-z0-9 .%,-]{1,64}|rgba?\([0-9 .%,]{1,40}\)")
 _VOID: Final = re.compile(r'<(br|img)((?: [^<>"]+"[^"]*")*)>')
+_TAG: Final = re.compile(r'<[^<>"]*(?:"[^"]*"[^<>"]*)*>')
+_REFERENCES: Final = (("&nbsp;", "\u00a0"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 _CELLS: Final = frozenset({"td", "th"})
-_ROOT: Final = "body"
 
 
 def from_html(text: str) -> tuple[str, Element | None]:
@@ -65,9 +65,10 @@ def from_html(text: str) -> tuple[str, Element | None]:
     """
     if text.count("<") > MOST_TAGS:
         raise Refused(f"HTML with more than {MOST_TAGS} tags", 413)
-    tree = _safe(text)
+    clean = sanitize(_cleaned(text))
+    tree = _tree(clean)
     if tree is None:
-        return _squeezed(sanitize(unescape(nh3.clean(text, tags=set())))), None
+        return _bare(clean), None
     content = list(_formatted(tree.children))
     shown = any(_is_marked(each) for each in content) and _depth(content) <= DEEPEST
     return plain(content), xhtml.html(content) if shown else None
@@ -111,13 +112,16 @@ def _cleaned(text: str) -> str:
     )
 
 
-def _safe(text: str) -> Element | None:
-    """Return HTML as a tree with nothing in it that harms; None where it is nested too deeply."""
-    clean = _VOID.sub(r"<\1\2/>", sanitize(_cleaned(text))).replace("&nbsp;", "&#160;")
+def _tree(clean: str) -> Element | None:
+    """Return HTML that was cleaned as a tree; None where it is nested too deeply, or too long."""
+    clean = _VOID.sub(r"<\1\2/>", clean).replace("&nbsp;", "&#160;")
+    # As deep as it will be in the stanza, which is then not too deep for whoever reads that.
+    around = f"<message><html><body>{clean}</body></html></message>"
     try:
-        return parse_document(f"<{_ROOT}>{clean}</{_ROOT}>".encode(), limit=MAX_STANZA)
+        message = parse_document(around.encode(), limit=MAX_STANZA)
     except StreamError:
         return None
+    return message.elements[0].elements[0]
 
 
 def _formatted(children: Iterable[Element | str]) -> Iterator[Element | str]:
@@ -212,5 +216,9 @@ def _address(href: str, shown: str) -> str:
     return f" <{href}>" if shown else href
 
 
-def _squeezed(text: str) -> str:
-    return _SPACE.sub(" ", text).strip()
+def _bare(clean: str) -> str:
+    """Return the text of HTML that was cleaned: after that, four characters are references."""
+    text = _SPACE.sub(" ", _TAG.sub("", clean)).strip()
+    for reference, character in _REFERENCES:
+        text = text.replace(reference, character)
+    return text

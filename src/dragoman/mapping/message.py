@@ -136,6 +136,14 @@ def stanza_id(request: Request) -> str:
     return _digest(found, str(via.sent_by), request.call_id, str(request.cseq))
 
 
+def language_tag(text: str | None) -> str:
+    """Return the first language tag in `text`, "" for none that is one (RFC 5646 §2.1)."""
+    if not text:
+        return ""
+    tag = text.partition(",")[0].strip()
+    return tag if _LANGUAGE.fullmatch(tag) else ""
+
+
 def _to_stanza(
     request: Request,
     sender: Jid,
@@ -157,7 +165,7 @@ def _to_stanza(
     attributes = {"from": str(sender), "to": str(recipient), "id": id_ or stanza_id(request)}
     if reply_type is not None:
         attributes["type"] = reply_type
-    language = _language(content.language or request.get("Content-Language"))
+    language = language_tag(content.language or request.get("Content-Language"))
     if language:
         attributes["xml:lang"] = language
     children = [Element(BODY, None, (content.text,))] if content.text else []
@@ -178,7 +186,7 @@ def _to_stanza(
 def _more(content: Content) -> Iterator[Element]:
     """Yield what says the same as the body: in other languages, formatted, as addresses."""
     for tag, text in content.translations:
-        if language := _language(tag):
+        if language := language_tag(tag):
             yield Element(BODY, {"xml:lang": language}, (text,))
     if content.xhtml is not None:
         yield content.xhtml
@@ -216,7 +224,7 @@ def _to_request(
         headers.append(("Date", date))
     if topic:
         headers.append(("Subject", topic))
-    if language := _language((body and body.get("xml:lang")) or stanza.get("xml:lang")):
+    if language := language_tag((body and body.get("xml:lang")) or stanza.get("xml:lang")):
         headers.append(("Content-Language", language))
     headers.append(("Content-Type", _CONTENT_TYPE))
     return build_request("MESSAGE", str(whom), headers, text.encode())
@@ -236,14 +244,6 @@ def _sent(content: Content, date: float | None) -> float | None:
     value = content.wrapper.get("DateTime") if content.wrapper is not None else None
     enclosed = parse_stamp(value) if value is not None else None
     return date if enclosed is None else enclosed
-
-
-def _language(text: str | None) -> str:
-    """Return the first language tag in `text`, "" for none that is one (RFC 5646 §2.1)."""
-    if not text:
-        return ""
-    tag = text.partition(",")[0].strip()
-    return tag if _LANGUAGE.fullmatch(tag) else ""
 
 
 def _digest(*parts: str) -> str:

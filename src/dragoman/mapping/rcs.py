@@ -17,16 +17,19 @@ LARGEST: Final = 16_384
 MOST: Final = 16
 """Files of one message."""
 
+_KEY: Final = "file-key"
 _LONGEST_URL: Final = 2048
 _LONGEST_NAME: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Where a file is, and its name there, "" for none."""
+    """Where a file is, and its name, "" for none."""
 
     url: str
     name: str = ""
+    encrypted: bool = False
+    """Whether what is there can be read only with a key that the document has (Linphone)."""
 
 
 def files(data: bytes) -> list[File]:
@@ -51,7 +54,9 @@ def _file(info: Element) -> File | None:
     url = "" if data is None else data.get("url", "").strip()
     if info.get("type", "file") != "file" or not _is_on_the_web(url):
         return None
-    return File(url, "" if name is None else " ".join(name.text.split())[:_LONGEST_NAME])
+    encrypted = any(each.local_name == _KEY for each in info.elements)
+    told = "" if name is None else " ".join(name.text.split())[:_LONGEST_NAME]
+    return File(url, told, encrypted)
 
 
 def _is_on_the_web(url: str) -> bool:

@@ -8,12 +8,14 @@ from hashlib import blake2b
 from typing import Final
 
 from dragoman.mapping.html import to_html
+from dragoman.mapping.message import language_tag
 from dragoman.sip.message import Request, build_request
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.stanza import BODY
 
 HTML: Final = "text/html"
 ALTERNATIVE: Final = "multipart/alternative"
+RICH: Final = frozenset({HTML, ALTERNATIVE})
 MOST_LANGUAGES: Final = 8
 
 
@@ -45,8 +47,11 @@ def _alternatives(plain: Request, bodies: list[Element], language: str) -> Reque
 
 
 def _part(text: str, language: str) -> str:
-    tag = f"Content-Language: {language}\r\n" if language.replace("-", "").isalnum() else ""
-    return f"Content-Type: text/plain;charset=UTF-8\r\n{tag}\r\n{text}"
+    tag = language_tag(language)
+    header = f"Content-Language: {tag}\r\n" if tag else ""
+    # In a MIME entity every line of text ends so (RFC 2046 §4.1.1).
+    lines = text.replace("\n", "\r\n")
+    return f"Content-Type: text/plain;charset=UTF-8\r\n{header}\r\n{lines}"
 
 
 def _with_body(plain: Request, media: str, body: bytes) -> Request:

@@ -9,12 +9,14 @@ from dragoman.sip.message import Header, Request, Response, build_request, respo
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """Methods, body types, event packages and extensions that an element takes."""
+    """Methods, body types, event packages, extensions and codings that an element takes."""
 
     allow: Sequence[str]
     accept: Sequence[str] = ()
     events: Sequence[str] = ()
     supported: Sequence[str] = ()
+    encodings: Sequence[str] = ()
+    """Content codings; none is the same as "identity" alone (§20.2)."""
 
     @property
     def headers(self) -> tuple[Header, ...]:
@@ -24,6 +26,8 @@ class Abilities:
             ("Accept", ", ".join(self.accept)),
             ("Supported", ", ".join(self.supported)),
         ]
+        if self.encodings:
+            headers.append(("Accept-Encoding", ", ".join(self.encodings)))
         if self.events:
             headers.append(("Allow-Events", ", ".join(self.events)))
         return tuple(headers)
