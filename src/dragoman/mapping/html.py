@@ -19,7 +19,10 @@ from dragoman.xmpp.parser import MAX_STANZA, parse_document
 MOST_TAGS: Final = 2000
 """Tags of a text that is read: nested elements cost the square of their number."""
 DEEPEST: Final = 50
-"""Elements within each other that are shown: a stream takes 64, with those of the stanza."""
+"""Elements within each other that are shown.
+
+A stream takes 64, with those of the stanza and of what a server may forward it in (XEP-0280).
+"""
 MOST_QUOTED: Final = 3
 """Quotations within each other that plain text shows."""
 ELEMENTS: Final = frozenset(
@@ -115,13 +118,10 @@ def _cleaned(text: str) -> str:
 def _tree(clean: str) -> Element | None:
     """Return HTML that was cleaned as a tree; None where it is nested too deeply, or too long."""
     clean = _VOID.sub(r"<\1\2/>", clean).replace("&nbsp;", "&#160;")
-    # As deep as it will be in the stanza, which is then not too deep for whoever reads that.
-    around = f"<message><html><body>{clean}</body></html></message>"
     try:
-        message = parse_document(around.encode(), limit=MAX_STANZA)
+        return parse_document(f"<body>{clean}</body>".encode(), limit=MAX_STANZA)
     except StreamError:
         return None
-    return message.elements[0].elements[0]
 
 
 def _formatted(children: Iterable[Element | str]) -> Iterator[Element | str]:
