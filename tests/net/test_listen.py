@@ -63,7 +63,7 @@ def close(sockets: list[socket.socket]) -> None:
 
 @pytest.mark.spec("NET-34")
 def test_a_star_is_both_families_on_one_port() -> None:
-    sockets = bind(Place("udp", "*", 0), socket.SOCK_DGRAM)
+    sockets = bind(Place("udp", "*", 0))
     names = [each.getsockname()[:2] for each in sockets]
     close(sockets)
     assert [name[0] for name in names] == ["0.0.0.0", "::"]  # noqa: S104 (asked for)
@@ -80,7 +80,7 @@ def test_a_port_in_use_is_named(scheme: str, kind: socket.SocketKind) -> None:
             taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(LocalError) as caught:
-            bind(Place(scheme, "127.0.0.1", port), kind)
+            bind(Place(scheme, "127.0.0.1", port))
     assert caught.value.reason == (
         f"cannot listen on {scheme}:127.0.0.1:{port}: another program listens there"
     )
@@ -92,15 +92,15 @@ def test_half_a_star_is_given_back() -> None:
         taken.bind(("::", 0))
         port = taken.getsockname()[1]
         with pytest.raises(LocalError, match=r"udp:\[::\]:"):
-            bind(Place("udp", "*", port), socket.SOCK_DGRAM)
-    close(bind(Place("udp", "*", port), socket.SOCK_DGRAM))
+            bind(Place("udp", "*", port))
+    close(bind(Place("udp", "*", port)))
 
 
 def test_an_address_of_another_host() -> None:
     with pytest.raises(LocalError, match="not an address of this host"):
-        bind(Place("tcp", "192.0.2.1", 0), socket.SOCK_STREAM)
+        bind(Place("tcp", "192.0.2.1", 0))
     with pytest.raises(LocalError, match=r"tcp:\[2001:db8::1\]:0: it is not an address"):
-        bind(Place("tcp", "2001:db8::1", 0), socket.SOCK_STREAM)
+        bind(Place("tcp", "2001:db8::1", 0))
 
 
 def test_a_lack_of_permission_is_explained() -> None:

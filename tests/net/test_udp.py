@@ -48,7 +48,7 @@ async def heard() -> Listener:
 
 @pytest.fixture(params=["127.0.0.1", "::1"])
 async def sock(request: pytest.FixtureRequest, heard: Listener) -> AsyncIterator[DatagramSocket]:
-    (bound,) = bind(Place("udp", request.param, 0), socket.SOCK_DGRAM)
+    (bound,) = bind(Place("udp", request.param, 0))
     made = DatagramSocket(bound, heard, batch=4)
     yield made
     made.close()

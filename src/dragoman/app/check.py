@@ -18,7 +18,7 @@ from typing import Final
 
 from dragoman.app import expiry
 from dragoman.app.config import Configuration
-from dragoman.app.holder import Holder, holder, kind_of
+from dragoman.app.holder import Holder, holder
 from dragoman.app.keeping import DATABASE
 from dragoman.bridge.directory import Side
 from dragoman.errors import LocalError, ProtocolError
@@ -173,7 +173,7 @@ def ports(configuration: Configuration) -> Iterator[Finding]:
 
 def _port(place: Place) -> Finding:
     try:
-        for each in bind(place, kind_of(place)):
+        for each in bind(place):
             each.close()
     except LocalError as error:
         cause = error.__cause__

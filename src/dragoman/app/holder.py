@@ -1,6 +1,5 @@
 """Which process listens at a port (Linux: proc_net(5), proc_pid_fd(5)), as far as we may see."""
 
-import socket
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -67,8 +66,3 @@ def _named(process: Path) -> Holder:
     name = Path(words[0]).name if words and words[0] else "a program"
     ours = any(Path(each).name == OURSELVES for each in words[:3])
     return Holder(int(process.name), OURSELVES if ours else name, ours)
-
-
-def kind_of(place: Place) -> socket.SocketKind:
-    """Return the kind of socket that listens at a place."""
-    return socket.SOCK_DGRAM if place.scheme == "udp" else socket.SOCK_STREAM

@@ -54,10 +54,10 @@ class Letters:
         date = plain.get("Date")
         if self.receipts.is_repeated(stanza, delayed=date is not None):
             return Dropped("it crossed before")
-        wanted = receipt.asked(stanza)
-        refused = wanted and self.phones.refuses(peer_of(stanza), CPIM, now)
+        peer, wanted = peer_of(stanza), receipt.asked(stanza)
+        refused = wanted and self.phones.refuses(peer, CPIM, now)
         message = self.receipts.outward(stanza, NOTHING if refused else wanted)
-        rich = richer(stanza, plain, self._taken(peer_of(stanza), now))
+        rich = richer(stanza, plain, self._taken(peer, now))
         letters = [] if rich is None else [rich]
         if message is not None and message.asked:
             sent = None if date is None else parse_sip_date(date)

@@ -6,7 +6,7 @@ refused it (its error, as a status); a stanza whose MESSAGE fails comes back as 
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from logging import getLogger
 from typing import Final
@@ -44,7 +44,7 @@ from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.chatstates import State
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
-from dragoman.xmpp.stanza import BODY, MESSAGE, error_reply, message
+from dragoman.xmpp.stanza import BODY, MESSAGE, ends, error_reply, message
 
 log = getLogger(__name__)
 
@@ -176,6 +176,7 @@ class Messages:
             threads=self._threads,
             wall=self._wall(),
             reply_type="chat" if self._rules.chat else None,
+            wrapper=letter.wrapper,
         )
         asked = None if letter.wrapper is None else imdn.asked(letter.wrapper)
         if letter.essence == HTML:
@@ -195,7 +196,9 @@ class Messages:
         key = self._deliveries.name(stanza)
         target = request.to.uri
         message = None if asked is None else self._receipts.expect(asked, sender, target, stanza)
-        self._carry(stanza, key, Arrived(request, transaction, message=message))
+        exchange = self._exchange(request, stanza)
+        arrived = Arrived(request, transaction, exchange, message=message)
+        self._deliveries.carry(stanza, key, arrived, self._now)
         self._quotes.said(str(recipient.bare), str(user.bare), [key[0]], said(stanza))
         self._writing.sip_said(user, recipient, self._now)
 
@@ -219,16 +222,18 @@ class Messages:
             self._sip.respond(transaction, response_to(request, 202))
             return
         key = self._deliveries.name(stanza)
-        self._carry(stanza, key, Arrived(request, transaction, quiet=True))
+        arrived = Arrived(request, transaction, self._exchange(request, stanza), quiet=True)
+        self._deliveries.carry(stanza, key, arrived, self._now)
 
     def _check_room(self, user: Jid, recipient: Jid) -> None:
         if reason := self._deliveries.refusal((user.domain, recipient.domain)):
             raise Refused(reason, BUSY, ("Retry-After", str(RETRY_AFTER)))
 
-    def _carry(self, stanza: Element, key: Key, arrived: Arrived) -> None:
-        exchange = self._tap.exchange(sip_key(arrived.request))
+    def _exchange(self, request: Request, stanza: Element) -> str:
+        """Return the exchange of a MESSAGE, which its stanza is then part of."""
+        exchange = self._tap.exchange(sip_key(request))
         self._tap.join(exchange, stanza_key(stanza))
-        self._deliveries.carry(stanza, key, replace(arrived, exchange=exchange), self._now)
+        return exchange
 
     def _settled(self, found: Arrived, key: Key, reason: str | None) -> None:
         """Tell who was answered 202 that his message was not delivered, and forget it."""
@@ -321,7 +326,7 @@ class Messages:
 
     def _said(self, stanza: Element, now: float) -> None:
         """Learn that an XMPP user said something, which ends his writing of it."""
-        user, peer = Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))
+        user, peer = ends(stanza)
         self._quotes.said(str(user.bare), str(peer.bare), known_as(stanza), said(stanza))
         self._writing.xmpp_said(stanza, now)
 
@@ -356,7 +361,7 @@ class Messages:
         )
 
     def _request(self, stanza: Element) -> Request | Dropped:
-        sender, recipient = Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))
+        sender, recipient = ends(stanza)
         if not recipient.local:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         user, peer = str(sender.bare), str(recipient.bare)

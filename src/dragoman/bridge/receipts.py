@@ -22,6 +22,7 @@ from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import replies
 from dragoman.xmpp.ext.stanza_ids import origin_id
 from dragoman.xmpp.jid import Jid
+from dragoman.xmpp.stanza import ends
 
 NOTIFICATION: Final = "notification"
 NOBODY: Final = "anonymous.invalid"
@@ -107,10 +108,10 @@ class Receipts:
 
         Raises StanzaError where the stanza passed too many gateways.
         """
-        reader, peer = Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))
-        found: list[Word] = []
         left = hops.left(stanza)
+        found: list[Word] = []
         for each in receipt.told(stanza):
+            reader, peer = ends(stanza)
             user, sender = str(reader.bare), str(peer.bare)
             crossed = self._store.by_stanza(user, sender, each.stanza_id, inward=True)
             if crossed is not None:
@@ -186,10 +187,9 @@ class Receipts:
         user, peer = _ends(stanza)
         if origin and self._store.by_origin(user, peer, origin):
             return True
-        return (
-            bool(stanza_id)
-            and self._store.by_stanza(user, peer, stanza_id, inward=False) is not None
-        )
+        if not stanza_id:
+            return False
+        return self._store.by_stanza(user, peer, stanza_id, inward=False) is not None
 
     def outward(self, stanza: Element, asked: Disposition) -> Crossed | None:
         """Remember a message to SIP that asks this, or that may come again; None for others."""
@@ -226,10 +226,6 @@ class Receipts:
             return None
         if disposition not in crossed.asked or not self._store.tell(crossed, disposition):
             return None
-        return self.to_stanza(crossed, disposition, sender)
-
-    def to_stanza(self, crossed: Crossed, disposition: Disposition, sender: Jid) -> Element:
-        """Return the stanza that tells an XMPP user that of his message."""
         told = Told(crossed.stanza_id, disposition)
         return receipt.to_stanza(told, sender, crossed.reply_to, self._token())
 
@@ -242,5 +238,5 @@ def _short(uri: Uri) -> str:
 
 def _ends(stanza: Element) -> tuple[str, str]:
     """Return the bare addresses of the XMPP user and the SIP user of a stanza to SIP."""
-    ends = Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))
-    return str(ends[0].bare), str(ends[1].bare)
+    user, peer = ends(stanza)
+    return str(user.bare), str(peer.bare)

@@ -38,7 +38,7 @@ class Arrived:
 
     request: Request
     transaction: ServerTransaction
-    exchange: str = ""
+    exchange: str
     message: Crossed | None = None
     """What is remembered of it, which is forgotten where it fails."""
     quiet: bool = False

@@ -24,7 +24,7 @@ from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import delay
 from dragoman.xmpp.ext.chatstates import State, state_of
 from dragoman.xmpp.jid import Jid
-from dragoman.xmpp.stanza import MESSAGE, THREAD
+from dragoman.xmpp.stanza import MESSAGE, THREAD, ends
 
 log = getLogger(__name__)
 
@@ -71,13 +71,13 @@ class Writing:
 
     def sip_took(self, stanza: Element, now: float) -> None:
         """Learn that the phone of whom a message stanza is for took what became of it."""
-        user, peer = _ends(stanza)
+        user, peer = ends(stanza)
         self._act(self._composing.sip_accepted(user, peer, now), now)
 
     def answered(self, crossing: Crossing) -> None:
         """Learn what became of a status message."""
         if crossing.status == UNSUPPORTED:
-            self._composing.sip_refused(_ends(crossing.stanza)[1])
+            self._composing.sip_refused(ends(crossing.stanza)[1])
 
     # -- what XMPP users do ---------------------------------------------------------------
 
@@ -91,12 +91,12 @@ class Writing:
             return
         thread = stanza.find(THREAD)
         text = "" if thread is None else thread.text
-        self._act(self._composing.xmpp_state(*_ends(stanza), state, text, now), now)
+        self._act(self._composing.xmpp_state(*ends(stanza), state, text, now), now)
 
     def xmpp_said(self, stanza: Element, now: float) -> None:
         """Learn that a message stanza was just sent on to the SIP user whom it is for."""
         if stanza.get("type") not in NO_TALK:
-            self._act(self._composing.xmpp_content(*_ends(stanza), state_of(stanza), now), now)
+            self._act(self._composing.xmpp_content(*ends(stanza), state_of(stanza), now), now)
 
     def xmpp_took(self, user: Jid, peer: Jid, now: float) -> None:
         """Learn that the server of `user` took a message of the SIP user `peer`."""
@@ -141,8 +141,3 @@ class Writing:
             return
         stanza = Element(MESSAGE, {"from": str(user), "to": str(peer)})
         self._submit(Crossing(stanza, deque([request]), "", Purpose.COMPOSING), now)
-
-
-def _ends(stanza: Element) -> tuple[Jid, Jid]:
-    """Return who a message stanza is from, and for."""
-    return Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))

@@ -68,11 +68,12 @@ class Content:
     """Files that it leads to; they are in the text as well."""
 
 
-def read(request: Request) -> Content:
+def read(request: Request, wrapper: Cpim | None = None) -> Content:
     """Return what a MESSAGE says; an empty body is the empty text.
 
-    Raises Refused: 415 with Accept or Accept-Encoding for what is not understood, 400 for what is
-    malformed, 413 for more than 32 parts or too long a body.
+    `wrapper` is the message/cpim object that it is, where that was read before. Raises Refused:
+    415 with Accept or Accept-Encoding for what is not understood, 400 for what is malformed, 413
+    for more than 32 parts or too long a body.
     """
     request = decoded(request)
     body = request.body
@@ -81,7 +82,7 @@ def read(request: Request) -> Content:
     media = request.content_type
     if media is None:
         raise Refused("a body without Content-Type", 400)
-    found = _text(media, body) if media.essence == _PLAIN else _read(media, body, 0)
+    found = _read(media, body, 0) if wrapper is None else _within(wrapper, 0)
     if found is None:
         raise _unsupported(f"nothing to read in a {media.essence}"[:80])
     return found
@@ -108,7 +109,7 @@ def _read(media: MediaType, body: bytes, depth: int) -> Content | None:
         text, formatted = from_html(_decoded_text(media, body))
         return Content(text, xhtml=formatted)
     if media.essence == _CPIM:
-        return _unwrap(body, depth)
+        return _within(_parse_cpim(body), depth)
     if media.essence == rcs.MEDIA_TYPE:
         return _files(body)
     if media.type == "multipart":
@@ -158,8 +159,7 @@ def _parse_cpim(body: bytes) -> Cpim:
     return found
 
 
-def _unwrap(body: bytes, depth: int) -> Content | None:
-    found = _parse_cpim(body)
+def _within(found: Cpim, depth: int) -> Content | None:
     content = _part(dict(reversed(found.content_headers)), found.content, depth)
     if content is None:
         return None

@@ -18,6 +18,7 @@ from dragoman.mapping.excerpt import line
 from dragoman.mapping.failure import Refused
 from dragoman.mapping.readable import Quote, in_language, readable, unknown, withheld
 from dragoman.mapping.thread import ThreadBook
+from dragoman.msrp.cpim import Cpim
 from dragoman.sip.header import NameAddress, parse_seconds
 from dragoman.sip.message import Request, SipError, build_request, encode
 from dragoman.sip.uri import Uri
@@ -25,7 +26,7 @@ from dragoman.xmpp.element import Element, sanitize
 from dragoman.xmpp.ext import delay, encryption, nick, oob
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
-from dragoman.xmpp.stanza import BODY, MESSAGE, SUBJECT, THREAD
+from dragoman.xmpp.stanza import BODY, MESSAGE, SUBJECT, THREAD, ends
 
 MAX_REQUEST: Final = 1300
 """Bytes of a whole MESSAGE outside of a media session (RFC 3428 §8)."""
@@ -56,16 +57,18 @@ def to_stanza(
     wall: float,
     reply_type: str | None = "chat",
     id: str = "",  # noqa: A002 - the attribute's name
+    wrapper: Cpim | None = None,
 ) -> Element | Dropped:
     """Return the message stanza for a SIP MESSAGE (RFC 7572 §5).
 
     `sender` and `recipient` are already decided and mapped; `threads` remembers its Call-ID;
     `wall` is the time in seconds since 1970, by which it may be old or expired; `reply_type` is
     "chat", or None where RFC 7572 is to be followed to the letter; `id` is that of the stanza, ""
-    for one made of the topmost Via. Raises Refused: 415 with what would be accepted, 413, 400.
+    for one made of the topmost Via; `wrapper` its message/cpim object, where that was read before.
+    Raises Refused: 415 with what would be accepted, 413, 400.
     """
     try:
-        return _to_stanza(request, sender, recipient, threads, wall, reply_type, id)
+        return _to_stanza(request, wrapper, sender, recipient, threads, wall, reply_type, id)
     except SipError as error:
         raise Refused(error.reason, error.status) from error
 
@@ -146,6 +149,7 @@ def language_tag(text: str | None) -> str:
 
 def _to_stanza(
     request: Request,
+    wrapper: Cpim | None,
     sender: Jid,
     recipient: Jid,
     threads: ThreadBook,
@@ -157,7 +161,7 @@ def _to_stanza(
     sent = None if date is None else parse_sip_date(date)
     if request.get("Expires") is not None and _is_expired(request, sent, wall):
         return Dropped("the message expired on its way")
-    content = read(request)
+    content = read(request, wrapper)
     subject = _subject(request, content)
     if not content.text and not subject:
         return Dropped("the message says nothing")
@@ -210,7 +214,7 @@ def _to_request(
     text = readable(stanza, quote) or topic
     if not text:
         return Dropped(f"nothing that a MESSAGE carries: {_about(stanza)}")
-    user, peer = Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))
+    user, peer = ends(stanza)
     whom = target(peer)
     thread = stanza.find(THREAD) if kind != "headline" else None
     headers = [

@@ -65,12 +65,15 @@ def _is_literal(host: str, *, bracketed: bool) -> bool:
         return False
 
 
-def bind(place: Place, kind: socket.SocketKind) -> list[socket.socket]:
+def bind(place: Place) -> list[socket.socket]:
     """Return non-blocking sockets bound to `place`: for "*" one of each family there is.
+
+    They take datagrams for the scheme "udp", and connections for all others.
 
     With "*" and port 0 both families get the same port. Raises LocalError naming address, port
     and reason.
     """
+    kind = socket.SOCK_DGRAM if place.scheme == "udp" else socket.SOCK_STREAM
     hosts = ["0.0.0.0", "::"] if place.host == "*" else [place.host]  # noqa: S104 (asked for)
     sockets: list[socket.socket] = []
     port = place.port
@@ -248,7 +251,7 @@ async def listen(place: Place, make: Callable[[], StreamDriver], gate: Gate) -> 
     Raises LocalError naming address, port and reason.
     """
     loop = asyncio.get_running_loop()
-    sockets = bind(place, socket.SOCK_STREAM)
+    sockets = bind(place)
     servers = [
         await loop.create_server(lambda: _Door(make, gate), sock=each, backlog=BACKLOG)
         for each in sockets

@@ -128,7 +128,7 @@ class SipSockets:
     async def listen(self, place: Place) -> Listening:
         """Listen at a place of one of SCHEMES; raises LocalError saying where and why."""
         if place.scheme == "udp":
-            sockets = [DatagramSocket(each, self) for each in bind(place, socket.SOCK_DGRAM)]
+            sockets = [DatagramSocket(each, self) for each in bind(place)]
             self._udp.update((each.local, each) for each in sockets)
             return Bound(place, tuple(each.local for each in sockets))
         web, secure = place.scheme in ("ws", "wss"), place.scheme in ("tls", "wss")

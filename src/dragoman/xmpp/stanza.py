@@ -5,6 +5,7 @@ from typing import Final
 
 from dragoman.xmpp.element import CLIENT, COMPONENT, SERVER, STREAMS, Element, to_xml
 from dragoman.xmpp.failure import StanzaError
+from dragoman.xmpp.jid import Jid
 
 __all__ = [
     "BODY",
@@ -18,6 +19,7 @@ __all__ = [
     "STREAMS",
     "SUBJECT",
     "THREAD",
+    "ends",
     "error_reply",
     "iq",
     "is_stanza",
@@ -43,6 +45,11 @@ _LARGEST_ECHO: Final = 1024
 def is_stanza(element: Element) -> bool:
     """Whether a first-level element is a stanza (§4.1), not negotiation or something unknown."""
     return element.name in _STANZAS
+
+
+def ends(stanza: Element) -> tuple[Jid, Jid]:
+    """Return who a stanza is from, and for; raises StanzaError (jid-malformed) for no address."""
+    return Jid.parse(stanza.get("from", "")), Jid.parse(stanza.get("to", ""))
 
 
 def message(
