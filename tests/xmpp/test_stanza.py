@@ -7,6 +7,7 @@ from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.stanza import (
     BODY,
     ERROR,
+    ends,
     error_reply,
     iq,
     is_stanza,
@@ -28,6 +29,13 @@ def test_stanzas_print_in_the_stream_s_namespace() -> None:
     assert to_xml(presence(JULIET, ROMEO), "jabber:client") == (
         f"<presence from='{ROMEO}' to='{JULIET}'/>"
     )
+
+
+def test_the_ends_of_a_stanza_are_addresses() -> None:
+    assert [str(each) for each in ends(message(JULIET, ROMEO))] == [ROMEO, JULIET]
+    with pytest.raises(StanzaError) as caught:
+        ends(message("@", ROMEO))
+    assert caught.value.condition is Condition.JID_MALFORMED
 
 
 def test_iq_is_answered_with_the_same_id() -> None:
