@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -24,10 +23,11 @@ from dragoman.testing.domain import Domain
 from dragoman.testing.stream import body_of
 from dragoman.xmpp.posh import PATH, document
 from tests.house import ALICE, House, build, configuration, tear_down
-from tests.net.test_posh import ROOT, made
+from tests.net.test_posh import ROOT, made, site
 
 SHOWN, OTHER = self_signed("hosting.test"), self_signed(XMPP_DOMAIN)
 WEB = made(ROOT, XMPP_DOMAIN)
+PAGE = f"{XMPP_DOMAIN}{PATH}"
 
 
 def der(pem: bytes) -> bytes:
@@ -48,24 +48,11 @@ def settings(folder: Path) -> Configuration:
 
 @asynccontextmanager
 async def web_server(folder: Path, page: str, asked: list[str]) -> AsyncIterator[int]:
-    """Serve a document as https://xmpp.test has it; yield the port."""
-    WEB.save(folder, "web")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "web.crt", folder / "web.key")
-
-    async def handle(request: web.Request) -> web.Response:
-        asked.append(request.path)
-        return web.Response(text=page)
-
-    app = web.Application()
-    app.router.add_get(PATH, handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
+    """Serve a document as https://xmpp.test has it, none where it is empty; yield the port."""
+    async with site(folder, certificate=WEB) as served:
+        served.asked = asked
+        served.pages |= {PAGE: page} if page else {}
+        yield served.port
 
 
 def on_port(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +89,7 @@ async def test_a_certificate_that_the_domains_web_server_lists_is_good_whatever_
         assert await saying == 202, "its own stream, with the pong, is believed as well"
         built.domain.message(ALICE, "carol@sip.test", "romeo")
         assert (await built.phone.next_request()).text == "romeo"
-        assert asked == [PATH], "asked once, for both directions"
+        assert asked == [PAGE], "asked once, for both directions"
 
 
 @pytest.mark.spec("NET-40")
@@ -112,7 +99,7 @@ async def test_one_that_it_does_not_list_is_not(
     asked: list[str] = []
     async with house(tmp_path, OTHER.certificate, monkeypatch, asked) as built:
         assert await built.says(f"alice@{XMPP_DOMAIN}", "wherefore") == 504
-        assert asked == [PATH]
+        assert asked == [PAGE]
         assert built.stanzas() == []
         assert "not-authorized" in built.domain.ended
 
@@ -127,7 +114,7 @@ async def test_who_shows_a_certificate_that_is_listed_comes_in_by_external(
         built.domain.external = True
         built.domain.message(ALICE, "carol@sip.test", "romeo")
         assert (await built.phone.next_request()).text == "romeo"
-        assert asked == [PATH]
+        assert asked == [PAGE]
     [came] = [fields_of(each) for each in caplog.records if each.message == "stream in"]
     assert (came["remote"], came["by"]) == (XMPP_DOMAIN, "external")
 
@@ -146,7 +133,7 @@ async def test_nobody_else_comes_in_and_who_shows_nothing_has_nobody_asked(
         assert await built.domain.next_end() == "not-authorized"
         assert built.domain.streams_out == {}
         assert built.phone.received == []
-        assert asked == ([PATH] if shows else [])
+        assert asked == ([PAGE] if shows else [])
 
 
 def without_certificate() -> ssl.SSLContext:
