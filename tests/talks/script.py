@@ -5,6 +5,8 @@ alice sends carol@sip.test: XML    her client sends this <message>, to which add
 carol sends alice@xmpp.test as TYPE: BODY   a body of that type, with \\n where a line ends
 carol receives: TEXT               the next thing that arrives is this, and nothing before it;
                                    a line break is written as \\n
+carol receives in parts: TEXT      the same, of a text that came in several messages, each numbered
+carol takes text/plain             from now on her phone refuses other types of bodies (415)
 alice asks carol@sip.test: TEXT    the same, and wants to hear what becomes of it
 alice confirms delivered           she, or her client, tells that of what came last; or displayed
 alice learns delivered             that is what she hears of what she wrote last; or displayed
@@ -35,13 +37,14 @@ IMDN: Final = "urn:ietf:params:xml:ns:imdn"
 COMPOSING: Final = "urn:ietf:params:xml:ns:im-iscomposing"
 ABOUT: Final = re.compile(r"<message-id>([^<]*)</message-id>")
 STATUS: Final = re.compile(r"<status>\s*<([a-z]+)\s*/>")
+PART: Final = re.compile(r"\((\d)/(\d)\) (.*)", re.DOTALL)
 STATE: Final = re.compile(r"<state>([a-z]+)</state>")
 
 STATEMENT: Final = re.compile(
     r"(?P<who>alice|carol) (?:(?P<verb>to|sends|asks) (?P<to>\S+)"
     r"(?: as (?P<media>\S+))?: (?P<said>.*)|"
-    r"(?P<gets>receives): (?P<text>.*)|(?P<does>is) (?P<state>\S+) to (?P<whom>\S+)|"
-    r"(?P<hears>hears|sees|learns|confirms) (?P<word>\S+))"
+    r"(?P<gets>receives(?: in parts)?): (?P<text>.*)|(?P<does>is) (?P<state>\S+) to (?P<whom>\S+)|"
+    r"(?P<hears>hears|sees|learns|confirms|takes) (?P<word>\S+))"
 )
 
 
@@ -124,6 +127,8 @@ class Talk:
             ("carol", "to"): self._carol_to,
             ("alice", "receives"): self._alice_receives,
             ("carol", "receives"): self._carol_receives,
+            ("carol", "receives in parts"): self._carol_receives_in_parts,
+            ("carol", "takes"): self._carol_takes,
             ("alice", "hears"): self._alice_hears,
             ("carol", "sends"): self._carol_as,
             ("carol", "hears"): self._carol_hears,
@@ -156,6 +161,23 @@ class Talk:
     async def _carol_receives(self, said: Statement) -> None:
         text = letter((await self._next_request()).text, self.letter)
         self._expect(said, text.replace("\n", "\\n"))
+
+    async def _carol_receives_in_parts(self, said: Statement) -> None:
+        parts: list[str] = []
+        count = 0
+        while not count or len(parts) < count:
+            text = letter((await self._next_request()).text, self.letter)
+            found = PART.fullmatch(text)
+            if found is None or int(found[1]) != len(parts) + 1:
+                raise TalkError(f"{said.place}: no part: {text[:80]!r}{self._ladder()}")
+            parts.append(found[3])
+            count = int(found[2])
+        if count < 2:
+            raise TalkError(f"{said.place}: it came whole")
+        self._expect(said, " ".join(parts))
+
+    async def _carol_takes(self, said: Statement) -> None:
+        self.house.phone.core.accepts = frozenset(said.what.split(","))
 
     async def _next_request(self) -> SipText:
         self._received["carol"] += 1

@@ -54,6 +54,18 @@ def test_no_answer_is_an_answer_too() -> None:
     assert exchange(None, copies=3) == []
 
 
+@pytest.mark.parametrize(
+    ("accepts", "status"), [((), 200), (("text/plain",), 200), (("x/y",), 415)]
+)
+def test_a_phone_may_take_some_types_only(accepts: tuple[str, ...], status: int) -> None:
+    caller, callee = core(), core()
+    callee.accepts = frozenset(accepts)
+    callee.receive(bytes(send(caller).request), HERE, 0.0)
+    (response,) = text(callee)
+    assert response.status == status
+    assert (response.get("Accept") == "x/y") is (status == 415)
+
+
 def test_copies_are_answered_alike_and_seen_once() -> None:
     first, second = exchange(200, copies=2)
     assert first == second

@@ -80,6 +80,8 @@ class PhoneCore:
     ) -> None:
         """Answer by `script`, 200 where it says nothing; remember `limit` transactions."""
         self.script = script
+        self.accepts: frozenset[str] = frozenset()
+        """Types of bodies that are taken, in lower case; others are 415. Empty: every type is."""
         self.sent_by = sent_by
         self.received: list[SipText] = []
         self.garbage: list[bytes] = []
@@ -207,6 +209,10 @@ class PhoneCore:
             return Reply(200, headers=(("Allow", ", ".join(ALLOWED)),))
         if request.method != "MESSAGE":
             return Reply(405, "Method Not Allowed", (("Allow", ", ".join(ALLOWED)),))
+        media = (request.get("Content-Type") or "").partition(";")[0].strip().lower()
+        if self.accepts and media not in self.accepts:
+            accept = ("Accept", ", ".join(sorted(self.accepts)))
+            return Reply(415, "Unsupported Media Type", (accept,))
         found = self.script.get(user_of(request.target), 200)
         return Reply(found) if isinstance(found, int) else found
 
