@@ -5,10 +5,10 @@ from time import process_time
 import pytest
 
 from dragoman.mapping.failure import Refused
-from dragoman.mapping.html import DEEPEST, MOST_TAGS, from_html, to_html
+from dragoman.mapping.html import DEEPEST, LONGEST, MOST_TAGS, from_html, to_html
 from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.ext import xhtml
-from dragoman.xmpp.parser import parse_document
+from dragoman.xmpp.parser import MAX_STANZA, parse_document
 from dragoman.xmpp.stanza import BODY, message
 
 
@@ -132,6 +132,11 @@ def test_what_is_shown_fits_into_a_stanza() -> None:
     for deep, shown in ((DEEPEST, True), (DEEPEST + 1, False), (61, False)):
         text, found = from_html("<em>" * deep + "x")
         assert (text, found is not None) == ("x", shown)
+    for fill, shown in ((LONGEST - len("<em>"), True), (LONGEST, False)):
+        text, found = from_html("<em>" + ">" * fill)
+        assert (text, found is not None) == (">" * fill, shown)
+        stanza = message("a@b", "c@d", children=[Element(BODY, None, (text,)), found or ""])
+        assert len(to_xml(stanza)) < MAX_STANZA
 
 
 def test_the_number_of_tags_is_bounded() -> None:

@@ -18,6 +18,8 @@ from dragoman.xmpp.parser import MAX_STANZA, parse_document
 
 MOST_TAGS: Final = 2000
 """Tags of a text that is read: nested elements cost the square of their number."""
+LONGEST: Final = 16_384
+"""Characters of a text whose formatting is shown: a stanza holds it beside the body, escaped."""
 DEEPEST: Final = 50
 """Elements within each other that are shown.
 
@@ -63,8 +65,8 @@ _CELLS: Final = frozenset({"td", "th"})
 def from_html(text: str) -> tuple[str, Element | None]:
     """Return what a text/html body says as plain text, and as the element beside the body.
 
-    That is None where the formatting says nothing, or is nested too deeply to be shown. Raises
-    Refused (413) for more than 2000 tags.
+    That is None where the formatting says nothing, or is nested too deeply or too long to be
+    shown. Raises Refused (413) for more than 2000 tags.
     """
     if text.count("<") > MOST_TAGS:
         raise Refused(f"HTML with more than {MOST_TAGS} tags", 413)
@@ -73,7 +75,8 @@ def from_html(text: str) -> tuple[str, Element | None]:
     if tree is None:
         return _bare(clean), None
     content = list(_formatted(tree.children))
-    shown = any(_is_marked(each) for each in content) and _depth(content) <= DEEPEST
+    fits = len(text) <= LONGEST and _depth(content) <= DEEPEST
+    shown = fits and any(_is_marked(each) for each in content)
     return plain(content), xhtml.html(content) if shown else None
 
 
