@@ -1,0 +1,164 @@
+"""Dialogs: what two ends remember of each other between requests (RFC 3261 §12)."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final, final
+
+from dragoman.errors import LocalError
+from dragoman.sip.grammar import print_params, quote
+from dragoman.sip.header import NameAddress
+from dragoman.sip.message import Header, Message, Request, Response, SipError, build_request
+from dragoman.sip.route import RouteSet
+
+HOPS: Final = 70
+"""Max-Forwards of a request that nothing else decides (§8.1.1.6)."""
+OLD: Final = 500
+"""The status of a request whose CSeq is lower than one that came before (§12.2.2)."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """One end's view of a dialog; each request, either way, makes it another value.
+
+    `local` and `remote` are From and To of our requests, without tags; "" is the tag of a peer
+    of RFC 2543. `target` is the Request-URI of our requests, `contact` our own Contact.
+    """
+
+    call_id: str
+    local: str
+    local_tag: str
+    remote: str
+    remote_tag: str
+    target: str
+    contact: str
+    route_set: RouteSet = field(default_factory=RouteSet)
+    local_cseq: int = 0
+    remote_cseq: int = -1
+
+    @classmethod
+    def of_uas(cls, request: Request, tag: str, contact: str) -> "Dialog":
+        """Return the dialog that a request with a Contact begins with us, whose tag is `tag`.
+
+        Raises SipError(400) where the Contact is missing or is not one address (§12.1.1).
+        """
+        return cls(
+            request.call_id,
+            _untagged(request.to),
+            tag,
+            _untagged(request.from_),
+            request.from_.tag or "",
+            _target(request),
+            contact,
+            RouteSet.from_request(request),
+            remote_cseq=request.cseq.number,
+        )
+
+    @classmethod
+    def of_uac(cls, request: Request, response: Response, contact: str) -> "Dialog":
+        """Return the dialog that the response to a request of ours makes (§12.1.2).
+
+        Raises SipError(400) where the response has no Contact.
+        """
+        return cls(
+            request.call_id,
+            _untagged(request.from_),
+            request.from_.tag or "",
+            _untagged(request.to),
+            response.to.tag or "",
+            _target(response),
+            contact,
+            RouteSet.from_response(response),
+            local_cseq=max(request.cseq.number, response.cseq.number),
+        )
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells dialogs apart: Call-ID, local tag, remote tag."""
+        return self.call_id, self.local_tag, self.remote_tag
+
+    def request(
+        self, method: str, headers: Iterable[Header] = (), body: bytes = b""
+    ) -> "tuple[Dialog, Request]":
+        """Return a request within the dialog, without Via and Route, and the dialog after it.
+
+        ACK and CANCEL have the number of their INVITE and are not made here (§12.2.1.1).
+        """
+        if method in {"ACK", "CANCEL"}:
+            raise LocalError(f"{method} takes its CSeq from an INVITE")
+        number = self.local_cseq + 1
+        named = self._named(method, number)
+        after = replace(self, local_cseq=number)
+        return after, build_request(method, self.target, (*named, *headers), body)
+
+    def _named(self, method: str, number: int) -> tuple[Header, ...]:
+        remote_tag = f";tag={self.remote_tag}" if self.remote_tag else ""
+        return (
+            ("From", f"{self.local};tag={self.local_tag}"),
+            ("To", f"{self.remote}{remote_tag}"),
+            ("Call-ID", self.call_id),
+            ("CSeq", f"{number} {method}"),
+            ("Max-Forwards", str(HOPS)),
+            ("Contact", self.contact),
+        )
+
+    def received(self, request: Request, *, refresh: bool = False) -> "Dialog":
+        """Return the dialog after a request of the peer's; `refresh` where it may move him.
+
+        The methods that move a peer, whose Contact is then the new target, are INVITE, UPDATE,
+        SUBSCRIBE and NOTIFY (§12.2.2, RFC 6665 §4.4.1). Raises SipError(500) for one that is
+        older than what came before.
+        """
+        number = request.cseq.number
+        if number < self.remote_cseq:
+            raise SipError(f"CSeq {number} after {self.remote_cseq}", OLD)
+        target = _target(request) if refresh and request.get("Contact") else self.target
+        return replace(self, remote_cseq=number, target=target)
+
+    def answered(self, response: Response) -> "Dialog":
+        """Return the dialog after a response to a request of ours, which may move the peer.
+
+        The request may have been sent again with a higher CSeq to answer a challenge.
+        """
+        target = self.target
+        if 200 <= response.status < 300 and response.get("Contact"):
+            target = _target(response)
+        return replace(self, target=target, local_cseq=max(self.local_cseq, response.cseq.number))
+
+    def to_text(self) -> str:
+        """Return the dialog as text, for `from_text`: it can be spoken in after a restart."""
+        hops = [str(each) for each in self.route_set.hops]
+        ends = [self.local, self.local_tag, self.remote, self.remote_tag]
+        numbers = [self.local_cseq, self.remote_cseq]
+        return json.dumps([self.call_id, *ends, self.target, self.contact, hops, *numbers])
+
+    @classmethod
+    def from_text(cls, text: str) -> "Dialog":
+        """Read what `to_text` wrote; raises SipError for anything else."""
+        try:
+            *names, hops, local_cseq, remote_cseq = json.loads(text)
+            call_id, local, local_tag, remote, remote_tag, target, contact = map(str, names)
+            route_set = RouteSet(tuple(NameAddress.parse(each) for each in hops))
+            numbers = int(local_cseq), int(remote_cseq)
+        except (ValueError, TypeError) as error:
+            raise SipError(f"no dialog: {text[:40]!r}") from error
+        ends = local, local_tag, remote, remote_tag
+        return cls(call_id, *ends, target, contact, route_set, *numbers)
+
+
+def _untagged(address: NameAddress) -> str:
+    """Return an address as From or To has it, its tag left out."""
+    params = tuple(each for each in address.params if each[0] != "tag")
+    display = f"{quote(address.display)} " if address.display else ""
+    return f"{display}<{address.uri}>{print_params(params)}"
+
+
+def _target(message: Message) -> str:
+    contacts = message.contacts
+    if len(contacts) != 1:
+        raise SipError(f"{len(contacts)} Contacts where a dialog needs one")
+    uri = contacts[0].uri
+    if uri.scheme not in {"sip", "sips"}:
+        raise SipError(f"a Contact that is no SIP address: {str(uri)[:40]!r}")
+    return str(replace(uri, headers="")) if uri.headers else str(uri)

@@ -1,0 +1,73 @@
+"""Event notification's own headers: Event and Subscription-State (RFC 6665 §8.2)."""
+
+from dataclasses import dataclass
+from typing import Final, final
+
+from dragoman.sip.failure import SipError
+from dragoman.sip.grammar import BLANK, Params, find_param, is_token, parse_params, print_params
+from dragoman.sip.header import parse_seconds
+
+ACTIVE: Final = "active"
+PENDING: Final = "pending"
+TERMINATED: Final = "terminated"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is watched: an event package, and the `id` that tells two in one dialog apart."""
+
+    package: str
+    id: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Event":
+        """Read an Event header; parameters other than `id` are dropped. Raises SipError."""
+        name, params = _token(text, "Event")
+        return cls(name, find_param(params, "id"))
+
+    def __str__(self) -> str:
+        """Return the header's value."""
+        return self.package if self.id is None else f"{self.package};id={self.id}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SubscriptionState:
+    """How a subscription stands: the state, and what belongs to it, in seconds (§4.1.3)."""
+
+    state: str
+    expires: int | None = None
+    reason: str = ""
+    retry_after: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "SubscriptionState":
+        """Read a Subscription-State header; raises SipError."""
+        name, params = _token(text, "Subscription-State")
+        return cls(
+            name.lower(),
+            _seconds(params, "expires"),
+            (find_param(params, "reason") or "").lower(),
+            _seconds(params, "retry-after"),
+        )
+
+    def __str__(self) -> str:
+        """Return the header's value."""
+        seconds = {"expires": self.expires, "retry-after": self.retry_after}
+        given = [(name, str(value)) for name, value in seconds.items() if value is not None]
+        reason = [("reason", self.reason)] if self.reason else []
+        return f"{self.state}{print_params((*reason, *given))}"
+
+
+def _token(text: str, what: str) -> tuple[str, Params]:
+    name, _, params = text.partition(";")
+    name = name.strip(BLANK)
+    if not is_token(name):
+        raise SipError(f"not an {what}: {text[:40]!r}")
+    return name, parse_params(f";{params}" if params.strip(BLANK) else "")
+
+
+def _seconds(params: Params, name: str) -> int | None:
+    value = find_param(params, name)
+    return parse_seconds(value) if value else None

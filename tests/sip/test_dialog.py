@@ -1,0 +1,131 @@
+"""RFC 3261 §12: dialogs."""
+
+import pytest
+
+from dragoman.errors import LocalError
+from dragoman.sip.dialog import Dialog
+from dragoman.sip.failure import SipError
+from dragoman.sip.message import Request, parse, response_to
+
+SUBSCRIBE = (
+    b"SUBSCRIBE sip:juliet@example.com SIP/2.0\r\n"
+    b"Via: SIP/2.0/UDP watcherhost.example.net;branch=z9hG4bKnashds7\r\n"
+    b"Record-Route: <sip:p2.example.net;lr>,<sip:p1.example.net;lr>\r\n"
+    b'From: "Romeo \\"M.\\"" <sip:romeo@example.net>;tag=xfg9\r\n'
+    b"To: <sip:juliet@example.com>\r\n"
+    b"Call-ID: 2010@watcherhost.example.net\r\n"
+    b"CSeq: 17766 SUBSCRIBE\r\n"
+    b"Max-Forwards: 70\r\n"
+    b"Contact: <sip:romeo@watcherhost.example.net;gr=dr4hcr0st3lup4c?x=y>\r\n"
+    b"Content-Length: 0\r\n\r\n"
+)
+US = "<sip:juliet@example.com;gr=balcony>"
+
+
+def request_of(data: bytes) -> Request:
+    """Read a request."""
+    found = parse(data)
+    assert isinstance(found, Request)
+    return found
+
+
+def uas() -> Dialog:
+    """Return the dialog that SUBSCRIBE begins with us."""
+    return Dialog.of_uas(request_of(SUBSCRIBE), "yt66", US)
+
+
+def test_a_uas_takes_the_route_as_it_came() -> None:
+    """§12.1.1: the first Record-Route is the first hop."""
+    dialog = uas()
+    assert [str(each.uri) for each in dialog.route_set.hops] == [
+        "sip:p2.example.net;lr",
+        "sip:p1.example.net;lr",
+    ]
+    assert dialog.key == ("2010@watcherhost.example.net", "yt66", "xfg9")
+    assert (dialog.local_cseq, dialog.remote_cseq) == (0, 17766)
+
+
+def test_a_request_within_it_goes_to_the_contact() -> None:
+    """§12.2.1.1: Request-URI, From and To with their tags, a number that rises by one."""
+    dialog, notify = uas().request("NOTIFY", [("Event", "presence")], b"x")
+    assert notify.target == "sip:romeo@watcherhost.example.net;gr=dr4hcr0st3lup4c"
+    assert notify.get("From") == "<sip:juliet@example.com>;tag=yt66"
+    assert notify.get("To") == '"Romeo \\"M.\\"" <sip:romeo@example.net>;tag=xfg9'
+    assert notify.get("Contact") == US
+    assert (notify.get("CSeq"), notify.get("Event"), notify.body) == (
+        "1 NOTIFY",
+        "presence",
+        b"x",
+    )
+    assert dialog.request("NOTIFY")[1].get("CSeq") == "2 NOTIFY"
+
+
+def test_a_uac_takes_the_route_reversed() -> None:
+    """§12.1.2; a request that was sent again for a challenge has its number counted."""
+    request = request_of(SUBSCRIBE)
+    headers = [("Contact", "<sip:juliet@presence.example.com>")]
+    response = response_to(request, 200, headers=headers, to_tag="yt66")
+    response.headers = tuple(
+        ("CSeq", "17767 SUBSCRIBE") if name == "CSeq" else (name, value)
+        for name, value in response.headers
+    )
+    dialog = Dialog.of_uac(request, response, US)
+    assert [str(each.uri) for each in dialog.route_set.hops] == [
+        "sip:p1.example.net;lr",
+        "sip:p2.example.net;lr",
+    ]
+    assert dialog.key == ("2010@watcherhost.example.net", "xfg9", "yt66")
+    assert dialog.target == "sip:juliet@presence.example.com"
+    assert dialog.request("SUBSCRIBE")[1].get("CSeq") == "17768 SUBSCRIBE"
+
+
+def again(cseq: int, contact: bytes = b"<sip:romeo@elsewhere.example>") -> Request:
+    """Return the peer's next request."""
+    data = SUBSCRIBE.replace(b"17766", str(cseq).encode())
+    old = b"<sip:romeo@watcherhost.example.net;gr=dr4hcr0st3lup4c?x=y>"
+    return request_of(data.replace(old, contact))
+
+
+def test_a_peer_may_move() -> None:
+    """§12.2.2: the Contact of a request that refreshes the target is the new one."""
+    dialog = uas().received(again(17767), refresh=True)
+    assert (dialog.target, dialog.remote_cseq) == ("sip:romeo@elsewhere.example", 17767)
+    assert uas().received(again(17767)).target == uas().target
+
+
+def test_what_is_older_is_refused() -> None:
+    """§12.2.2: 500 for a CSeq that is lower than one before."""
+    with pytest.raises(SipError) as caught:
+        uas().received(again(17765))
+    assert caught.value.status == 500
+    assert uas().received(again(17766)) == uas()
+
+
+@pytest.mark.parametrize(
+    "contact", [b"", b"*", b"<sip:a@b.example>,<sip:c@d.example>", b"<tel:+1234>"]
+)
+def test_a_dialog_needs_one_contact(contact: bytes) -> None:
+    """§12.1.1: without it nobody could be asked anything."""
+    with pytest.raises(SipError):
+        Dialog.of_uas(again(1, contact), "yt66", US)
+
+
+def test_it_outlives_the_process() -> None:
+    """Text and back, with the whole route."""
+    dialog = uas().request("NOTIFY")[0]
+    assert Dialog.from_text(dialog.to_text()) == dialog
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "[1,2]", '["a","b","c","d","e","f","g",["<"],1,2]']
+)
+def test_no_dialog_is_made_of_other_text(text: str) -> None:
+    """A damaged row is an error, no crash."""
+    with pytest.raises(SipError):
+        Dialog.from_text(text)
+
+
+def test_an_ack_is_not_made_here() -> None:
+    """§13.2.2.4: its number is that of the INVITE."""
+    with pytest.raises(LocalError):
+        uas().request("ACK")
