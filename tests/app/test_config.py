@@ -74,6 +74,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         ("[http]\nlisten = '8855'", ["http.listen: found '8855'", "127.0.0.1:8855"]),
         ("[xmpp]\ndane = 'perhaps'", ["xmpp.dane: found 'perhaps'"]),
         ("[xmpp]\nposh_networks = ['x']", ["xmpp.posh_networks.0: found 'x'", "192.0.2.0/24"]),
+        ("[presence]\nicons = 'yes'", ["presence.icons: found 'yes'", "'domain'"]),
         ("[[xmpp.component]]\ndomain = 'a'", ["xmpp.component.0.secret: is missing"]),
         ("[xmpp]\nrequire_certificate = 'x'", ["xmpp.require_certificate: found 'x'"]),
         ("[sip]\nunbelieved = 'shout'", ["sip.unbelieved: found 'shout'", "'refuse' or 'silence'"]),

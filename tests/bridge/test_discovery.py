@@ -12,7 +12,17 @@ from dragoman.bridge.discovery import (
     Discovery,
 )
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import attention, caps, disco, ping, retraction, spoiler, time, version
+from dragoman.xmpp.ext import (
+    attention,
+    caps,
+    disco,
+    ping,
+    retraction,
+    spoiler,
+    time,
+    vcard,
+    version,
+)
 from dragoman.xmpp.ext.caps import verification
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
@@ -56,8 +66,8 @@ def refused(routed: Routed) -> Condition:
     [
         (DOMAIN, [("server", "im", NAME)], {time.NS}),
         (COMPONENT, [("gateway", "sip", NAME)], {time.NS, ESCAPING}),
-        (USER, [("client", "phone", None)], {caps.NS, *PUT_INTO_WORDS, *WORD_OF_ITSELF}),
-        (GUEST, [("client", "phone", None)], {caps.NS, *PUT_INTO_WORDS, *WORD_OF_ITSELF}),
+        (USER, [("client", "phone", None)], {caps.NS, vcard.NS, *PUT_INTO_WORDS, *WORD_OF_ITSELF}),
+        (GUEST, [("client", "phone", None)], {caps.NS, vcard.NS, *PUT_INTO_WORDS, *WORD_OF_ITSELF}),
     ],
 )
 def test_an_address_says_what_it_is_and_what_it_answers(
@@ -88,7 +98,7 @@ def test_what_is_said_to_be_answered_is_answered(to: str) -> None:
     [query] = result(to, disco.INFO).elements
     for each in query.find_all(f"{{{disco.INFO}}}feature"):
         namespace = each.attributes["var"]
-        if namespace not in {ESCAPING, caps.NS, *PUT_INTO_WORDS, *WORD_OF_ITSELF}:
+        if namespace not in {ESCAPING, caps.NS, vcard.NS, *PUT_INTO_WORDS, *WORD_OF_ITSELF}:
             result(to, namespace, names.get(namespace, "query"))
 
 
@@ -173,6 +183,7 @@ def told(found: Discovery, to: str, node: str = "") -> Element:
     return query
 
 
+@pytest.mark.spec("PRES-42")
 @pytest.mark.parametrize("to", USERS)
 def test_the_hash_in_presence_is_that_of_the_answer(to: str) -> None:
     found = Discovery("1.2", lambda: 0.0, COMPONENT.__eq__)

@@ -5,8 +5,10 @@ The first byte says which header the rest is the value of.
 
 from collections.abc import Callable
 
+from dragoman.mapping.card import LONGEST_NAME, LONGEST_URL, said_in
 from dragoman.mapping.date import parse_sip_date, sip_date
 from dragoman.mapping.parties import asserted
+from dragoman.sip import call_info
 from dragoman.sip.failure import SipError
 from dragoman.sip.flow import reply_flow, reply_target
 from dragoman.sip.header import (
@@ -33,6 +35,7 @@ SEEDS = (
     b"5 18000 ;duration=3600 (maintenance)",
     b"6Sat, 13 Nov 2010 23:29:00 GMT",
     b"7<sip:+15551@gw.example;user=phone>, <tel:+15551>",
+    b"8<http://a.example/photo.jpg> ;purpose=icon, <https://a.example/> ;purpose=info",
 )
 TOKENS = (
     b";", b",", b'"', b"\\", b"<", b">", b";branch=", b";tag=", b"SIP/2.0/", b"sip:", b"tel:",
@@ -90,9 +93,17 @@ def identities(text: str) -> None:
     _ = Response(302, "", (("Contact", text),)).contacts
 
 
+def more(text: str) -> None:
+    found = call_info.read([text])
+    assert [call_info.CallInfo.parse(str(each)) for each in found] == found
+    said = said_in(text, [text])
+    assert len(said.name) <= LONGEST_NAME
+    assert max(len(said.icon), len(said.info)) <= LONGEST_URL
+
+
 READERS: tuple[Callable[[str], None], ...] = (
     *(via, addresses, cseq, media_type),
-    *(warning, seconds, date, identities),
+    *(warning, seconds, date, identities, more),
 )
 
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from dragoman.net.dns import MemoryResolver
-from dragoman.net.posh import LONGEST, LONGEST_NEGATIVE, Posh, is_public
+from dragoman.net.posh import LONGEST, LONGEST_NEGATIVE, Posh
 from dragoman.net.trust import Trust, Use, Verdict
 from dragoman.records import DnsFailure, Kind, Question
 from dragoman.xmpp.posh import LARGEST, PATH, document
@@ -328,46 +327,3 @@ async def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
         await asyncio.wait_for(web_site.first.wait(), 5)
         await web_site.posh.close()
         assert web_site.posh.describe()["in_flight"] == 0
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("8.8.8.8", True),
-        ("2600::1", True),
-        *(
-            (each, False)
-            for each in (
-                "127.0.0.1",
-                "10.1.2.3",
-                "169.254.169.254",
-                "100.64.0.1",
-                "192.168.0.1",
-                "0.0.0.0",  # noqa: S104
-                "224.0.0.1",
-                "255.255.255.255",
-                "::1",
-                "::",
-                "fe80::1",
-                "fd00::1",
-                "ff02::1",
-            )
-        ),
-    ],
-)
-def test_public_addresses(address: str, public: bool) -> None:
-    assert is_public(ip_address(address)) is public
-
-
-@pytest.mark.parametrize(
-    "address", ["::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::1"]
-)
-async def test_an_address_in_disguise_is_judged_by_what_it_stands_for(
-    tmp_path: Path, address: str
-) -> None:
-    async with site(tmp_path, allowed=False) as web_site:
-        web_site.resolver.records[Question(Kind.ADDRESS, "far.example")] = (address,)
-        with pytest.raises(OSError, match="nowhere on the public internet"):
-            await web_site.posh._guard.resolve("far.example", 443)
-        web_site.resolver.records[Question(Kind.ADDRESS, "far.example")] = ("64:ff9b::808:808",)
-        assert len(await web_site.posh._guard.resolve("far.example", 443)) == 1

@@ -321,6 +321,20 @@ class Message(Section):
     )
 
 
+class Presence(Section):
+    """Presence, and what goes with it."""
+
+    icons: Literal["never", "domain", "https", "http"] = Field(
+        default="domain",
+        description="From where pictures that SIP users name are fetched: never; by https from"
+        " web servers of the user's own domain; by https, or also by http, from any.",
+    )
+    icon_networks: list[Network] = Field(
+        default=[],
+        description="Networks that are asked for such pictures though they are not public.",
+    )
+
+
 def _state() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/dragoman")
@@ -342,6 +356,7 @@ class Configuration(BaseSettings):
     tls: Tls = Field(default_factory=lambda: Tls(), description="Certificates.")
     http: Http = Field(default_factory=lambda: Http(), description="Pages for the operator.")
     message: Message = Field(default_factory=lambda: Message(), description="Messages.")
+    presence: Presence = Field(default_factory=lambda: Presence(), description="Presence.")
     log: Log = Field(default_factory=lambda: Log(), description="Logs.")
     state: Path = Field(default_factory=_state, description="Where state is kept.")
     strict_7247: bool = Field(

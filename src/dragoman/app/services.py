@@ -33,6 +33,7 @@ from dragoman.net.addresses import Addresses
 from dragoman.net.certificates import CertificateStore
 from dragoman.net.dns import DnsResolver, Resolver, find, find_now
 from dragoman.net.http import HttpServer, Page
+from dragoman.net.icons import Icons
 from dragoman.net.listen import Gate
 from dragoman.net.listen import Place as Listen
 from dragoman.net.sip import SCHEMES as SIP_SCHEMES
@@ -114,6 +115,7 @@ class Gateway:
         self._policy = _policy(configuration)
         self._certificates = CertificateStore(configuration.tls.certificates, configuration.state)
         self._posh = _posh(configuration, resolver)
+        self._icons = _icons(configuration, resolver)
         published = self._posh.lists if self._posh is not None else None
         self._trust = Trust(configuration.tls.trust, published=published)
         tls = Tls(self._certificates.pick, self._trust)
@@ -193,6 +195,8 @@ class Gateway:
         await self.hub.drain(patience)
         if self._posh is not None:
             await self._posh.close()
+        if self._icons is not None:
+            await self._icons.close()
         self.xmpp.abort()
         self.http.close()
         if self._watching is not None:
@@ -332,6 +336,7 @@ class Gateway:
             needs_certificate=self._policy.require_certificate,
             store=self.store,
             allowance=Allowance(xmpp.rate, xmpp.byte_rate, UNDER_WAY),
+            icons=self._icons,
         )
 
     def _rules(self) -> Rules:
@@ -442,6 +447,20 @@ def _posh(configuration: Configuration, resolver: Resolver) -> "Posh | None":
     from dragoman.net.posh import Posh  # the HTTP client is loaded where it is used only
 
     return Posh(resolver, configuration.tls.trust, allowed=configuration.xmpp.posh_networks)
+
+
+def _icons(configuration: Configuration, resolver: Resolver) -> Icons | None:
+    """Return what fetches the pictures of SIP users, where that is wanted."""
+    presence = configuration.presence
+    if presence.icons == "never":
+        return None
+    return Icons(
+        resolver,
+        configuration.tls.trust,
+        allowed=presence.icon_networks,
+        anywhere=presence.icons != "domain",
+        plain=presence.icons == "http",
+    )
 
 
 def _policy(configuration: Configuration) -> Policy:

@@ -21,6 +21,7 @@ from dragoman.xmpp.ext import (
     reactions,
     receipts,
     replies,
+    vcard,
 )
 from dragoman.xmpp.ext.caps import Capabilities
 from dragoman.xmpp.ext.disco import Describe, Identity, Info
@@ -47,7 +48,7 @@ NODE: Final = "urn:uuid:0f2d0f0c-6c8f-4b0e-9a51-3d0d6f5c8e27"
 """What this software is called in the presence of SIP users (XEP-0115 §4)."""
 PHONE: Final = Info(
     (Identity("client", "phone"),),
-    frozenset({*features(Who.USER), caps.NS, *PUT_INTO_WORDS, *WORD_OF_ITSELF}),
+    frozenset({*features(Who.USER), caps.NS, vcard.NS, *PUT_INTO_WORDS, *WORD_OF_ITSELF}),
 )
 """What every SIP user can do.
 
@@ -80,7 +81,8 @@ class Discovery:
         gateway = Info((Identity("gateway", "sip", NAME),), service | {ESCAPING})
         self._server = _table(Who.SERVICE, About(NAME, version, utc, _only(server)))
         self._gateway = _table(Who.SERVICE, About(NAME, version, utc, _only(gateway)))
-        self._user = _table(Who.USER, About(NAME, version, utc, self._describe))
+        self.users = _table(Who.USER, About(NAME, version, utc, self._describe))
+        """The requests to SIP users, for services to answer more of them."""
 
     def caps_of(self, contact: Jid) -> Element:
         """Return the `<c/>` for a presence stanza in the name of a SIP user (XEP-0115 §6.1)."""
@@ -90,7 +92,7 @@ class Discovery:
         """Return what becomes of an iq or presence stanza."""
         address = Jid.parse(stanza.get("to", ""))
         if address.local:
-            return self._user.route(stanza)
+            return self.users.route(stanza)
         table = self._gateway if self._is_component(address.domain) else self._server
         return table.route(stanza)
 

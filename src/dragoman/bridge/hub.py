@@ -14,6 +14,8 @@ from random import SystemRandom
 from typing import Final, cast
 
 from dragoman.bridge.admission import Admitted
+from dragoman.bridge.album import Source
+from dragoman.bridge.cards import Cards
 from dragoman.bridge.directory import Directory, Look, Override, Place, Side, Standing
 from dragoman.bridge.discovery import Discovery
 from dragoman.bridge.federation import Federation
@@ -22,7 +24,7 @@ from dragoman.bridge.intake import PATIENCE, Intake
 from dragoman.bridge.link import Link, OurStream
 from dragoman.bridge.message import ALLOW, Messages, Rules, stanza_key
 from dragoman.bridge.naming import Attachment, Naming
-from dragoman.bridge.ports import AnyStream, Lookup, Proofs, SipWire, XmppWire
+from dragoman.bridge.ports import AnyStream, Icons, Lookup, Proofs, SipWire, XmppWire
 from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.bridge.to_sip import sender_domain
 from dragoman.errors import ProtocolError, RemoteError
@@ -109,6 +111,8 @@ class Settings:
     """What one XMPP domain may send."""
     proxy: RouteSet = field(default_factory=RouteSet)
     """The hops that every SIP request takes first."""
+    icons: Icons | None = None
+    """What fetches the pictures of SIP users; None: nothing does."""
 
 
 class Hub:
@@ -149,6 +153,8 @@ class Hub:
             settings.store,
         )
         self.discovery = Discovery(settings.version, settings.wall, self.naming.is_component)
+        self.cards = Cards(self.naming, icons=settings.icons is not None)
+        self.cards.install(self.discovery.users)
         self.federation = Federation(
             self, self, settings.outgoing, self._serves, lambda: self._random.uniform(0.5, 1.5)
         )
@@ -204,6 +210,7 @@ class Hub:
             "directory": len(self.directory),
             "parked": len(self.intake),
             "restraint": self._restraint.describe(),
+            "cards": self.cards.describe(),
             "tasks": len(self._tasks),
         }
 
@@ -236,6 +243,7 @@ class Hub:
         """Have a request done that was let in."""
         request, transaction, sender = arrived.request, arrived.transaction, admitted.sender
         if request.method == "MESSAGE":
+            self.cards.heard_in(request, sender, now)
             self.messages.on_request(request, transaction, sender, now, trusted=admitted.trusted)
         else:
             self.respond(transaction, options.answer(request, self._abilities))
@@ -531,6 +539,21 @@ class Hub:
         self.federation.learned(self._loop.time())
         self._settle()
 
+    # -- pictures -------------------------------------------------------------------------
+
+    async def _fetch(self, source: Source) -> None:
+        data = None
+        try:
+            if self._settings.icons is not None:
+                data = await self._settings.icons.fetch(source.url, source.domain)
+        except ProtocolError as error:
+            log.info("no picture", extra=about(remote=source.domain, reason=error.reason))
+        self._fetched(source, data)
+        self._settle()
+
+    def _fetched(self, source: Source, data: bytes | None) -> None:
+        self.cards.fetched(source, data, self._loop.time())
+
     # -- the turn's end -------------------------------------------------------------------
 
     def _settle(self) -> None:
@@ -538,6 +561,8 @@ class Hub:
         self._turn.set()
         for look in self.directory.wanted():
             self._spawn(self._look(look), partial(self._tell, look, None))
+        for source in self.cards.wanted():
+            self._spawn(self._fetch(source), partial(self._fetched, source, None))
         if self._restraint.waiting:
             self._release()
         times = (

@@ -72,6 +72,16 @@ class Proofs(Protocol):
         """Have at hand what `domain` publishes; returns in bounded time, found or not."""
 
 
+class Icons(Protocol):
+    """What fetches the pictures that SIP users name."""
+
+    async def fetch(self, url: str, domain: str) -> bytes:
+        """Return what lies at a URL that a user of the SIP domain `domain` named.
+
+        Returns in bounded time; raises a ProtocolError that says why there is nothing.
+        """
+
+
 class SipWire(Protocol):
     """What carries SIP messages for the endpoint."""
 
