@@ -24,8 +24,11 @@ from dragoman.sip.guard import Answering, Guard, Rules
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, Response, encode, parse, response_to
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import disco
+from dragoman.xmpp.ext import disco, vcard
+from dragoman.xmpp.ext.avatar import Picture
+from dragoman.xmpp.ext.vcard_avatar import update
 from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.s2s_in import IncomingStream
 from dragoman.xmpp.stanza import BODY, error_reply, iq, message, presence
 from tests.bridge.test_federation import US
@@ -42,6 +45,7 @@ from tests.bridge.world import (
     STRANGER,
     XMPP,
     Far,
+    Gallery,
     Papers,
     World,
     run,
@@ -1076,3 +1080,50 @@ def test_a_stranger_who_hung_up_is_not_dialled_for_a_refusal() -> None:
 
     assert run(scenario(known=False)) == []
     assert run(scenario(known=True)) == [("a", 403)]
+
+
+# -- pictures ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("good", b"GIF89a"), ("gone", b""), ("broken", b""), ("odd", b"<svg/>")]
+)
+def test_a_picture_that_a_sip_user_names_is_fetched_beside_his_messages(
+    name: str, data: bytes
+) -> None:
+    async def scenario() -> None:
+        gallery = Gallery(good=b"GIF89a", odd=b"<svg/>")
+        world = World(icons=gallery)
+        url = f"https://sip.example/{name}"
+        info = f"Call-Info: <{url}>;purpose=icon"
+        world.sip.arrives(datagram("a", info))
+        await pass_time(0.5)
+        assert world.sip.answers == [("a", 202)]
+        assert world.hub.cards.decoration(Jid.parse(CAROL)) == [update(None)]
+        world.sip.arrives(datagram("b", info))
+        await pass_time(2.0)
+        assert gallery.asked == [(url, "sip.example")]
+        good = Picture("image/gif", data) if name == "good" else None
+        told = [update("" if good is None else good.id)]
+        assert world.hub.cards.decoration(Jid.parse(CAROL)) == told
+        assert (world.sip.answers[1:], world.hub.describe()["tasks"]) == ([("b", 202)], 0)
+        asking = [Element(vcard.VCARD)]
+        world.from_xmpp(iq(CAROL, ALICE, id="v", type="get", children=asking))
+        await pass_time()
+        [reply] = [each for each in world.far.stanzas if each.get("id") == "v"]
+        assert reply.elements == [vcard.vcard(CAROL, photo=good)]
+
+    run(scenario())
+
+
+def test_who_is_not_believed_says_nothing_of_anybody() -> None:
+    async def scenario() -> None:
+        gallery = Gallery()
+        world = World(icons=gallery)
+        info = "Call-Info: <https://sip.example/good>;purpose=icon"
+        world.sip.arrives(datagram("a", info), address=STRANGER)
+        await pass_time(2.0)
+        assert world.sip.answers == [("a", 403)]
+        assert (gallery.asked, len(world.hub.cards)) == ([], 0)
+
+    run(scenario())

@@ -10,7 +10,7 @@ from dragoman.bridge.directory import Place, Side
 from dragoman.bridge.federation import Line, Link, OurStream
 from dragoman.bridge.hub import Attached, Hub, Settings
 from dragoman.bridge.message import Rules
-from dragoman.bridge.ports import AnyStream, Proofs
+from dragoman.bridge.ports import AnyStream, Icons, Proofs
 from dragoman.errors import RemoteError
 from dragoman.net.dns import find, find_now
 from dragoman.records import Answer, DnsFailure, Kind, Question, Srv
@@ -299,6 +299,24 @@ class Papers:
         self.learnt.append(domain)
 
 
+class Gallery:
+    """Where pictures are: some under their URL, and one that makes whoever looks fail."""
+
+    def __init__(self, **pictures: bytes) -> None:
+        self.pictures = pictures
+        self.asked: list[tuple[str, str]] = []
+
+    async def fetch(self, url: str, domain: str) -> bytes:
+        self.asked.append((url, domain))
+        await asyncio.sleep(1.0)
+        name = url.rpartition("/")[2]
+        if name == "broken":
+            raise RuntimeError(name)
+        if name not in self.pictures:
+            raise RemoteError(f"{name} is not there")
+        return self.pictures[name]
+
+
 class World:
     """A hub between its two ends."""
 
@@ -309,6 +327,7 @@ class World:
         needs_certificate: Callable[[str], bool] = lambda _: False,
         proxy: str = "",
         accounts: Sequence[Account] = (),
+        icons: Icons | None = None,
     ) -> None:
         numbers = count(1)
         self.names = Names()
@@ -327,6 +346,7 @@ class World:
             proxy=RouteSet.outbound(proxy),
             proofs=proofs,
             needs_certificate=needs_certificate,
+            icons=icons,
         )
         self.hub = Hub(settings, self.names, tap)
         self.sip, self.xmpp = SipEnd(self.hub, accounts), XmppEnd(self.hub)
