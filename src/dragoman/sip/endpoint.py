@@ -265,7 +265,7 @@ class Endpoint:
     def _acknowledge(self, request: Request, key: int, flow: Flow) -> None:
         """Pass on the ACK for a 2xx, whose branch is new, but not that of a refusal of ours."""
         if request.to.tag != self._servers.tag(key):
-            self._outbox.tell(AckArrived(request, flow))
+            self._servers.acknowledged(request, flow)
 
     def _cancel(self, request: Request, flow: Flow) -> None:
         """Answer a CANCEL, and tell of it when its INVITE has no final response yet (§9.2)."""
