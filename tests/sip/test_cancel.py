@@ -4,10 +4,19 @@ import pytest
 
 from dragoman.errors import LocalError
 from dragoman.sip.credentials import Account
-from dragoman.sip.endpoint import Cause, Limits
+from dragoman.sip.endpoint import (
+    CancelArrived,
+    Cause,
+    Endpoint,
+    Limits,
+    RequestArrived,
+    RequestFailed,
+    ResponseArrived,
+)
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, parse, response_to
-from tests.sip.desk import FAR, NEAR, Desk, heading, outgoing, over, request
+from tests.pair import Weather, Wire
+from tests.sip.desk import ALLOW, FAR, NEAR, UDP, Desk, admit, heading, outgoing, over, request
 from tests.sip.test_attempt import Talk
 from tests.sip.test_client import HANDLE, sends, told
 
@@ -201,3 +210,90 @@ def test_nothing_of_a_cancelled_invite_is_kept() -> None:
     clients = desk.endpoint._clients
     assert (clients._active, clients._places, clients._calling._current) == ({}, {}, {})
     assert desk.endpoint.next_timer() is None
+
+
+# On the wire
+
+
+class Phone:
+    """Rings when it is called and gives up when it is told to; cancels a call of its that rings."""
+
+    def __init__(self, name: str, *, obeys: bool = True) -> None:
+        tokens = iter(range(10**6))
+        self.endpoint = Endpoint(
+            sent_by=lambda target: f"{name}:5060",
+            allow=ALLOW,
+            token=lambda: f"{name}{next(tokens)}",
+            screen=admit,
+        )
+        self.obeys = obeys
+        self.heard: list[str] = []
+        self.finals: dict[object, list[int | Cause]] = {}
+
+    def calls(self, number: int, now: float) -> None:
+        invite = request("INVITE", f"z9hG4bK{number}", without="Via")
+        self.endpoint.send(invite, [NEAR], number, now)
+
+    def receive(self, data: bytes, now: float) -> None:
+        self.endpoint.receive_datagram(data, UDP, now)
+        self._react(now)
+
+    def on_timer(self, now: float) -> None:
+        self.endpoint.on_timer(now)
+        self._react(now)
+
+    def next_timer(self) -> float | None:
+        return self.endpoint.next_timer()
+
+    def to_send(self) -> list[bytes]:
+        return [each.data for each in self.endpoint.to_send()]
+
+    def _react(self, now: float) -> None:
+        for event in self.endpoint.events():
+            match event:
+                case RequestArrived(given, _, transaction):
+                    self.heard.append(given.method)
+                    self.endpoint.respond(transaction, response_to(given, 180), now)
+                case CancelArrived(given, transaction):
+                    self.heard.append(given.method)
+                    if self.obeys:
+                        response = response_to(transaction.request, 487)
+                        self.endpoint.respond(transaction, response, now)
+                case ResponseArrived(handle, response) if response.status < 200:
+                    self.endpoint.cancel(handle, now)
+                case ResponseArrived(handle, response):
+                    self.finals.setdefault(handle, []).append(response.status)
+                case RequestFailed(handle, cause):
+                    self.finals.setdefault(handle, []).append(cause)
+                case _:
+                    raise AssertionError(event)
+
+
+SQUALL = Weather(lost=0.1, repeated=0.2, delay=(0.001, 0.9))
+"""An INVITE goes seven times only: in a storm, one in five hundred hears of no 180."""
+
+
+@pytest.mark.spec("NET-22")
+@pytest.mark.parametrize("seed", range(20))
+def test_in_a_storm_every_cancel_gets_through_once(seed: int) -> None:
+    caller, called = Phone("left"), Phone("right")
+    wire = Wire(caller, called, weather=SQUALL, seed=seed)
+    for number in range(30):
+        caller.calls(number, number * 0.1)
+    wire.run(until=200.0)
+    assert sorted(called.heard) == ["CANCEL"] * 30 + ["INVITE"] * 30, str(wire)
+    assert caller.finals == {number: [487] for number in range(30)}, str(wire)
+    assert (caller.next_timer(), called.next_timer()) == (None, None), str(wire)
+
+
+@pytest.mark.spec("NET-22")
+def test_a_peer_that_answers_cancel_alone_is_left_after_64_t1() -> None:
+    """A server of RFC 2543 sends no 487."""
+    caller, called = Phone("left"), Phone("right", obeys=False)
+    caller.calls(1, 0.0)
+    wire = Wire(caller, called)
+    wire.run(until=32.01)
+    assert caller.finals == {}
+    wire.run(until=32.03)
+    assert caller.finals == {1: [Cause.TIMEOUT]}
+    assert (called.heard, caller.next_timer()) == (["INVITE", "CANCEL"], None)
