@@ -110,6 +110,7 @@ def test_an_accepted_invite_cannot_be_abandoned() -> None:
     desk = Desk()
     transaction, _ = accepts(desk)
     desk.endpoint.abandon(transaction)
+    assert (desk.hears(request("INVITE")), desk.endpoint.events()) == ([], [])
     assert desk.waits(2.0) == [(0.5, "200"), (1.5, "200")]
 
 

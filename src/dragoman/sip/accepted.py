@@ -57,7 +57,10 @@ class Accepted:
         self._alarms.set(key, now + t1)
 
     def acknowledged(self, ack: Message) -> "ServerTransaction | None":
-        """Return the transaction whose 2xx this is the first ACK for, and let that rest."""
+        """Return the transaction whose 2xx this is the first ACK for, and let that rest.
+
+        Raises SipError for an ACK that cannot be read.
+        """
         key = _key(ack)
         found = self._waiting.pop(key, None)
         if found is None:

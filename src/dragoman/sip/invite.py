@@ -96,7 +96,7 @@ class Acceptances:
 
         The INVITE may have been refused, or the session be over.
         """
-        dialog = self._dialogs.get(event.transaction) if event.accepted else None
+        dialog = self._dialogs.get(event.transaction)
         if dialog is None:
             return None
         self.forget(event.transaction)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from dragoman.clock import Alarms
 from dragoman.errors import LocalError, RemoteError
 from dragoman.sip.accepted import Accepted
-from dragoman.sip.check import MAGIC_COOKIE, syntax
+from dragoman.sip.check import MAGIC_COOKIE
 from dragoman.sip.delay import DelayLine
 from dragoman.sip.flow import (
     AckArrived,
@@ -211,7 +211,7 @@ class Servers:
             self._terminate(transaction)
 
     def acknowledged(self, ack: Request, flow: Flow) -> None:
-        """Tell of the ACK for a 2xx, which is sent no more."""
+        """Tell of the ACK for a 2xx, which is sent no more. Raises SipError for an unreadable one."""
         self._outbox.tell(AckArrived(ack, flow, self._accepted.acknowledged(ack)))
 
     def invite(self, key: int) -> ServerTransaction | None:
@@ -310,7 +310,6 @@ class Servers:
             self._send(transaction, transaction.last, now)
             self._outbox.counts["repeated"] += 1
         if Action.TELL in step.actions:
-            syntax(request)
             self.acknowledged(request, transaction.flow)
         if transaction.running is not None:
             self._enter(transaction, transaction.running, step.state, now)
