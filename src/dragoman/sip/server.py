@@ -211,7 +211,7 @@ class Servers:
             self._terminate(transaction)
 
     def acknowledged(self, ack: Request, flow: Flow) -> None:
-        """Tell of the ACK for a 2xx, which is sent no more. Raises SipError for an unreadable one."""
+        """Tell of the ACK for a 2xx, which rests then. Raises SipError for one not to be read."""
         self._outbox.tell(AckArrived(ack, flow, self._accepted.acknowledged(ack)))
 
     def invite(self, key: int) -> ServerTransaction | None:
