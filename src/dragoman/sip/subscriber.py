@@ -8,7 +8,6 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from dragoman.clock import Alarms
 from dragoman.sip.dialog import Dialog
-from dragoman.sip.endpoint import Cause
 from dragoman.sip.event import TERMINATED, Event, SubscriptionState
 from dragoman.sip.header import parse_seconds
 from dragoman.sip.message import Header, Request, Response, SipError
@@ -85,7 +84,7 @@ class Failed(Generic[Key]):
     """The subscription never came to be: no answer (a cause), or no NOTIFY (None: timer N)."""
 
     key: Key
-    cause: Cause | None
+    cause: object | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,21 +298,22 @@ class Subscriber(Generic[Key]):
             self._heard(found, state, now)
         return Notice(found.key, state, first)
 
-    def on_response(self, handle: Subscribing, response: Response, now: float) -> None:
-        """Take a response to a SUBSCRIBE."""
+    def on_response(self, handle: Subscribing, response: Response, now: float) -> Key | None:
+        """Take a response to a SUBSCRIBE; return whose it is, None where nobody waits for it."""
         if response.status < 200:
-            return
+            return None
         found = self._by_handle.pop(handle.number, None)
         if found is None:
-            return
+            return None
         found.handle = 0
         if response.status < 300:
             self._granted(found, response, now)
         else:
             found.dialog = found.dialog.answered(response)
             self._denied(found, response, now)
+        return found.key
 
-    def on_failure(self, handle: Subscribing, cause: Cause, now: float) -> None:
+    def on_failure(self, handle: Subscribing, cause: object, now: float) -> None:
         """Learn that a SUBSCRIBE got no response."""
         found = self._by_handle.pop(handle.number, None)
         if found is None:
