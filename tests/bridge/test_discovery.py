@@ -2,10 +2,20 @@
 
 import pytest
 
-from dragoman.bridge.discovery import ESCAPING, NAME, PUT_INTO_WORDS, WORD_OF_ITSELF, Discovery
+from dragoman.bridge.discovery import (
+    ESCAPING,
+    NAME,
+    NODE,
+    PHONE,
+    PUT_INTO_WORDS,
+    WORD_OF_ITSELF,
+    Discovery,
+)
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import attention, disco, ping, retraction, spoiler, time, version
+from dragoman.xmpp.ext import attention, caps, disco, ping, retraction, spoiler, time, version
+from dragoman.xmpp.ext.caps import verification
 from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.router import Routed
 from dragoman.xmpp.stanza import iq, message, presence
 
@@ -46,12 +56,12 @@ def refused(routed: Routed) -> Condition:
     [
         (DOMAIN, [("server", "im", NAME)], {time.NS}),
         (COMPONENT, [("gateway", "sip", NAME)], {time.NS, ESCAPING}),
-        (USER, [], {*PUT_INTO_WORDS, *WORD_OF_ITSELF}),
-        (GUEST, [], {*PUT_INTO_WORDS, *WORD_OF_ITSELF}),
+        (USER, [("client", "phone", None)], {caps.NS, *PUT_INTO_WORDS, *WORD_OF_ITSELF}),
+        (GUEST, [("client", "phone", None)], {caps.NS, *PUT_INTO_WORDS, *WORD_OF_ITSELF}),
     ],
 )
 def test_an_address_says_what_it_is_and_what_it_answers(
-    to: str, identities: list[tuple[str, str, str]], more: set[str]
+    to: str, identities: list[tuple[str, str, str | None]], more: set[str]
 ) -> None:
     [query] = result(to, disco.INFO).elements
     said = query.find_all(f"{{{disco.INFO}}}identity")
@@ -78,7 +88,7 @@ def test_what_is_said_to_be_answered_is_answered(to: str) -> None:
     [query] = result(to, disco.INFO).elements
     for each in query.find_all(f"{{{disco.INFO}}}feature"):
         namespace = each.attributes["var"]
-        if namespace not in {ESCAPING, *PUT_INTO_WORDS, *WORD_OF_ITSELF}:
+        if namespace not in {ESCAPING, caps.NS, *PUT_INTO_WORDS, *WORD_OF_ITSELF}:
             result(to, namespace, names.get(namespace, "query"))
 
 
@@ -137,3 +147,63 @@ def test_an_answer_is_not_answered(kind: str) -> None:
 def test_a_message_is_somebody_elses() -> None:
     found = Discovery("1.2", lambda: 0.0, COMPONENT.__eq__)
     assert found.route(message(USER, ALICE)) == Routed(handled=False)
+
+
+# -- XEP-0115 ---------------------------------------------------------------------------------
+
+CALLS = frozenset({"urn:xmpp:jingle:1"})
+
+
+def able(user: Jid) -> frozenset[str]:
+    """Say that carol can be called, and nobody else."""
+    return CALLS if user.local == "carol" else frozenset()
+
+
+def inquired(found: Discovery, to: str, node: str = "") -> Routed:
+    attributes = {"node": node} if node else {}
+    query = Element(f"{{{disco.INFO}}}query", attributes)
+    return found.route(iq(to, ALICE, id="1", type="get", children=[query]))
+
+
+def told(found: Discovery, to: str, node: str = "") -> Element:
+    reply = inquired(found, to, node).reply
+    assert reply is not None
+    [query] = reply.elements
+    assert query.get("node", "") == node
+    return query
+
+
+@pytest.mark.parametrize("to", USERS)
+def test_the_hash_in_presence_is_that_of_the_answer(to: str) -> None:
+    found = Discovery("1.2", lambda: 0.0, COMPONENT.__eq__)
+    element = found.caps_of(Jid.parse(to))
+    assert element.get("ver") == verification(told(found, to))
+    node = f"{element.get('node')}#{element.get('ver')}"
+    assert told(found, to, node).elements == told(found, to).elements
+
+
+def test_what_a_user_can_do_is_his_own() -> None:
+    found = Discovery("1.2", lambda: 0.0, COMPONENT.__eq__, able)
+    carol, dave = (found.caps_of(Jid.parse(f"{each}@{DOMAIN}")) for each in ("carol", "dave"))
+    assert carol.get("ver") != dave.get("ver")
+    listed = [
+        {each.get("var") for each in told(found, to).find_all(f"{{{disco.INFO}}}feature")}
+        for to in (USER, f"dave@{DOMAIN}")
+    ]
+    assert listed == [PHONE.features | CALLS, PHONE.features]
+    node = f"{NODE}#{carol.get('ver')}"
+    assert verification(told(found, f"dave@{DOMAIN}", node)) == carol.get("ver"), "whoever is asked"
+
+
+def test_a_hash_of_before_a_restart_is_known() -> None:
+    ver = Discovery("1.2", lambda: 0.0, COMPONENT.__eq__, able).caps_of(Jid.parse(USER)).get("ver")
+    found = Discovery("1.2", lambda: 0.0, COMPONENT.__eq__, able)
+    assert verification(told(found, f"{USER}/phone", f"{NODE}#{ver}")) == ver
+
+
+@pytest.mark.parametrize("to", [*SERVICE, *USERS])
+@pytest.mark.parametrize("node", [NODE, f"{NODE}#", f"{NODE}#unknown", "#", "x#y"])
+def test_another_node_is_not_found(to: str, node: str) -> None:
+    found = Discovery("1.2", lambda: 0.0, COMPONENT.__eq__)
+    found.caps_of(Jid.parse(USER))
+    assert refused(inquired(found, to, node)) is Condition.ITEM_NOT_FOUND

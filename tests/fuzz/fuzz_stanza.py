@@ -8,7 +8,8 @@ from dragoman.mapping.failure import sip_status
 from dragoman.mapping.thread import ThreadBook
 from dragoman.xmpp import dialback
 from dragoman.xmpp.element import Element, to_xml
-from dragoman.xmpp.ext import About, Who, install
+from dragoman.xmpp.ext import About, Who, caps, install
+from dragoman.xmpp.ext.disco import Info
 from dragoman.xmpp.failure import StanzaError, StreamError
 from dragoman.xmpp.header import max_bytes
 from dragoman.xmpp.parser import parse_document
@@ -51,6 +52,7 @@ SEEDS = (
     ),
 )
 TOKENS = (
+    *(b"<x xmlns='jabber:x:data'>", b"<field var='FORM_TYPE' type='hidden'>", b"<value>"),
     *(b"type='set'", b"type='result'", b"type='headline'", b"type='groupchat'", b"node='x'"),
     *(b"<ping xmlns='urn:xmpp:ping'/>", b"<time xmlns='urn:xmpp:time'/>", b"<body/>", b"<x/>"),
     *(b"xmlns='jabber:client'", b"<redirect", b"<resource-constraint", b"type='wait'", b"stamp='"),
@@ -59,7 +61,7 @@ TOKENS = (
 )
 
 _router = Router()
-install(_router, Who.SERVICE, About("Dragoman", "1", lambda: 0.0))
+install(_router, Who.SERVICE, About("Dragoman", "1", lambda: 0.0, lambda _, __: Info()))
 _threads = ThreadBook(lambda: "token", bound=4)
 
 
@@ -70,6 +72,7 @@ def one_input(data: bytes) -> None:
         return
     StreamError.parse(stanza).element()
     max_bytes(stanza)
+    assert len(caps.verification(stanza)) == 28
     dialback.answer(stanza, dialback.Verdict.VALID)
     _answered(stanza)
     if is_stanza(stanza):

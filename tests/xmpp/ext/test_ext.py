@@ -4,7 +4,7 @@ import pytest
 
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import EXTENSIONS, About, Extension, Who, features, install
-from dragoman.xmpp.ext.disco import Identity, Item
+from dragoman.xmpp.ext.disco import Identity, Info, Item
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.parser import parse_document
 from dragoman.xmpp.router import Router
@@ -12,11 +12,15 @@ from dragoman.xmpp.router import Router
 MOMENT = 1166551115.0
 INFO = "http://jabber.org/protocol/disco#info"
 ITEMS = "http://jabber.org/protocol/disco#items"
+KNOWN = {
+    "": Info((Identity("server", "im", "Dragoman"),), frozenset(features(Who.SERVICE))),
+    "b": Info((Identity("pubsub", "leaf"),), frozenset({INFO})),
+}
 ABOUT = About(
     "Exodus",
     "0.7.0.4",
     lambda: MOMENT,
-    identities=(Identity("server", "im", "Dragoman"),),
+    lambda address, node: KNOWN.get(node) if address == "shakespeare.lit" else None,
     items=(Item("rooms.shakespeare.lit", "Rooms"), Item("shakespeare.lit")),
 )
 
@@ -48,6 +52,8 @@ INFO_TOLD = "<identity category='server' type='im' name='Dragoman'/>" + "".join(
     for name in (INFO, ITEMS, "jabber:iq:version", "urn:xmpp:ping", "urn:xmpp:time")
 )
 
+LEAF_TOLD = f"<identity category='pubsub' type='leaf'/><feature var='{INFO}'/>"
+
 
 @pytest.mark.parametrize(
     ("asked", "told"),
@@ -60,6 +66,10 @@ INFO_TOLD = "<identity category='server' type='im' name='Dragoman'/>" + "".join(
         ("<time xmlns='urn:xmpp:time'/>", f"<time xmlns='urn:xmpp:time'>{TIME_TOLD}</time>"),
         (f"<query xmlns='{ITEMS}'/>", f"<query xmlns='{ITEMS}'>{ITEMS_TOLD}</query>"),
         (f"<query xmlns='{INFO}'/>", f"<query xmlns='{INFO}'>{INFO_TOLD}</query>"),
+        (
+            f"<query xmlns='{INFO}' node='b'/>",
+            f"<query xmlns='{INFO}' node='b'>{LEAF_TOLD}</query>",
+        ),
     ],
 )
 def test_what_the_service_answers(asked: str, told: str) -> None:
@@ -69,7 +79,7 @@ def test_what_the_service_answers(asked: str, told: str) -> None:
 
 
 @pytest.mark.parametrize("namespace", [INFO, ITEMS])
-def test_nodes_are_not_found(namespace: str) -> None:
+def test_nodes_that_are_not_there_are_not_found(namespace: str) -> None:
     reply = answer(f"<query xmlns='{namespace}' node='a'/>")
     assert StanzaError.parse(reply).condition is Condition.ITEM_NOT_FOUND
 

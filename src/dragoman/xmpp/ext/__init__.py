@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import disco, ping, time, version
-from dragoman.xmpp.ext.disco import Identity, Item
+from dragoman.xmpp.ext.disco import Describe, Item
 from dragoman.xmpp.router import Router
 from dragoman.xmpp.stanza import IQ
 
@@ -31,14 +31,13 @@ class About:
     name: str
     version: str
     utc: Callable[[], float]
-    identities: Sequence[Identity] = ()
+    describe: Describe
+    """What disco#info says, the `features` of the table among the rest."""
     items: Sequence[Item] = ()
-    features: Sequence[str] = ()
-    """Features beyond those of the table."""
 
 
-Answer: TypeAlias = Callable[[Element, About, Sequence[str]], Element]
-"""The answer to an `<iq/>` of type get, from what is to be said and the features there are."""
+Answer: TypeAlias = Callable[[Element, About], Element]
+"""The answer to an `<iq/>` of type get, from what is to be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +50,15 @@ class Extension:
 
 
 EXTENSIONS: Final = (
-    Extension(
-        disco.INFO,
-        Who.SERVICE | Who.USER,
-        lambda iq, about, features: disco.info(iq, about.identities, features),
-    ),
-    Extension(
-        disco.ITEMS, Who.SERVICE | Who.USER, lambda iq, about, _: disco.items(iq, about.items)
-    ),
-    Extension(ping.NS, Who.SERVICE | Who.USER, lambda iq, _, __: ping.answer(iq)),
+    Extension(disco.INFO, Who.SERVICE | Who.USER, lambda iq, about: disco.info(iq, about.describe)),
+    Extension(disco.ITEMS, Who.SERVICE | Who.USER, lambda iq, about: disco.items(iq, about.items)),
+    Extension(ping.NS, Who.SERVICE | Who.USER, lambda iq, _: ping.answer(iq)),
     Extension(
         version.NS,
         Who.SERVICE | Who.USER,
-        lambda iq, about, _: version.answer(iq, about.name, about.version),
+        lambda iq, about: version.answer(iq, about.name, about.version),
     ),
-    Extension(time.NS, Who.SERVICE, lambda iq, about, _: time.answer(iq, about.utc())),
+    Extension(time.NS, Who.SERVICE, lambda iq, about: time.answer(iq, about.utc())),
 )
 
 
@@ -76,10 +69,9 @@ def features(who: Who) -> tuple[str, ...]:
 
 def install(router: Router, who: Who, about: About) -> None:
     """Have `router` answer the requests that come to such an address."""
-    listed = (*features(who), *about.features)
 
     def handle(row: Extension) -> Callable[[Element], Element]:
-        return lambda iq: row.answer(iq, about, listed)
+        return lambda iq: row.answer(iq, about)
 
     for row in EXTENSIONS:
         if who in row.who:

@@ -1,8 +1,8 @@
 """Service Discovery (XEP-0030): what an address is, what it can do, what is found there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, StanzaError
@@ -41,22 +41,46 @@ class Item:
         return Element(f"{{{ITEMS}}}item", {"jid": self.jid} | named)
 
 
-def info(iq: Element, identities: Sequence[Identity], features: Iterable[str]) -> Element:
-    """Return the answer to a disco#info request for the address itself (XEP-0030 §3.1).
+@dataclass(frozen=True, slots=True)
+class Info:
+    """All that an address says of itself, or one node of it: what it is, and what it can do."""
 
-    Raises StanzaError (item-not-found) when it is a node that is asked about: there is none.
+    identities: Sequence[Identity] = ()
+    features: frozenset[str] = frozenset()
+
+    def query(self, node: str = "") -> Element:
+        """Return the `<query/>` that says it, of a node where one is named."""
+        told = [identity.element() for identity in self.identities]
+        told += [Element(f"{{{INFO}}}feature", {"var": name}) for name in sorted(self.features)]
+        return Element(f"{{{INFO}}}query", {"node": node} if node else {}, told)
+
+
+Describe: TypeAlias = Callable[[str, str], Info | None]
+"""Says what there is to know of an address, or of a node of it ("": itself); None: no such node."""
+
+
+def info(iq: Element, describe: Describe) -> Element:
+    """Return the answer to a disco#info request (XEP-0030 §3.1).
+
+    Raises StanzaError (item-not-found) when it is about a node that is not there.
     """
-    listed = [Element(f"{{{INFO}}}feature", {"var": feature}) for feature in sorted(set(features))]
-    return _answer(iq, INFO, [*(identity.element() for identity in identities), *listed])
+    node = _node(iq, INFO)
+    found = describe(iq.get("to", ""), node)
+    if found is None:
+        raise StanzaError(Condition.ITEM_NOT_FOUND)
+    return reply(iq, (found.query(node),))
 
 
 def items(iq: Element, found: Iterable[Item] = ()) -> Element:
-    """Return the answer to a disco#items request (XEP-0030 §4.1); nodes as in `info`."""
-    return _answer(iq, ITEMS, [item.element() for item in found])
+    """Return the answer to a disco#items request for the address itself (XEP-0030 §4.1).
 
-
-def _answer(iq: Element, namespace: str, children: Sequence[Element]) -> Element:
-    query = iq.find(f"{{{namespace}}}query")
-    if query is not None and query.get("node"):
+    Raises StanzaError (item-not-found) when it is a node that is asked about: there is none.
+    """
+    if _node(iq, ITEMS):
         raise StanzaError(Condition.ITEM_NOT_FOUND)
-    return reply(iq, (Element(f"{{{namespace}}}query", None, children),))
+    return reply(iq, (Element(f"{{{ITEMS}}}query", None, [item.element() for item in found]),))
+
+
+def _node(iq: Element, namespace: str) -> str:
+    query = iq.find(f"{{{namespace}}}query")
+    return "" if query is None else query.get("node", "")
