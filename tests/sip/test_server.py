@@ -10,6 +10,7 @@ from dragoman.sip.endpoint import (
     AckArrived,
     AckMissing,
     CancelArrived,
+    Flow,
     Limits,
     Outgoing,
     RequestArrived,
@@ -266,11 +267,11 @@ def test_an_accepted_invite_absorbs_itself_and_passes_2xx_and_ack() -> None:
     (first,) = desk.answers(transaction, 200)
     assert desk.hears(request("INVITE")) == []
     assert [encode(each) for each in desk.answers(transaction, 200)] == [encode(first)]
-    assert desk.waits(2.0) == []
-    desk.hears(request("ACK"))
-    desk.hears(request("ACK", branch="z9hG4bKother", Call_ID="call-z9hG4bK1"))
+    to = first.get("To") or ""
+    desk.hears(request("ACK", To=to))
+    desk.hears(request("ACK", branch="z9hG4bKother", Call_ID="call-z9hG4bK1", To=to))
     assert [type(event) for event in desk.endpoint.events()] == [AckArrived, AckArrived]
-    desk.waits(32.0)
+    assert desk.waits(32.0) == []
     assert desk.total("INVITE server") == 0
 
 
@@ -297,6 +298,7 @@ def test_over_a_stream_a_refused_invite_ends_with_its_ack() -> None:
     assert desk.total("INVITE server") == 0
 
 
+@pytest.mark.spec("NET-22")
 def test_a_cancel_is_answered_and_told_of_once() -> None:
     desk = Desk()
     transaction = desk.arrives(request("INVITE"))
@@ -312,11 +314,74 @@ def test_a_cancel_is_answered_and_told_of_once() -> None:
     assert (desk.statuses(cancel), desk.endpoint.events()) == ([200], [])
 
 
-def test_a_cancel_of_nothing_is_answered_481() -> None:
+@pytest.mark.spec("NET-22")
+@pytest.mark.parametrize("status", [200, 486])
+@pytest.mark.parametrize("flow", [UDP, TCP], ids=["UDP", "TCP"])
+def test_a_cancel_after_the_final_response_changes_nothing(status: int, flow: Flow) -> None:
+    """§9.2: it is answered 200, and the final response goes its way."""
+    desk, undisturbed = Desk(), Desk()
+    for each in (desk, undisturbed):
+        transaction = each.arrives(request("INVITE"), flow)
+        response = response_to(transaction.request, status)
+        each.endpoint.respond(transaction, response, 0.0)
+        (sent,) = each.says()
+    (answer,) = desk.hears(request("CANCEL", CSeq="1 CANCEL"), flow)
+    assert (heading(answer), answer.to.tag) == ("200", sent.to.tag)
+    assert desk.endpoint.events() == []
+    assert desk.waits(100.0) == undisturbed.waits(100.0)
+    assert [type(each) for each in desk.endpoint.events()] == [AckMissing]
+
+
+@pytest.mark.spec("NET-22")
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_cancel_of_another_request_is_answered_and_does_nothing(answered: bool) -> None:
     desk = Desk()
-    desk.arrives(request("MESSAGE"))
+    transaction = desk.arrives(request("MESSAGE"))
+    if answered:
+        desk.answers(transaction, 202)
+    (answer,) = desk.hears(request("CANCEL", CSeq="1 CANCEL"))
+    assert (heading(answer), answer.to.tag) == ("200", desk.endpoint.tag(transaction))
+    assert desk.endpoint.events() == []
+    if not answered:
+        assert [heading(each) for each in desk.answers(transaction, 202)] == ["202"]
+
+
+@pytest.mark.spec("NET-22")
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+def test_a_cancel_of_nothing_is_answered_481(method: str) -> None:
+    desk = Desk()
+    desk.arrives(request(method))
+    cancel = request("CANCEL", "z9hG4bK2", Call_ID="call-z9hG4bK1", CSeq="1 CANCEL")
+    assert desk.statuses(cancel) == [481]
+    assert desk.endpoint.events() == []
+
+
+@pytest.mark.spec("NET-22")
+def test_a_cancel_of_an_invite_that_is_over_is_answered_481() -> None:
+    desk = Desk()
+    desk.answers(desk.arrives(request("INVITE")), 486)
+    desk.waits(33.0)
+    desk.endpoint.events()
     assert desk.statuses(request("CANCEL", CSeq="1 CANCEL")) == [481]
     assert desk.endpoint.events() == []
+
+
+@pytest.mark.spec("NET-22")
+def test_a_cancel_without_the_magic_cookie_is_matched_as_rfc_2543_has_it() -> None:
+    desk = Desk()
+    desk.arrives(request("INVITE", "", without="Max-Forwards", Call_ID="old"))
+    cancel = request("CANCEL", "", without="Max-Forwards", Call_ID="old", CSeq="1 CANCEL")
+    assert desk.statuses(cancel) == [200]
+    (event,) = desk.endpoint.events()
+    assert isinstance(event, CancelArrived)
+
+
+@pytest.mark.spec("NET-22")
+def test_an_invite_may_be_accepted_although_it_was_cancelled() -> None:
+    desk = Desk()
+    transaction = desk.arrives(request("INVITE"))
+    desk.hears(request("CANCEL", CSeq="1 CANCEL"))
+    assert [heading(each) for each in desk.answers(transaction, 200)] == ["200"]
 
 
 @pytest.mark.spec("NET-26")

@@ -6,11 +6,13 @@ import pytest
 
 from dragoman.errors import LocalError, RemoteError
 from dragoman.sip.transaction import (
+    CANCELLED,
     INVITE_CLIENT,
     INVITE_SERVER,
     MACHINES,
     NON_INVITE_CLIENT,
     NON_INVITE_SERVER,
+    InviteClient,
     Machine,
     Running,
     Signal,
@@ -31,6 +33,7 @@ FIGURES = {
         Calling     2xx              Accepted     tell the user
         Calling     3xx-6xx          Completed    send the ACK, tell the user
         Proceeding  transport error  Proceeding
+        Proceeding  CANCEL           Terminated   tell of the time-out
         Proceeding  1xx              Proceeding   tell the user
         Proceeding  2xx              Accepted     tell the user
         Proceeding  3xx-6xx          Completed    send the ACK, tell the user
@@ -149,7 +152,8 @@ def test_each_state_can_be_reached_and_left_only_as_its_timers_allow(machine: Ma
     assert reached == set(machine.waits)
     for state, waits in machine.waits.items():
         timers = {signal for at, signal in machine.steps if at is state} & set(Timer)
-        assert timers == {waits.repeat, waits.final} - {None}
+        cancelled = {CANCELLED.final} if state is InviteClient.PROCEEDING else set()
+        assert timers == {waits.repeat, waits.final} - {None} | cancelled
 
 
 @pytest.mark.spec("NET-20")
@@ -168,6 +172,7 @@ def test_each_state_can_be_reached_and_left_only_as_its_timers_allow(machine: Ma
         (Timer.K, 5.0, 0.0),
         (Timer.L, 32.0, 32.0),
         (Timer.M, 32.0, 32.0),
+        (Timer.CANCEL, 32.0, 32.0),
         (Timer.TRYING, 0.2, 0.2),
         (Timer.EXPIRY, 28.5, 28.5),
     ],

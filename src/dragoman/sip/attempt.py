@@ -16,7 +16,7 @@ from dragoman.sip.transaction import (
 
 if TYPE_CHECKING:
     from dragoman.sip.credentials import Tries
-    from dragoman.sip.flow import RequestFailed, ResponseArrived
+    from dragoman.sip.flow import Outgoing, RequestFailed, ResponseArrived
     from dragoman.sip.health import Place
 
 
@@ -24,13 +24,14 @@ class Attempt:
     """One request of the user's on its way through the targets."""
 
     __slots__ = (
+        "cancelled",
         "current",
         "handle",
         "kept",
         "line",
         "listening",
         "over",
-        "probe",
+        "own",
         "refused",
         "request",
         "rest",
@@ -45,14 +46,18 @@ class Attempt:
         targets: Iterable[Target],
         handle: Hashable,
         *,
-        probe: bool = False,
+        own: bool = False,
     ) -> None:
-        """Write `request`, which has no Via, once for all targets; a probe is nobody's."""
+        """Write `request`, which has no Via, once for all targets.
+
+        What we send of our `own` accord, a probe or CANCEL, is nobody's: no user hears of it.
+        """
         self.handle = handle
         self.waiting = deque(targets)
         self.tried: set[Place] = set()
         self.refused: set[Place] = set()
-        self.probe = probe
+        self.own = own
+        self.cancelled = False
         self.tries: Tries | None = None
         # Keys of transactions, not these, which refer back: no cycle may wait for a collection.
         self.current = ""
@@ -72,6 +77,7 @@ class ClientTransaction:
     """One request as sent to one target."""
 
     __slots__ = (
+        "acks",
         "attempt",
         "data",
         "heard",
@@ -98,6 +104,7 @@ class ClientTransaction:
         self.to = to
         self.sent_by = sent_by
         self.data = data
+        self.acks: dict[str, Outgoing] | None = None
         self.heard = False
         self.left = False
         self.started = 0.0
@@ -108,10 +115,23 @@ class ClientTransaction:
 
 def acknowledgement(transaction: ClientTransaction, response: Response) -> bytes:
     """Return the ACK for a response of 300 or more to our INVITE (§17.1.1.3)."""
+    return encode(_to_same_hop(transaction, "ACK", response.get("To")))
+
+
+def cancellation(transaction: ClientTransaction) -> ClientTransaction:
+    """Return the CANCEL of our INVITE, to the same target under the same branch (§9.1)."""
+    attempt = Attempt(_to_same_hop(transaction, "CANCEL", None), (), None, own=True)
+    key = transaction.key.partition(" ")[0] + " CANCEL"
+    data = attempt.line + attempt.rest
+    return ClientTransaction(key, attempt, transaction.to, transaction.sent_by, data)
+
+
+def _to_same_hop(transaction: ClientTransaction, method: str, to: str | None) -> Request:
+    """Return what follows an INVITE hop by hop: with its topmost Via, its Route, its number."""
     request = transaction.request
     via = transaction.data.split(b"\r\n", 2)[1].decode().partition(": ")[2]
     headers = [("Via", via), ("Max-Forwards", "70")]
     headers += [header for header in request.headers if header[0] in {"From", "Call-ID", "Route"}]
-    headers.append(("To", response.get("To") or request.get("To") or ""))
-    headers.append(("CSeq", f"{request.cseq.number} ACK"))
-    return encode(Request("ACK", request.target, headers))
+    headers.append(("To", to or request.get("To") or ""))
+    headers.append(("CSeq", f"{request.cseq.number} {method}"))
+    return Request(method, request.target, headers)

@@ -7,18 +7,20 @@ from typing import Final
 from dragoman.clock import Alarms
 from dragoman.errors import LocalError
 from dragoman.sip import options
-from dragoman.sip.attempt import Attempt, ClientTransaction, acknowledgement
+from dragoman.sip.attempt import Attempt, ClientTransaction, acknowledgement, cancellation
+from dragoman.sip.calling import Calling
 from dragoman.sip.check import MAGIC_COOKIE
 from dragoman.sip.credentials import CHALLENGED, Account, Keyring, Tries
 from dragoman.sip.delay import DelayLine
 from dragoman.sip.failure import SipError
-from dragoman.sip.flow import Cause, Flow, RequestFailed, ResponseArrived
+from dragoman.sip.flow import Cause, Flow, Outgoing, RequestFailed, ResponseArrived
 from dragoman.sip.header import Via, parse_seconds
 from dragoman.sip.health import Health, Place, place_of
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, Response
 from dragoman.sip.outbox import Limits, Outbox
 from dragoman.sip.transaction import (
+    CANCELLED,
     NON_INVITE_CLIENT,
     Action,
     InviteClient,
@@ -31,6 +33,10 @@ from dragoman.sip.transaction import (
 
 UNSETTLED: Final = frozenset({482, 503})
 """What says nothing of a copy sent elsewhere: 482, that one is there; 503, that this is none."""
+
+
+_RINGING: Final = (InviteClient.CALLING, InviteClient.PROCEEDING)
+"""The step of an INVITE's first provisional response."""
 
 
 class Clients:
@@ -61,6 +67,7 @@ class Clients:
         self._absorbed: DelayLine[str] = DelayLine(self._times.t4)
         self._keyring = Keyring(accounts, token)
         self._health = Health()
+        self._calling = Calling(outbox)
         self._probed: set[Place] = set()
         # A server of RFC 4320 that got one of the copies sent until then (at 0, T1 and 3*T1) has
         # said 100 by the end of both: the last one's answer has T1 for its way.
@@ -78,10 +85,12 @@ class Clients:
         """Send `request` to the first target, and on failure to the next (RFC 3263 §4.3).
 
         An ACK, which no one answers, goes to the first target and is forgotten. Raises LocalError
-        for a request that has a Via or cannot be written.
+        for a request that has a Via or cannot be written, and for CANCEL.
         """
         if request.get("Via") is not None:
             raise LocalError("a request is sent without Via: the endpoint adds its own")
+        if request.method == "CANCEL":
+            raise LocalError("a CANCEL has the branch of its INVITE: see `cancel`")
         if self._full:
             self._outbox.tell(RequestFailed(handle, Cause.OVERLOAD))
             return
@@ -91,6 +100,38 @@ class Clients:
             request = self._keyring.sign(request, order[0].domain)
         if not self._next(Attempt(request, order, handle), now):
             self._outbox.tell(RequestFailed(handle, Cause.UNREACHABLE))
+
+    def cancel(self, handle: Hashable, now: float) -> None:
+        """Cancel the INVITE sent under `handle`, once a provisional response is there (§9.1).
+
+        Raises LocalError for another request that is under way.
+        """
+        if handle not in self._calling and any(
+            each.attempt.handle == handle for each in self._active.values()
+        ):
+            raise LocalError("no request but INVITE is cancelled (RFC 3261 §9.1)")
+        transaction = self._calling.cancelled(handle)
+        if transaction is not None:
+            self._enter(transaction, transaction.state, now)
+            self._start(cancellation(transaction), now)
+
+    def acknowledge(
+        self, ack: Request, targets: Sequence[Target], handle: Hashable, now: float
+    ) -> None:
+        """Send the ACK for a 2xx to the INVITE of `handle`, again whenever that comes again.
+
+        It gets the credentials of the INVITE (§13.2.2.4). Raises LocalError for an ACK that
+        cannot be that.
+        """
+        ack, transaction = self._calling.confirming(handle, ack)
+        chosen = self._chosen(Attempt(ack, self._health.order(targets, now), handle))
+        if chosen is None:
+            self._outbox.tell(RequestFailed(handle, Cause.UNREACHABLE))
+            return
+        self._outbox.send(chosen.data, chosen.to)
+        if transaction is not None:
+            sent = Outgoing(chosen.data, chosen.to)
+            self._calling.keep(transaction, ack.to.tag or "", sent)
 
     def receive(self, response: Response, now: float) -> bool:
         """Give a response to its transaction (§17.1.3); False: it belongs to none.
@@ -185,7 +226,14 @@ class Clients:
         return len(self._active) + len(self._absorbing) >= self._limits.clients
 
     def _next(self, attempt: Attempt, now: float) -> bool:
-        """Send to the next target there is; False: there is none.
+        """Send to the next target there is; False: there is none."""
+        transaction = self._chosen(attempt)
+        if transaction is not None:
+            self._start(transaction, now)
+        return transaction is not None
+
+    def _chosen(self, attempt: Attempt) -> ClientTransaction | None:
+        """Return what goes to the next target; None: there is none.
 
         A request too large for UDP is sent to the same address by TCP, and by UDP only when that
         is refused (§18.1.1).
@@ -204,9 +252,8 @@ class Clients:
                 if (stream.transport, to.address, to.port) not in attempt.refused:
                     continue
             attempt.tried.add(place)
-            self._start(transaction, place, now)
-            return True
-        return False
+            return transaction
+        return None
 
     def _dressed(self, attempt: Attempt, to: Target) -> ClientTransaction:
         """Return the request with our Via and a branch of its own, for one target."""
@@ -221,16 +268,18 @@ class Clients:
         key = f"{branch} {attempt.request.method}"
         return ClientTransaction(key, attempt, to, sent_by, data)
 
-    def _start(self, transaction: ClientTransaction, place: Place, now: float) -> None:
+    def _start(self, transaction: ClientTransaction, now: float) -> None:
         self._outbox.send(transaction.data, transaction.to)
         attempt = transaction.attempt
         if attempt.request.method == "ACK":
             return
         attempt.current = transaction.key
-        transaction.place = place
+        transaction.place = place_of(transaction.to)
         transaction.started = now
         self._active[transaction.key] = transaction
-        self._places.setdefault(place, {})[transaction.key] = None
+        self._places.setdefault(transaction.place, {})[transaction.key] = None
+        if attempt.request.method == "INVITE":
+            self._calling.begin(transaction)
         self._enter(transaction, transaction.state, now)
         if attempt.waiting:
             self._watch(transaction, now)
@@ -263,8 +312,11 @@ class Clients:
         if Action.SEND_ACK in step.actions and response is not None:
             self._outbox.send(acknowledgement(transaction, response), transaction.to)
         self._enter(transaction, step.state, now)
+        if transaction.attempt.cancelled and (before, step.state) == _RINGING:
+            self._start(cancellation(transaction), now)
         if Action.TELL in step.actions and response is not None:
-            self._tell(transaction, response, now)
+            if not self._calling.repeated(transaction, response):
+                self._tell(transaction, response, now)
         elif Action.TELL_TIMEOUT in step.actions:
             self._fail(transaction, Cause.TIMEOUT, now)
         elif Action.TELL_ERROR in step.actions and before is not InviteClient.COMPLETED:
@@ -275,6 +327,8 @@ class Clients:
         transaction.state = state
         reliable = transaction.to.transport.reliable
         waits = transaction.machine.waits[state]
+        if transaction.attempt.cancelled and state is InviteClient.PROCEEDING:
+            waits = CANCELLED
         transaction.running.enter(waits, self._times, now, reliable=reliable)
         if waits.final and self._times.first(waits.final, reliable=reliable) == 0.0:
             state = transaction.machine.step(state, waits.final).state
@@ -297,6 +351,8 @@ class Clients:
         del keys[transaction.key]
         if not keys:
             del self._places[transaction.place]
+        if transaction.request.method == "INVITE":
+            self._calling.end(transaction)
 
     def _absorb(self, key: str, response: Response) -> bool:
         """Take the step of a completed transaction, which does nothing: timer K."""
@@ -310,8 +366,8 @@ class Clients:
         attempt, status = transaction.attempt, response.status
         if status == 503:
             self._held_off(transaction.to, response, now)
-        if attempt.probe:
-            self._probed.discard(transaction.place)
+        if attempt.own:
+            self._settled(transaction)
             return
         told = ResponseArrived(attempt.handle, response, transaction.to)
         if transaction.left or attempt.over not in {"", transaction.key}:
@@ -332,8 +388,8 @@ class Clients:
         silent = cause is Cause.UNREACHABLE or not transaction.heard
         if silent:
             self._health.failed(transaction.to, now)
-        if attempt.probe:
-            self._probed.discard(transaction.place)
+        if attempt.own:
+            self._settled(transaction)
         elif transaction.left or attempt.over:
             self._late(transaction, None)
         elif silent and self._next(attempt, now):
@@ -347,6 +403,8 @@ class Clients:
     def _again(self, transaction: ClientTransaction, response: Response, now: float) -> bool:
         """Send the request to the same target with an answer to its challenge (§22.2, §22.3)."""
         attempt, to = transaction.attempt, transaction.to
+        if attempt.cancelled:
+            return False
         attempt.tries = attempt.tries or Tries()
         request = self._keyring.again(attempt.request, response, to.domain, attempt.tries)
         if request is None:
@@ -430,4 +488,9 @@ class Clients:
         request = options.probe(target, self._sent_by(target).partition(";")[0], self._token())
         self._probed.add(place)
         self._outbox.counts["probes"] += 1
-        self._next(Attempt(request, (target,), None, probe=True), now)
+        self._next(Attempt(request, (target,), None, own=True), now)
+
+    def _settled(self, transaction: ClientTransaction) -> None:
+        """Take it that a request of our own accord is over; its place may be probed again."""
+        if transaction.request.method == "OPTIONS":
+            self._probed.discard(transaction.place)

@@ -126,6 +126,23 @@ class Dialog:
             target = _target(response)
         return replace(self, target=target, local_cseq=max(self.local_cseq, response.cseq.number))
 
+    def met(self, request: Request) -> "Dialog":
+        """Return the dialog that the peer's first request makes of one with only our half.
+
+        That is how a SUBSCRIBE's begins: by its NOTIFY (RFC 6665 §4.4.1). Raises SipError(400).
+        """
+        return replace(
+            self,
+            remote_tag=request.from_.tag or "",
+            target=_target(request),
+            route_set=RouteSet.from_request(request),
+            remote_cseq=request.cseq.number,
+        )
+
+    def skipping(self, requests: int) -> "Dialog":
+        """Return the dialog after as many requests of ours of which nothing is known."""
+        return replace(self, local_cseq=self.local_cseq + requests)
+
     def to_text(self) -> str:
         """Return the dialog as text, for `from_text`: it can be spoken in after a restart."""
         hops = [str(each) for each in self.route_set.hops]

@@ -76,6 +76,7 @@ class Endpoint:
         """
         limits = limits or Limits()
         self._allow = tuple(allow)
+        self._cancellable = [each for each in allow if each not in {"ACK", "CANCEL"}]
         self._supported = frozenset(supported)
         self._screen = screen
         self._ours = ours
@@ -117,10 +118,32 @@ class Endpoint:
         self._outbox.counts["requests out"] += 1
         self._clients.send(request, targets, handle, now)
 
+    def cancel(self, handle: Hashable, now: float) -> None:
+        """Take back the INVITE sent under `handle` (§9.1); one that is answered already stays so.
+
+        Its CANCEL goes when a provisional response is there, and its response is told of as ever:
+        487, or a success that came first, or RequestFailed when for 64*T1 there is none. It is
+        neither sent elsewhere then nor shows credentials. Raises LocalError for another request.
+        """
+        self._clients.cancel(handle, now)
+
+    def acknowledge(
+        self, ack: Request, targets: Sequence[Target], handle: Hashable, now: float
+    ) -> None:
+        """Send the ACK for a 2xx to the INVITE of `handle`, without Via (§13.2.2.4).
+
+        Whenever that 2xx comes again the same ACK goes, and no one is told. It has the CSeq number
+        of the 2xx and gets the credentials of the INVITE. RequestFailed says that there is no
+        target. Raises LocalError for an ACK of another number, or before there is a 2xx.
+        """
+        self._outbox.counts["requests out"] += 1
+        self._clients.acknowledge(ack, targets, handle, now)
+
     def respond(self, transaction: ServerTransaction, response: Response, now: float) -> None:
         """Answer the request of a RequestArrived; a To without tag gets the transaction's.
 
-        What comes too late to matter is dropped. Raises LocalError for a response that the
+        What comes too late to matter is dropped. A 2xx to INVITE is sent until its ACK comes;
+        AckMissing says that it did not. Raises LocalError for a response that the
         transaction's state or RFC 4320 forbids: 408 or an early 1xx to anything but INVITE.
         """
         self._outbox.counts["responses out"] += 1
@@ -265,17 +288,23 @@ class Endpoint:
     def _acknowledge(self, request: Request, key: int, flow: Flow) -> None:
         """Pass on the ACK for a 2xx, whose branch is new, but not that of a refusal of ours."""
         if request.to.tag != self._servers.tag(key):
-            self._outbox.tell(AckArrived(request, flow))
+            self._servers.acknowledged(request, flow)
 
     def _cancel(self, request: Request, flow: Flow) -> None:
-        """Answer a CANCEL, and tell of it when its INVITE has no final response yet (§9.2)."""
-        key = fingerprint(request, "INVITE")
-        transaction = self._servers.invite(key)
-        if transaction is None:
+        """Answer a CANCEL, and tell of it when its INVITE has no final response yet (§9.2).
+
+        Another request is not cancelled by it, but there.
+        """
+        keys = (fingerprint(request, each) for each in self._cancellable)
+        key = next((each for each in keys if self._servers.knows(each)), None)
+        if key is None:
             self._refuse(request, Refusal(481), flow)
             return
         self._answer(request, Refusal(200), flow, key)
-        if transaction.state is InviteServer.PROCEEDING and not transaction.cancelled:
+        transaction = self._servers.invite(key)
+        if transaction is None or transaction.cancelled:
+            return
+        if transaction.state is InviteServer.PROCEEDING:
             transaction.cancelled = True
             self._outbox.tell(CancelArrived(request, transaction))
 

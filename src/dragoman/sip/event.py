@@ -71,3 +71,15 @@ def _token(text: str, what: str) -> tuple[str, Params]:
 def _seconds(params: Params, name: str) -> int | None:
     value = find_param(params, name)
     return parse_seconds(value) if value else None
+
+
+def interval(text: str) -> float:
+    """Return the seconds between notifications that an Event header asks for (RFC 6446 §4).
+
+    0 where it asks for none, or cannot be read.
+    """
+    try:
+        rate = float(find_param(_token(text, "Event")[1], "max-rate") or 0)
+    except (ValueError, SipError):
+        return 0.0
+    return 1.0 / rate if 0.0 < rate < float("inf") else 0.0

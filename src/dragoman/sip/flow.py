@@ -59,10 +59,14 @@ class RequestArrived:
 
 @dataclass(frozen=True, slots=True)
 class AckArrived:
-    """An ACK for a 2xx, whose dialog the user knows (§13.3.1.4)."""
+    """An ACK for a 2xx, whose dialog the user knows (§13.3.1.4).
+
+    `transaction` is that of the INVITE, None for an ACK that came before or belongs to nothing.
+    """
 
     request: Request
     flow: Flow
+    transaction: "ServerTransaction | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,14 @@ class CancelArrived:
 
 @dataclass(frozen=True, slots=True)
 class AckMissing:
-    """The non-2xx answer to an INVITE was never acknowledged: timer H (§17.2.1)."""
+    """The answer to an INVITE was never acknowledged: a refusal until timer H (§17.2.1).
+
+    Where it was `accepted`, its 2xx went out for 64*T1: the user ends the session with BYE, see
+    `sip.invite` (§13.3.1.4).
+    """
 
     transaction: "ServerTransaction"
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

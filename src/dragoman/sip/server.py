@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from dragoman.clock import Alarms
 from dragoman.errors import LocalError, RemoteError
+from dragoman.sip.accepted import Accepted
 from dragoman.sip.check import MAGIC_COOKIE
 from dragoman.sip.delay import DelayLine
 from dragoman.sip.flow import (
@@ -144,6 +145,7 @@ class Servers:
         self._merged: set[int] = set()
         self._merged_lingering: DelayLine[int] = DelayLine(64 * self._times.t1)
         self._answers: dict[Answer, Answer] = {}
+        self._accepted = Accepted(self._times, outbox)
         self.replies = Replies(limits, outbox)
 
     def match(self, request: Request, key: int, flow: Flow, now: float) -> bool:
@@ -202,9 +204,15 @@ class Servers:
         return len(self._active)
 
     def abandon(self, transaction: ServerTransaction) -> None:
-        """Let go of a transaction that is never to be answered."""
+        """Let go of a transaction that is never to be answered; an accepted INVITE was."""
+        if transaction.state is InviteServer.ACCEPTED:
+            return
         if self._active.get(transaction.key) is transaction:
             self._terminate(transaction)
+
+    def acknowledged(self, ack: Request, flow: Flow) -> None:
+        """Tell of the ACK for a 2xx, which rests then. Raises SipError for one not to be read."""
+        self._outbox.tell(AckArrived(ack, flow, self._accepted.acknowledged(ack)))
 
     def invite(self, key: int) -> ServerTransaction | None:
         """Return the INVITE transaction `key` while it lasts."""
@@ -226,7 +234,8 @@ class Servers:
             return
         if transaction.running is None:
             self._check_non_invite(transaction, response.status, now)
-        step = transaction.machine.step(transaction.state, signal_of(response.status))
+        before = transaction.state
+        step = transaction.machine.step(before, signal_of(response.status))
         tag: str | None = None
         if Action.SEND_RESPONSE in step.actions:
             response, tag = self._tagged(transaction, response)
@@ -234,6 +243,8 @@ class Servers:
         if transaction.running is not None:
             transaction.running.stop(Timer.TRYING)
             self._enter(transaction, transaction.running, step.state, now)
+            if before is InviteServer.PROCEEDING and step.state is InviteServer.ACCEPTED:
+                self._accepted.begin(transaction, response, now)
         elif step.state is NonInviteServer.COMPLETED:
             self._complete(transaction, response, tag, now)
         else:
@@ -247,7 +258,8 @@ class Servers:
     def next_timer(self) -> float | None:
         """Return when `on_timer` is next wanted."""
         soonest = self._alarms.next()
-        for line in (self._trying, self._expiry, self._lingering, self._merged_lingering):
+        lines = (self._trying, self._expiry, self._lingering, self._merged_lingering)
+        for line in (self._accepted, *lines):
             when = line.next()
             if when is not None and (soonest is None or when < soonest):
                 soonest = when
@@ -264,6 +276,11 @@ class Servers:
             self._fire_trying(key, now)
         for key in self._expiry.due(now):
             self._fire_expiry(key)
+        # Before timer L, which may end the transaction of a 2xx at the same time.
+        for transaction in self._accepted.due(now):
+            if transaction.last is not None:
+                self._send(transaction, transaction.last, now)
+                self._outbox.counts["repeated"] += 1
         for key in self._alarms.due(now):
             self._fire(self._active[key], now)
 
@@ -274,6 +291,8 @@ class Servers:
         )
         if self._completed:
             states[f"{NON_INVITE_SERVER.name}: Completed"] = len(self._completed)
+        if self._accepted:
+            states["2xx without ACK"] = len(self._accepted)
         if self.replies:
             states["responses under way"] = len(self.replies)
         return dict(states)
@@ -291,7 +310,7 @@ class Servers:
             self._send(transaction, transaction.last, now)
             self._outbox.counts["repeated"] += 1
         if Action.TELL in step.actions:
-            self._outbox.tell(AckArrived(request, transaction.flow))
+            self.acknowledged(request, transaction.flow)
         if transaction.running is not None:
             self._enter(transaction, transaction.running, step.state, now)
 

@@ -64,7 +64,7 @@ class Signal(StrEnum):
 
 
 class Timer(StrEnum):
-    """The timers by their letters (RFC 3261 table 4, RFC 6026 §8.11), and two without one."""
+    """The timers by their letters (RFC 3261 table 4, RFC 6026 §8.11), and three without one."""
 
     A = "A"
     B = "B"
@@ -78,6 +78,7 @@ class Timer(StrEnum):
     K = "K"
     L = "L"
     M = "M"
+    CANCEL = "CANCEL"
     TRYING = "100"
     EXPIRY = "expiry"
 
@@ -260,6 +261,7 @@ INVITE_CLIENT: Final = Machine(
         (_IC.CALLING, _S.FAILURE): Step(_IC.COMPLETED, (_A.SEND_ACK, _A.TELL)),
         # Nothing is under way to the peer: it may still answer over a connection of its own.
         (_IC.PROCEEDING, _S.TRANSPORT_ERROR): Step(_IC.PROCEEDING),
+        (_IC.PROCEEDING, _T.CANCEL): Step(_IC.TERMINATED, (_A.TELL_TIMEOUT,)),
         (_IC.PROCEEDING, _S.PROVISIONAL): Step(_IC.PROCEEDING, (_A.TELL,)),
         (_IC.PROCEEDING, _S.SUCCESS): Step(_IC.ACCEPTED, (_A.TELL,)),
         (_IC.PROCEEDING, _S.FAILURE): Step(_IC.COMPLETED, (_A.SEND_ACK, _A.TELL)),
@@ -283,6 +285,9 @@ INVITE_CLIENT: Final = Machine(
     },
     _RESPONSES,
 )
+
+CANCELLED: Final = Waits(final=Timer.CANCEL)
+"""The timers of Proceeding once a CANCEL has gone: for 64*T1 a final response may come (§9.1)."""
 
 _NC = NonInviteClient
 NON_INVITE_CLIENT: Final = Machine(

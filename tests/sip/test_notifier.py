@@ -1,0 +1,388 @@
+"""RFC 6665 §4.2: subscriptions to us."""
+
+import pytest
+
+from dragoman.sip.failure import SipError
+from dragoman.sip.message import Header, Request, build_request, response_to
+from dragoman.sip.notifier import (
+    GONE,
+    PATIENCE,
+    Body,
+    Granted,
+    Notifier,
+    Notifying,
+    Over,
+    Terms,
+    Unacceptable,
+)
+
+US = "<sip:juliet@example.com;gr=balcony>"
+CLOSED = Body((("Content-Type", "text/plain"),), b"closed")
+
+
+class Talk:
+    """A notifier, a subscriber, and what is to be told."""
+
+    def __init__(self, **terms: float) -> None:
+        """Have no subscription."""
+        self.text = "open"
+        self.asked = 0
+        self.core = Notifier(Terms("presence", **terms), self._document)  # type: ignore[arg-type]
+        self.cseq = 0
+        self.handle = Notifying(0)
+        self.request = build_request("NONE", "", ())
+
+    def _document(self, key: int) -> Body | None:
+        self.asked += 1
+        return Body((("Content-Type", "text/plain"),), self.text.encode()) if self.text else None
+
+    def ask(
+        self,
+        expires: int | None = 3600,
+        now: float = 0.0,
+        *,
+        event: str | None = "presence",
+        to_tag: str = "",
+        call_id: str = "call",
+        cseq: int = 0,
+        contact: str = "<sip:romeo@phone.example>",
+    ) -> Granted:
+        """Send a SUBSCRIBE."""
+        self.cseq = cseq or self.cseq + 1
+        headers = [
+            ("Via", "SIP/2.0/UDP phone.example;branch=z9hG4bK1"),
+            ("From", "<sip:romeo@example.net>;tag=far"),
+            ("To", f"<sip:juliet@example.com>{to_tag and ';tag=' + to_tag}"),
+            ("Call-ID", call_id),
+            ("CSeq", f"{self.cseq} SUBSCRIBE"),
+            ("Contact", contact),
+        ]
+        headers += [] if event is None else [("Event", event)]
+        headers += [] if expires is None else [("Expires", str(expires))]
+        request = build_request("SUBSCRIBE", "sip:juliet@example.com", headers)
+        return self.core.subscribe(request, "near", US, now)
+
+    def told(self, now: float) -> tuple[str, str]:
+        """Return state and body of the one NOTIFY that goes out."""
+        [(self.request, _, self.handle)] = self.core.to_send(now)
+        return self.request.get("Subscription-State") or "", self.request.body.decode()
+
+    def silent(self, now: float) -> bool:
+        """Tell whether nothing goes out."""
+        self.core.on_timer(now)
+        return self.core.to_send(now) == []
+
+    def answer(self, now: float, status: int = 200, *headers: Header) -> None:
+        """Answer the last NOTIFY."""
+        response = response_to(self.request, status, headers=headers)
+        self.core.on_response(self.handle, response, now)
+
+    def active(self) -> "Talk":
+        """Have an active subscription that was told at 0."""
+        self.core.activate(self.ask().key, 0.0)
+        self.told(0.0)
+        self.answer(0.1)
+        return self
+
+
+def test_a_notify_as_rfc_3856_prints_it() -> None:
+    """RFC 3856 §10, F3: within the dialog, to the subscriber's Contact."""
+    talk = Talk()
+    granted = talk.ask(600, event="presence;id=7")
+    assert granted.headers == (("Expires", "600"), ("Contact", US))
+    assert talk.told(0.0) == ("pending;expires=600", "")
+    assert talk.request.start_line == "NOTIFY sip:romeo@phone.example SIP/2.0"
+    assert dict(talk.request.headers) == {
+        "From": "<sip:juliet@example.com>;tag=near",
+        "To": "<sip:romeo@example.net>;tag=far",
+        "Call-ID": "call",
+        "CSeq": "1 NOTIFY",
+        "Max-Forwards": "70",
+        "Contact": US,
+        "Event": "presence;id=7",
+        "Subscription-State": "pending;expires=600",
+    }
+
+
+@pytest.mark.spec("PRES-26")
+@pytest.mark.parametrize(
+    ("asked", "granted"), [(None, 3600), (60, 60), (600, 600), (3600, 3600), (86400, 3600)]
+)
+def test_a_time_is_granted(asked: int | None, granted: int) -> None:
+    """§4.2.1.1: never more than asked for, never more than the longest."""
+    assert Talk().ask(asked).expires == granted
+
+
+@pytest.mark.spec("PRES-26")
+@pytest.mark.parametrize("asked", [1, 59])
+def test_too_short_a_time_is_refused(asked: int) -> None:
+    """§4.2.1.1: 423 with Min-Expires, in a dialog too; what there was stays."""
+    talk = Talk().active()
+    for tag, call_id in (("", "other"), ("near", "call")):
+        with pytest.raises(Unacceptable) as caught:
+            talk.ask(asked, to_tag=tag, call_id=call_id)
+        assert (caught.value.status, caught.value.headers) == (423, (("Min-Expires", "60"),))
+    assert len(talk.core) == 1
+
+
+@pytest.mark.spec("PRES-25")
+@pytest.mark.parametrize("event", [None, "dialog", "presence.winfo", "Presence"])
+def test_another_event_is_refused(event: str | None) -> None:
+    """§4.2.1.1: 489 with what there is."""
+    with pytest.raises(Unacceptable) as caught:
+        Talk().ask(event=event)
+    assert (caught.value.status, caught.value.headers) == (489, (("Allow-Events", "presence"),))
+
+
+@pytest.mark.parametrize(
+    ("tag", "call_id", "event"),
+    [
+        ("near", "other", "presence"),
+        ("else", "call", "presence"),
+        ("near", "call", "presence;id=1"),
+    ],
+)
+def test_no_subscription_is_refreshed_that_is_not_there(tag: str, call_id: str, event: str) -> None:
+    """§4.2.1.2: 481."""
+    talk = Talk().active()
+    with pytest.raises(Unacceptable) as caught:
+        talk.ask(to_tag=tag, call_id=call_id, event=event)
+    assert caught.value.status == 481
+
+
+def test_what_is_older_is_refused() -> None:
+    """RFC 3261 §12.2.2."""
+    talk = Talk().active()
+    talk.ask(to_tag="near", cseq=9)
+    with pytest.raises(SipError) as caught:
+        talk.ask(0, to_tag="near", cseq=8)
+    assert caught.value.status == 500
+    assert talk.core.state(1) == "active"
+
+
+@pytest.mark.spec("PRES-27")
+def test_every_notify_says_how_long_it_lasts() -> None:
+    """§4.2.2: expires in pending and active, as much as is left."""
+    talk = Talk()
+    key = talk.ask(600).key
+    assert talk.told(0.0)[0] == "pending;expires=600"
+    talk.answer(1.0)
+    talk.core.activate(key, 100.0)
+    assert talk.told(100.0)[0] == "active;expires=500"
+    talk.answer(100.0)
+    talk.core.change(key, 200.0)
+    assert talk.told(200.0)[0] == "active;expires=400"
+
+
+def test_a_refresh_is_told_at_once() -> None:
+    """§4.2.1.2: a NOTIFY follows, whatever the pace; the subscriber may have moved."""
+    talk = Talk().active()
+    granted = talk.ask(1800, 1.0, to_tag="near", contact="<sip:romeo@elsewhere.example>")
+    assert (granted.first, granted.expires) == (False, 1800)
+    assert talk.told(1.0) == ("active;expires=1800", "open")
+    assert talk.request.target == "sip:romeo@elsewhere.example"
+
+
+def test_nothing_known_is_told_by_no_body() -> None:
+    """RFC 8048 §5.3.2: a refresh before anything is known."""
+    talk = Talk().active()
+    talk.text = ""
+    talk.ask(1800, 1.0, to_tag="near")
+    assert talk.told(1.0) == ("active;expires=1800", "")
+    assert talk.request.get("Content-Type") is None
+
+
+@pytest.mark.spec("PRES-35")
+def test_changes_are_told_at_a_pace() -> None:
+    """RFC 3856 §6.10: at most one in 5 s, the last state, which is written once."""
+    talk = Talk().active()
+    talk.asked = 0
+    for tenth in range(1, 40):
+        talk.text = f"state {tenth}"
+        talk.core.change(1, tenth / 10)
+        assert talk.silent(tenth / 10)
+    assert talk.core.next_timer() == 5.0
+    talk.core.on_timer(5.0)
+    assert talk.told(5.0)[1] == "state 39"
+    assert talk.asked == 1
+
+
+@pytest.mark.spec("PRES-35")
+def test_one_notify_at_a_time() -> None:
+    """The next has a higher CSeq and waits for the answer, even one for a SUBSCRIBE."""
+    talk = Talk().active()
+    talk.core.change(1, 10.0)
+    talk.told(10.0)
+    first = talk.request.cseq.number
+    talk.core.change(1, 20.0)
+    assert talk.silent(20.0)
+    talk.ask(1800, 21.0, to_tag="near")
+    assert talk.silent(21.0)
+    talk.answer(22.0)
+    talk.told(22.0)
+    assert talk.request.cseq.number == first + 1
+
+
+def test_a_longer_interval_is_granted() -> None:
+    """RFC 6446 §4: max-rate is in notifications a second."""
+    talk = Talk()
+    talk.core.activate(talk.ask(event="presence;max-rate=0.05").key, 0.0)
+    talk.told(0.0)
+    talk.answer(0.1)
+    talk.core.change(1, 1.0)
+    assert talk.core.next_timer() == 20.0
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "x", "inf", "nan", "1000", ""])
+def test_a_rate_that_makes_no_sense_changes_nothing(rate: str) -> None:
+    """Ours is kept."""
+    talk = Talk()
+    talk.core.activate(talk.ask(event=f"presence;max-rate={rate}").key, 0.0)
+    talk.told(0.0)
+    talk.answer(0.1)
+    talk.core.change(1, 1.0)
+    assert talk.core.next_timer() == 5.0
+
+
+@pytest.mark.spec("PRES-24")
+def test_asking_once_is_answered_once() -> None:
+    """§4.4.3: one NOTIFY, which ends it, as soon as there is something to tell."""
+    talk = Talk()
+    granted = talk.ask(0)
+    assert (granted.expires, granted.first) == (0, True)
+    assert talk.silent(0.0)
+    talk.core.ready(granted.key, 2.0)
+    assert talk.told(2.0) == ("terminated;reason=timeout", "open")
+    assert (len(talk.core), talk.core.next_timer()) == (0, None)
+
+
+@pytest.mark.spec("PRES-24")
+def test_asking_once_is_answered_in_time() -> None:
+    """What is not known after 5 s is not told."""
+    talk = Talk()
+    talk.ask(0)
+    assert talk.core.next_timer() == 0.0
+    assert talk.silent(0.0)
+    assert talk.core.next_timer() == PATIENCE
+    talk.core.on_timer(PATIENCE)
+    assert talk.told(PATIENCE) == ("terminated;reason=timeout", "")
+    assert talk.core.events() == []
+
+
+def test_what_was_asked_once_cannot_be_refreshed() -> None:
+    """There is no subscription in that dialog."""
+    talk = Talk()
+    talk.ask(0)
+    with pytest.raises(Unacceptable) as caught:
+        talk.ask(600, to_tag="near")
+    assert caught.value.status == 481
+
+
+def test_a_time_that_is_over() -> None:
+    """§4.2.1.4: the subscriber is told, and so is the user."""
+    talk = Talk().active()
+    assert talk.core.next_timer() == 3600.0
+    talk.core.on_timer(3600.0)
+    assert talk.core.events() == [Over(1)]
+    assert talk.told(3600.0) == ("terminated;reason=timeout", "")
+    assert (len(talk.core), talk.core.next_timer()) == (0, None)
+
+
+def test_an_end_with_reason() -> None:
+    """§4.2.2, with the document if there is one to give."""
+    talk = Talk().active()
+    talk.core.end(1, "timeout", 5.0, body=CLOSED)
+    assert talk.core.state(1) == "terminated"
+    assert talk.told(5.0) == ("terminated;reason=timeout", "closed")
+    other = Talk().active()
+    other.core.end(1, "giveup", 5.0, retry_after=300)
+    assert other.told(5.0) == ("terminated;reason=giveup;retry-after=300", "")
+    with pytest.raises(Unacceptable):
+        other.ask(to_tag="near")
+
+
+def test_an_end_waits_for_a_notify_under_way() -> None:
+    """One at a time, the last one too."""
+    talk = Talk().active()
+    talk.core.change(1, 10.0)
+    talk.told(10.0)
+    talk.core.end(1, "rejected", 10.0)
+    assert talk.silent(10.0)
+    talk.answer(11.0)
+    assert talk.told(11.0) == ("terminated;reason=rejected", "")
+
+
+@pytest.mark.spec("PRES-34")
+@pytest.mark.parametrize("status", sorted(GONE))
+def test_a_notify_may_find_nobody(status: int) -> None:
+    """§4.2.2: the subscription is removed, and nothing more is sent."""
+    talk = Talk().active()
+    talk.core.change(1, 10.0)
+    talk.told(10.0)
+    talk.answer(10.1, status)
+    assert talk.core.events() == [Over(1)]
+    assert (len(talk.core), talk.silent(4000.0)) == (0, True)
+
+
+@pytest.mark.spec("PRES-34")
+def test_a_notify_may_get_no_answer() -> None:
+    """Timer F counts as nobody there."""
+    talk = Talk().active()
+    talk.core.change(1, 10.0)
+    talk.told(10.0)
+    talk.core.on_failure(talk.handle)
+    assert talk.core.events() == [Over(1)]
+    talk.core.on_failure(talk.handle)
+    assert talk.core.events() == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 408, 500, 503, 600])
+def test_another_refusal_does_not_end_it(status: int) -> None:
+    """§4.2.2: the next change is told again."""
+    talk = Talk().active()
+    talk.core.change(1, 10.0)
+    talk.told(10.0)
+    talk.answer(10.1, status)
+    talk.core.change(1, 11.0)
+    talk.core.on_timer(15.0)
+    assert talk.told(15.0)[1] == "open"
+
+
+def test_there_is_room_for_so_many() -> None:
+    """Beyond, it is 500 with Retry-After; who leaves makes room."""
+    talk = Talk(most=2)
+    for number in range(2):
+        talk.ask(call_id=str(number))
+    with pytest.raises(Unacceptable) as caught:
+        talk.ask(call_id="3")
+    assert (caught.value.status, caught.value.headers) == (500, (("Retry-After", "60"),))
+    talk.core.forget(1)
+    assert talk.ask(call_id="3").key == 3
+
+
+def test_a_subscribe_needs_a_contact() -> None:
+    """There would be nobody to notify."""
+    talk = Talk()
+    with pytest.raises(SipError) as caught:
+        talk.ask(contact="*")
+    assert (caught.value.status, len(talk.core)) == (400, 0)
+
+
+def test_a_time_that_is_no_number() -> None:
+    """400, and nothing is made of it."""
+    talk = Talk()
+    headers = [("Expires", "soon"), ("Event", "presence"), ("To", "<sip:a@b.example>")]
+    with pytest.raises(SipError):
+        talk.core.subscribe(Request("SUBSCRIBE", "sip:a@b.example", headers), "near", US, 0.0)
+    assert len(talk.core) == 0
+
+
+def test_pending_is_told_before_active() -> None:
+    """What becomes active before the first NOTIFY went is told once."""
+    talk = Talk()
+    key = talk.ask().key
+    talk.core.activate(key, 0.0)
+    assert talk.told(0.0)[0].startswith("active")
+    talk.answer(0.1)
+    talk.core.activate(key, 1.0)
+    assert talk.silent(1.0)
