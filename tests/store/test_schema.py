@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def emptied(path: Path) -> None:
 
 def newer(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA user_version = {len(schema.STEPS) + 1}")
+        connection.execute(f"PRAGMA user_version = {len(schema.MESSAGES.steps) + 1}")
 
 
 @pytest.mark.parametrize(
@@ -132,24 +133,22 @@ def test_where_no_file_can_be_is_an_error_of_the_machine(path: Path) -> None:
         Sqlite(path, wall).open()
 
 
-def test_an_older_file_is_brought_up_to_date(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_file_is_brought_up_to_date(path: Path) -> None:
     fill(path, 3)
-    more = (*schema.STEPS, ("CREATE TABLE two (n)",), ("CREATE TABLE three (n)",))
-    monkeypatch.setattr(schema, "STEPS", more)
-    with closing(opened(path)) as connection:
+    more = (*schema.MESSAGES.steps, ("CREATE TABLE two (n)",), ("CREATE TABLE three (n)",))
+    form = replace(schema.MESSAGES, steps=more)
+    with closing(opened(path, form)) as connection:
         connection.execute("SELECT * FROM two, three")
     assert version(path) == 3
-    assert examine(path) == 3
+    assert examine(path, form) == 3
 
 
-def test_a_step_that_fails_leaves_the_form_before_it(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_that_fails_leaves_the_form_before_it(path: Path) -> None:
     fill(path, 3)
-    more = (*schema.STEPS, ("CREATE TABLE two (n)",), ("CREATE TABLE three (n)", "nonsense"))
-    monkeypatch.setattr(schema, "STEPS", more)
+    more = ("CREATE TABLE two (n)",), ("CREATE TABLE three (n)", "nonsense")
+    form = replace(schema.MESSAGES, steps=(*schema.MESSAGES.steps, *more))
     with pytest.raises(Unusable):
-        opened(path)
+        opened(path, form)
     assert version(path) == 2
     with closing(sqlite3.connect(path)) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]

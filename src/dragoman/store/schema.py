@@ -1,18 +1,35 @@
-"""The database file: made, brought to the form that this version knows, examined."""
+"""The database files: made, brought to the form that this version knows, examined."""
 
 import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from dragoman.errors import LocalError
 
-STEPS: Final[Sequence[Sequence[str]]] = (
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a database of ours has in it."""
+
+    steps: Sequence[Sequence[str]]
+    """What makes each form of it from the one before; the first, from nothing.
+
+    A file says in `user_version` how many of these it has behind it.
+    """
+    tables: Sequence[str]
+    remedy: str
+    """What to do about a file that cannot be used, and what that costs."""
+
+
+MESSAGES: Final = Form(
     (
-        """CREATE TABLE crossed (
+        (
+            """CREATE TABLE crossed (
             number INTEGER PRIMARY KEY,
             user TEXT NOT NULL, peer TEXT NOT NULL,
             stanza_id TEXT NOT NULL, message_id TEXT NOT NULL, origin_id TEXT NOT NULL,
@@ -20,17 +37,37 @@ STEPS: Final[Sequence[Sequence[str]]] = (
             reply_to TEXT NOT NULL, route TEXT NOT NULL, original_to TEXT NOT NULL,
             sent REAL NOT NULL
         )""",
-        "CREATE INDEX by_stanza ON crossed (peer, user, stanza_id, inward)",
-        "CREATE INDEX by_message ON crossed (peer, message_id, inward) WHERE message_id <> ''",
-        "CREATE INDEX by_origin ON crossed (peer, user, origin_id) WHERE origin_id <> ''",
-        """CREATE INDEX by_talk ON crossed (peer, user)
+            "CREATE INDEX by_stanza ON crossed (peer, user, stanza_id, inward)",
+            "CREATE INDEX by_message ON crossed (peer, message_id, inward) WHERE message_id <> ''",
+            "CREATE INDEX by_origin ON crossed (peer, user, origin_id) WHERE origin_id <> ''",
+            """CREATE INDEX by_talk ON crossed (peer, user)
             WHERE inward = 1 AND asked & 4 AND NOT told & 4""",
+        ),
     ),
+    ("crossed",),
+    "move the file away, and a new one is made: the gateway then no longer knows the messages of"
+    " the last days, whose receipts are lost",
 )
-"""What makes each form of the database from the one before it; the first, from nothing.
-
-A file says in `user_version` how many of these it has behind it.
-"""
+PRESENCE: Final = Form(
+    (
+        (
+            """CREATE TABLE watching (
+                watcher TEXT NOT NULL, contact TEXT NOT NULL,
+                authorized INTEGER NOT NULL, leaving INTEGER NOT NULL,
+                dialog TEXT NOT NULL, expires REAL NOT NULL,
+                PRIMARY KEY (watcher, contact)
+            ) WITHOUT ROWID""",
+            """CREATE TABLE watched (
+                contact TEXT NOT NULL, watcher TEXT NOT NULL,
+                authorized INTEGER NOT NULL, asked REAL NOT NULL,
+                PRIMARY KEY (contact, watcher)
+            ) WITHOUT ROWID""",
+        ),
+    ),
+    ("watching", "watched"),
+    "put a copy of it back; without one, move it away and have everybody subscribe again: who lets"
+    " whom see his presence is written there and nowhere else",
+)
 
 MODE: Final = 0o600
 """Who wrote to whom is nobody else's business."""
@@ -42,17 +79,13 @@ DAMAGED: Final = {
     sqlite3.SQLITE_CORRUPT: "it is damaged",
     sqlite3.SQLITE_ERROR: "its tables are not ours",
 }
-REMEDY: Final = (
-    "move the file away, and a new one is made: the gateway then no longer knows the messages of"
-    " the last days, whose receipts are lost"
-)
 
 
 class Unusable(LocalError):
     """There is a file which is no database that we can use; `reason` says what to do."""
 
 
-def opened(path: Path) -> sqlite3.Connection:
+def opened(path: Path, form: Form = MESSAGES) -> sqlite3.Connection:
     """Return a connection that writes, to a file that is made or brought up to date if need be.
 
     It may be used in any thread, by one at a time. Raises Unusable, another LocalError for what
@@ -61,7 +94,7 @@ def opened(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE))
     path.chmod(MODE)
-    with explained(path):
+    with explained(path, form):
         connection = sqlite3.connect(
             path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
@@ -69,31 +102,40 @@ def opened(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             # The file stays whole whatever happens; a power cut may take what was not yet synced.
             connection.execute("PRAGMA synchronous = NORMAL")
-            _update(connection, path)
+            _update(connection, path, form)
         except BaseException:
             connection.close()
             raise
     return connection
 
 
-def readable(path: Path) -> sqlite3.Connection:
+def readable(path: Path, form: Form = MESSAGES) -> sqlite3.Connection:
     """Return a connection that reads what there is and waits for nobody; raises LocalError."""
-    with explained(path):
+    with explained(path, form):
         return sqlite3.connect(_uri(path), uri=True, timeout=0, isolation_level=None)
 
 
-def examine(path: Path) -> int:
-    """Return how many messages a database remembers; it is read whole. Raises LocalError."""
-    with explained(path), closing(readable(path)) as connection:
+def examine(path: Path, form: Form = MESSAGES) -> int:
+    """Return how many rows a database has; it is read whole. Raises LocalError."""
+    with explained(path, form), closing(readable(path, form)) as connection:
         version = _version(connection)
-        _check_version(version, path)
+        _check_version(version, path, form)
         if not version:
             return 0
-        [verdict] = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise Unusable(f"{path}: it is damaged: {REMEDY}")
-        [count] = connection.execute("SELECT count(*) FROM crossed").fetchone()
-        return int(count)
+        check(connection, path, form)
+        return sum(_count(connection, table) for table in form.tables)
+
+
+def check(connection: sqlite3.Connection, path: Path, form: Form) -> None:
+    """Read all of a database; raises Unusable where it is damaged."""
+    [verdict] = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise Unusable(f"{path}: it is damaged: {form.remedy}")
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    [count] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+    return int(count)
 
 
 @contextmanager
@@ -110,12 +152,12 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(path: Path, form: Form = MESSAGES) -> Iterator[None]:
     """Turn what SQLite complains of into a LocalError that says what to do."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _explain(error, path) from error
+        raise _explain(error, path, form) from error
 
 
 def locked(path: Path) -> int:
@@ -133,25 +175,26 @@ def locked(path: Path) -> int:
     return lock
 
 
-def _explain(error: sqlite3.Error, path: Path) -> LocalError:
+def _explain(error: sqlite3.Error, path: Path, form: Form) -> LocalError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_INTERNAL) & 0xFF
     if (what := DAMAGED.get(code)) is not None:
-        return Unusable(f"{path}: {what}: {REMEDY}")
+        return Unusable(f"{path}: {what}: {form.remedy}")
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return LocalError(f"{path}: {error}: let the gateway's user read and write there")
     return LocalError(f"{path}: {error}")
 
 
-def _update(connection: sqlite3.Connection, path: Path) -> None:
+def _update(connection: sqlite3.Connection, path: Path, form: Form) -> None:
     """Take the steps that a database has not behind it, each whole or not at all."""
     version = _version(connection)
-    _check_version(version, path)
-    for number, step in enumerate(STEPS[version:], version + 1):
+    _check_version(version, path, form)
+    for number, step in enumerate(form.steps[version:], version + 1):
         with transaction(connection):
             for statement in step:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
-    connection.execute("SELECT max(number) FROM crossed").fetchone()
+    for table in form.tables:
+        connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -159,11 +202,11 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _check_version(version: int, path: Path) -> None:
-    if version > len(STEPS):
+def _check_version(version: int, path: Path, form: Form) -> None:
+    if version > len(form.steps):
         raise Unusable(
-            f"{path}: it is of a newer dragoman (form {version}, known are {len(STEPS)}): run that"
-            f" one, or {REMEDY}"
+            f"{path}: it is of a newer dragoman (form {version}, known are {len(form.steps)}): run"
+            f" that one, or {form.remedy}"
         )
 
 

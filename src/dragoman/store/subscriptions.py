@@ -1,10 +1,16 @@
 """Who may see whose presence: what outlives a restart (RFC 8048 §5), behind one interface."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from dragoman.errors import LocalError
+
+MOST: Final = 200_000
+"""Records of each kind."""
+MOST_A_USER: Final = 10_000
+"""Records of one user, as watcher or as contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +78,92 @@ class Subscriptions(Protocol):
 
     def note(self, record: Watching) -> None:
         """Take the dialog of a record that is there; it may be written a little later."""
+
+
+Ends: TypeAlias = tuple[str, str]
+"""XMPP user and SIP user."""
+
+
+class Memory:
+    """Subscriptions that end with the process; what outlives it builds on this."""
+
+    def __init__(self, most: int = MOST, most_a_user: int = MOST_A_USER) -> None:
+        """Have room for `most` records of each kind, and `most_a_user` of one user."""
+        self._most = most
+        self._most_a_user = most_a_user
+        self._watching: dict[Ends, Watching] = {}
+        self._watched: dict[Ends, Watched] = {}
+        self._of_user: Counter[tuple[type[Record], str]] = Counter()
+
+    def watching(self) -> Iterator[Watching]:
+        """Return every XMPP user's, as they are now."""
+        return iter(list(self._watching.values()))
+
+    def watched(self) -> Iterator[Watched]:
+        """Return every SIP user's, as they are now."""
+        return iter(list(self._watched.values()))
+
+    def find_watching(self, watcher: str, contact: str) -> Watching | None:
+        """Return what an XMPP user has of a SIP user."""
+        return self._watching.get((watcher, contact))
+
+    def find_watched(self, contact: str, watcher: str) -> Watched | None:
+        """Return what a SIP user has of an XMPP user."""
+        return self._watched.get((contact, watcher))
+
+    def keep(self, record: Record) -> None:
+        """Keep a record in place of the one of the same two; raises Full."""
+        if self._known(record) is None:
+            self._check_room(record)
+        self._put(record)
+
+    def drop(self, record: Record) -> None:
+        """Forget the record of the same two, if any."""
+        self._take(record)
+
+    def note(self, record: Watching) -> None:
+        """Take the dialog of a record that is there."""
+        if self._known(record) is not None:
+            self._put(record)
+
+    def describe(self) -> dict[str, int]:
+        """Return how many records there are."""
+        return {"watching": len(self._watching), "watched": len(self._watched)}
+
+    def _known(self, record: Record) -> Record | None:
+        if isinstance(record, Watching):
+            return self._watching.get((record.watcher, record.contact))
+        return self._watched.get((record.contact, record.watcher))
+
+    def _check_room(self, record: Record) -> None:
+        kind = type(record)
+        table = self._watching if kind is Watching else self._watched
+        if len(table) >= self._most:
+            raise Full(f"there are {len(table)} subscriptions, which is as many as may be")
+        for user in (record.watcher, record.contact):
+            if self._of_user[kind, user] >= self._most_a_user:
+                raise Full(f"{user} has {self._most_a_user} subscriptions, as many as one may")
+
+    def _put(self, record: Record) -> None:
+        if self._known(record) is None:
+            self._of_user.update(_users(record))
+        if isinstance(record, Watching):
+            self._watching[record.watcher, record.contact] = record
+        else:
+            self._watched[record.contact, record.watcher] = record
+
+    def _take(self, record: Record) -> None:
+        if self._known(record) is None:
+            return
+        for each in _users(record):
+            self._of_user[each] -= 1
+            if not self._of_user[each]:
+                del self._of_user[each]
+        if isinstance(record, Watching):
+            del self._watching[record.watcher, record.contact]
+        else:
+            del self._watched[record.contact, record.watcher]
+
+
+def _users(record: Record) -> list[tuple[type[Record], str]]:
+    return [(type(record), record.watcher), (type(record), record.contact)]

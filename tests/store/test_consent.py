@@ -1,0 +1,280 @@
+"""Who may see whom, in memory and on disk."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dragoman.errors import LocalError
+from dragoman.store import schema
+from dragoman.store.consent import Consent
+from dragoman.store.schema import Unusable
+from dragoman.store.subscriptions import Full, Memory, Watched, Watching
+
+ALICE, CAROL, BOB = "alice@xmpp.example", "carol@sip.example", "bob@jabber.example"
+SEES = Watching(ALICE, CAROL, authorized=True, dialog="spoken", expires=7.0)
+SEEN = Watched(ALICE, CAROL, authorized=True, asked=3.0)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where the database is."""
+    return tmp_path / "presence.db"
+
+
+def opened(path: Path) -> Consent:
+    """Return an open store."""
+    store = Consent(path)
+    store.open()
+    return store
+
+
+def everything(store: Memory) -> tuple[list[Watching], list[Watched]]:
+    """Return all records."""
+    return list(store.watching()), list(store.watched())
+
+
+def reopened(store: Consent, path: Path) -> tuple[list[Watching], list[Watched]]:
+    """Return what is there after the store was closed."""
+    store.close()
+    with closing(opened(path)) as again:
+        return everything(again)
+
+
+@pytest.fixture(params=["memory", "disk"])
+def store(request: pytest.FixtureRequest, path: Path) -> Iterator[Memory]:
+    """Return a store of either kind with little room."""
+    if request.param == "memory":
+        yield Memory(4, 3)
+        return
+    with closing(Consent(path, 4, 3)) as found:
+        found.open()
+        yield found
+
+
+def test_what_is_kept_is_found(store: Memory) -> None:
+    """By the two users; the two directions know nothing of each other."""
+    store.keep(SEES)
+    assert store.find_watching(ALICE, CAROL) == SEES
+    assert store.find_watched(ALICE, CAROL) is None
+    store.keep(SEEN)
+    assert store.find_watched(ALICE, CAROL) == SEEN
+    store.drop(SEES)
+    assert everything(store) == ([], [SEEN])
+    store.drop(SEES)
+    store.drop(SEEN)
+    assert everything(store) == ([], [])
+
+
+def test_what_is_kept_again_takes_the_place(store: Memory) -> None:
+    """One record for two users."""
+    store.keep(Watching(ALICE, CAROL))
+    store.keep(SEES)
+    assert everything(store) == ([SEES], [])
+
+
+def test_a_note_is_of_what_is_there(store: Memory) -> None:
+    """It never brings back what was dropped."""
+    store.note(SEES)
+    assert everything(store) == ([], [])
+    store.keep(Watching(ALICE, CAROL))
+    store.note(SEES)
+    assert everything(store) == ([SEES], [])
+
+
+def test_room(store: Memory) -> None:
+    """So many of each kind; who is known may always change, and who leaves makes room."""
+    for number in range(4):
+        store.keep(Watching(f"u{number}@xmpp.example", f"c{number}@sip.example"))
+    with pytest.raises(Full):
+        store.keep(SEES)
+    store.keep(SEEN)
+    store.keep(Watching("u1@xmpp.example", "c1@sip.example", authorized=True))
+    store.drop(Watching("u2@xmpp.example", "c2@sip.example"))
+    store.keep(SEES)
+    assert store.describe() | {"waiting": 0} == {"watching": 4, "watched": 1, "waiting": 0}
+
+
+@pytest.mark.parametrize("end", ["watcher", "contact"])
+def test_room_of_one_user(store: Memory, end: str) -> None:
+    """Nobody takes the room of all."""
+    others = [f"o{number}@example.com" for number in range(4)]
+    records = [
+        Watching(ALICE, each) if end == "watcher" else Watching(each, CAROL) for each in others
+    ]
+    for each in records[:3]:
+        store.keep(each)
+    with pytest.raises(Full, match=ALICE if end == "watcher" else CAROL):
+        store.keep(records[3])
+    store.keep(Watching(BOB, "dave@sip.example"))
+    store.drop(records[0])
+    store.drop(Watching(BOB, "dave@sip.example"))
+    store.keep(records[3])
+
+
+def test_it_outlives_the_process(path: Path) -> None:
+    """All of it, flushed or not; of dialogs, what was flushed."""
+    store = opened(path)
+    store.keep(SEES)
+    store.keep(SEEN)
+    store.note(replace(SEES, dialog="spoken on", expires=8.0))
+    store.flush()
+    store.note(replace(SEES, dialog="lost"))
+    assert reopened(store, path) == ([replace(SEES, dialog="spoken on", expires=8.0)], [SEEN])
+
+
+def test_a_note_does_not_undo_what_came_after(path: Path) -> None:
+    """Consent is newer than the dialog that waited to be written."""
+    store = opened(path)
+    store.keep(SEES)
+    store.note(replace(SEES, dialog="old"))
+    store.keep(replace(SEES, leaving=True, dialog="new"))
+    store.flush()
+    store.note(replace(SEES, dialog="older"))
+    store.drop(SEES)
+    store.flush()
+    assert reopened(store, path) == ([], [])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dragoman.store.consent import Consent
+from dragoman.store.subscriptions import Watched, Watching
+store = Consent(Path(sys.argv[1]))
+store.open()
+for number in range(100):
+    store.keep(Watching(f"u{number}@xmpp.example", "carol@sip.example", authorized=True))
+    store.keep(Watched(f"u{number}@xmpp.example", "carol@sip.example", authorized=True))
+store.drop(Watching("u7@xmpp.example", "carol@sip.example"))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_that_is_killed_loses_no_consent(path: Path) -> None:
+    """Not even what it kept in its last moment."""
+    done = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-c", KILLED, str(path)], env=os.environ, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    with closing(opened(path)) as store:
+        watching, watched = everything(store)
+    assert (len(watching), len(watched)) == (99, 100)
+    assert all(each.authorized for each in watching)
+    assert all(each.authorized for each in watched)
+
+
+def test_a_full_disk_changes_nothing(path: Path) -> None:
+    """What cannot be kept is refused; what was kept is there, in memory and in the file."""
+    store = opened(path)
+    store.keep(SEES)
+    assert store._writer is not None
+    [pages] = store._writer.execute("PRAGMA page_count").fetchone()
+    store._writer.execute(f"PRAGMA max_page_count = {pages + 3}")
+    with pytest.raises(Full, match=r"presence\.db: database or disk is full"):
+        fill(store)
+    before = everything(store)
+    assert len(before[0]) > 1
+    store._writer.execute("PRAGMA max_page_count = 100000")
+    store.keep(SEEN)
+    assert reopened(store, path) == (sorted(before[0], key=_ends), [SEEN])
+
+
+def fill(store: Consent) -> None:
+    """Keep more than there is room for."""
+    for number in range(10_000):
+        store.keep(Watching(f"{number}@xmpp.example", CAROL, dialog="x" * 1000))
+
+
+def _ends(record: Watching) -> tuple[str, str]:
+    return record.watcher, record.contact
+
+
+def test_notes_that_cannot_be_written_wait(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """They are told of once, and written when they can be."""
+    store = opened(path)
+    store.keep(SEES)
+    assert store._flusher is not None
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        store._flusher.execute("PRAGMA busy_timeout = 0")
+        store.note(replace(SEES, dialog="later"))
+        store.flush()
+        store.flush()
+        assert store.describe()["waiting"] == 1
+        other.execute("ROLLBACK")
+    store.flush()
+    assert [each.message for each in caplog.records] == [
+        "what is kept of presence cannot be written",
+        "presence is kept again",
+    ]
+    assert reopened(store, path)[0] == [replace(SEES, dialog="later")]
+
+
+def test_the_log_does_not_grow_for_ever(path: Path) -> None:
+    """It is moved into the database by `flush`."""
+    store = opened(path)
+    log = path.with_name("presence.db-wal")
+    for number in range(3000):
+        store.keep(replace(SEES, expires=float(number)))
+        if not number % 500:
+            store.flush()
+    assert log.stat().st_size < 8_000_000
+    store.close()
+
+
+def junk(path: Path) -> None:
+    """Write something else."""
+    path.write_bytes(b"no database at all " * 1000)
+
+
+def damaged(path: Path) -> None:
+    """Damage one page in the middle, which a start would not read by itself."""
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 8192 * 4096
+    data[middle : middle + 4096] = b"\xff" * 4096
+    path.write_bytes(data)
+
+
+def emptied(path: Path) -> None:
+    """Take a table away."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE watched")
+
+
+def newer(path: Path) -> None:
+    """Have it be of a later version."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(schema.PRESENCE.steps) + 1}")
+
+
+@pytest.mark.parametrize("spoil", [junk, damaged, emptied, newer])
+def test_a_file_that_cannot_be_used_is_left_alone(
+    path: Path, spoil: Callable[[Path], None]
+) -> None:
+    """Consent is never lost by a start: what to do is said, with what it costs."""
+    store = opened(path)
+    for number in range(500):
+        store.keep(Watching(f"{number}@xmpp.example", CAROL, dialog="x" * 200))
+    store.close()
+    spoil(path)
+    before = path.read_bytes()
+    with pytest.raises(Unusable, match="put a copy of it back") as caught:
+        opened(path)
+    assert caught.value.reason.startswith(f"{path}: ")
+    assert path.read_bytes() == before
+    with pytest.raises(Unusable):
+        schema.examine(path, schema.PRESENCE)
+
+
+def test_two_gateways_do_not_share_one(path: Path) -> None:
+    """The second is told."""
+    with closing(opened(path)), pytest.raises(LocalError, match="another gateway"):
+        opened(path)
