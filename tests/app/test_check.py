@@ -14,7 +14,7 @@ from dragoman.app.check import (
     Level,
     Standing,
     certificates,
-    database,
+    databases,
     domain_of,
     judge_shown,
     judge_standing,
@@ -32,7 +32,9 @@ from dragoman.net.dns import MemoryResolver
 from dragoman.net.listen import Place
 from dragoman.net.trust import Verdict
 from dragoman.records import DnsFailure, Kind, Question, Srv
+from dragoman.store.consent import Consent
 from dragoman.store.sqlite import Sqlite
+from dragoman.store.subscriptions import Watched, Watching
 from tests.app.test_run import ended
 from tests.house import configuration
 from tests.net.authority import NOW, issue
@@ -234,22 +236,30 @@ async def test_of_a_domain_whose_records_lead_here(tmp_path: Path, covered: bool
     assert any(words in each for each in texts)
 
 
-def test_the_database(tmp_path: Path) -> None:
-    path = tmp_path / "dragoman.db"
-    assert database(path).level is Level.OK
-    assert not path.exists()
-    store = Sqlite(path, wall)
+def test_the_databases(tmp_path: Path) -> None:
+    assert [each.level for each in databases(tmp_path)] == [Level.OK, Level.OK]
+    assert not list(tmp_path.iterdir())
+    store, consent = Sqlite(tmp_path / "dragoman.db", wall), Consent(tmp_path / "presence.db")
     store.open()
+    consent.open()
     store.add(PLAIN)
     store.flush()
-    while_it_runs = database(path)
+    consent.keep(Watching("a@b.example", "c@d.example"))
+    consent.keep(Watched("a@b.example", "c@d.example"))
+    while_it_runs = databases(tmp_path)
     store.close()
-    for found in (while_it_runs, database(path)):
-        assert (found.level, found.text[-2:]) == (Level.OK, " 1")
-    path.write_bytes(b"a letter, by mistake " * 100)
-    found = database(path)
-    assert found.level is Level.ERROR
-    assert "move the file away" in found.text
+    consent.close()
+    for found in (while_it_runs, databases(tmp_path)):
+        assert [(each.level, each.text[-2:]) for each in found] == [
+            (Level.OK, " 1"),
+            (Level.OK, " 2"),
+        ]
+    for each in ("dragoman.db", "presence.db"):
+        (tmp_path / each).write_bytes(b"a letter, by mistake " * 100)
+    found = databases(tmp_path)
+    assert [each.level for each in found] == [Level.ERROR, Level.ERROR]
+    assert "move the file away" in found[0].text
+    assert "put a copy of it back" in found[1].text
 
 
 def failing(server: socket.socket) -> None:

@@ -51,7 +51,7 @@ def read(store: Sqlite) -> int:
 
 
 async def test_it_is_written_again_and_again_and_never_by_the_loop(store: Counted) -> None:
-    keeping = Keeping(store, 0.01)
+    keeping = Keeping(store, period=0.01)
     keeping.start()
     for number in range(3):
         store.add(crossed(number))
@@ -64,7 +64,7 @@ async def test_it_is_written_again_and_again_and_never_by_the_loop(store: Counte
 
 
 async def test_the_end_writes_what_is_left_and_waits_for_no_period(store: Counted) -> None:
-    keeping = Keeping(store, 3600)
+    keeping = Keeping(store, period=3600)
     keeping.start()
     store.add(crossed(1))
     await asyncio.wait_for(keeping.stop(), 5)
@@ -75,7 +75,7 @@ async def test_a_bug_in_one_flush_does_not_end_them(
     store: Counted, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.bug = True
-    keeping = Keeping(store, 0.01)
+    keeping = Keeping(store, period=0.01)
     keeping.start()
     store.add(crossed(1))
     await store.flushed.wait()

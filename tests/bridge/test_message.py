@@ -13,6 +13,7 @@ from dragoman.bridge.to_xmpp import MOST_OF_ONE
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.message import Request, Response, parse, response_to
+from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.store.memory import Memory
 from dragoman.trace import Tap
@@ -38,7 +39,7 @@ class Ports:
     def respond(self, transaction: ServerTransaction, response: Response) -> None:
         self.responses.append((transaction, response))
 
-    def request(self, request: Request, handle: Hashable) -> None:
+    def request(self, request: Request, handle: Hashable, route: RouteSet | None = None) -> None:
         self.requests.append((request, cast("int", handle)))
 
     def send(self, stanza: Element, local: str, remote: str) -> None:

@@ -266,7 +266,7 @@ def test_asking_once_is_answered_in_time() -> None:
     assert talk.core.next_timer() == PATIENCE
     talk.core.on_timer(PATIENCE)
     assert talk.told(PATIENCE) == ("terminated;reason=timeout", "")
-    assert talk.core.events() == []
+    assert talk.core.events() == [Over(1, once=True)]
 
 
 def test_what_was_asked_once_cannot_be_refreshed() -> None:

@@ -19,7 +19,7 @@ from typing import Final
 from dragoman.app import expiry
 from dragoman.app.config import Configuration
 from dragoman.app.holder import Holder, holder
-from dragoman.app.keeping import DATABASE
+from dragoman.app.keeping import DATABASE, SUBSCRIPTIONS
 from dragoman.bridge.directory import Side
 from dragoman.errors import LocalError, ProtocolError
 from dragoman.net.addresses import Addresses
@@ -231,15 +231,21 @@ class Listening:
         return self._resolver.remembered(question)
 
 
-def database(path: Path) -> Finding:
-    """Return whether what is remembered of messages can be read, all of it."""
+def databases(state: Path) -> list[Finding]:
+    """Return what can be said of the databases in the state directory."""
+    messages = database(state / DATABASE, schema.MESSAGES, "messages that it remembers")
+    return [messages, database(state / SUBSCRIPTIONS, schema.PRESENCE, "subscriptions to presence")]
+
+
+def database(path: Path, form: schema.Form, rows: str) -> Finding:
+    """Return whether a database can be read, all of it; `rows` are what it has."""
     if not path.exists():
         return Finding(Level.OK, "database", f"{path} is made at the first start")
     try:
-        count = schema.examine(path)
+        count = schema.examine(path, form)
     except LocalError as error:
         return Finding(Level.ERROR, "database", error.reason)
-    return Finding(Level.OK, "database", f"{path} is whole; messages that it remembers: {count}")
+    return Finding(Level.OK, "database", f"{path} is whole; {rows}: {count}")
 
 
 async def look(
@@ -348,8 +354,8 @@ async def examine(configuration: Configuration, domains: Sequence[str]) -> list[
         resolver = DnsResolver(configuration.dns.servers)
         if not domains:
             found = [*certificates(configuration, store, now), *ports(configuration)]
-            kept = database(configuration.state / DATABASE)
-            return [*found, state(configuration.state), kept, await answers(resolver)]
+            found += [state(configuration.state), *databases(configuration.state)]
+            return [*found, await answers(resolver)]
         asked = (of_domain(configuration, each, resolver, store, now) for each in domains)
         return [each for some in await asyncio.gather(*asked) for each in some]
     except LocalError as error:

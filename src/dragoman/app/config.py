@@ -324,6 +324,10 @@ class Message(Section):
 class Presence(Section):
     """Presence, and what goes with it."""
 
+    watchers: list[str] = Field(
+        default=[],
+        description="XMPP domains whose users may watch SIP users; empty: all that may write.",
+    )
     icons: Literal["never", "domain", "https", "http"] = Field(
         default="domain",
         description="From where pictures that SIP users name are fetched: never; by https from"

@@ -3,24 +3,34 @@
 import asyncio
 from contextlib import suppress
 from logging import getLogger
-from typing import Final
-
-from dragoman.store.sqlite import Sqlite
+from typing import Final, Protocol
 
 log = getLogger(__name__)
 
 DATABASE: Final = "dragoman.db"
 """In the state directory: what is remembered of messages."""
+SUBSCRIPTIONS: Final = "presence.db"
+"""Beside it: who may see whose presence."""
 PERIOD: Final = 1.0
 """Seconds: what a process that is killed may lose."""
 
 
-class Keeping:
-    """Flushes a store that is open, from `start` to `stop`, which closes it."""
+class Store(Protocol):
+    """What is to be flushed and closed."""
 
-    def __init__(self, store: Sqlite, period: float = PERIOD) -> None:
-        """Flush `store` every `period` seconds."""
-        self._store = store
+    def flush(self) -> None:
+        """Write what waits; called in a thread."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class Keeping:
+    """Flushes stores that are open, from `start` to `stop`, which closes them."""
+
+    def __init__(self, *stores: Store, period: float = PERIOD) -> None:
+        """Flush `stores` every `period` seconds."""
+        self._stores = stores
         self._period = period
         self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -36,7 +46,8 @@ class Keeping:
             await self._task
             self._task = None
             await self._flush()
-            self._store.close()
+            for each in self._stores:
+                each.close()
 
     async def _run(self) -> None:
         while not self._ending.is_set():
@@ -46,7 +57,8 @@ class Keeping:
             await self._flush()
 
     async def _flush(self) -> None:
-        try:
-            await asyncio.to_thread(self._store.flush)
-        except Exception:
-            log.exception("a flush failed: a bug")
+        for each in self._stores:
+            try:
+                await asyncio.to_thread(each.flush)
+            except Exception:
+                log.exception("a flush failed: a bug")

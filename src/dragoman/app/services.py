@@ -18,7 +18,7 @@ from dragoman import __version__
 from dragoman.app.collection import Collection
 from dragoman.app.config import Configuration
 from dragoman.app.expiry import ExpiryWatch
-from dragoman.app.keeping import DATABASE, Keeping
+from dragoman.app.keeping import DATABASE, SUBSCRIPTIONS, Keeping
 from dragoman.app.logs import traffic
 from dragoman.app.metrics import Metrics
 from dragoman.bridge.directory import Override, Place, Side
@@ -49,6 +49,7 @@ from dragoman.sip.guard import Answering, Guard
 from dragoman.sip.locate import Target, Transport, is_address
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
+from dragoman.store.consent import Consent
 from dragoman.store.schema import Unusable
 from dragoman.store.sqlite import Sqlite
 from dragoman.trace import Tap
@@ -120,7 +121,8 @@ class Gateway:
         self._trust = Trust(configuration.tls.trust, published=published)
         tls = Tls(self._certificates.pick, self._trust)
         self.store = Sqlite(configuration.state / DATABASE, time.time)
-        self._keeping = Keeping(self.store)
+        self.subscriptions = Consent(configuration.state / SUBSCRIPTIONS)
+        self._keeping = Keeping(self.store, self.subscriptions)
         most = connections(raise_descriptors())
         self.hub = Hub(self._settings(), Names(resolver), tap)
         self.endpoint = Endpoint(
@@ -166,6 +168,11 @@ class Gateway:
         self._trust.load()
         self._certificates.pick()
         self.store.open()
+        try:
+            self.subscriptions.open()
+        except (LocalError, OSError):
+            self.store.close()
+            raise
         self._keeping.start()
         for each in configuration.sip.listen:
             place = Listen.parse(each, SIP_SCHEMES)
@@ -229,6 +236,7 @@ class Gateway:
             "guard": self.guard.describe(),
             "certificates": self._certificates.describe(),
             "store": self.store.describe(),
+            "subscriptions": self.subscriptions.describe(),
         }
 
     async def _serve_pages(self, where: str) -> None:
@@ -335,6 +343,8 @@ class Gateway:
             dane=xmpp.dane,
             needs_certificate=self._policy.require_certificate,
             store=self.store,
+            subscriptions=self.subscriptions,
+            watchable=_watchable(configuration.presence.watchers),
             allowance=Allowance(xmpp.rate, xmpp.byte_rate, UNDER_WAY),
             icons=self._icons,
         )
@@ -461,6 +471,12 @@ def _icons(configuration: Configuration, resolver: Resolver) -> Icons | None:
         anywhere=presence.icons != "domain",
         plain=presence.icons == "http",
     )
+
+
+def _watchable(domains: Sequence[str]) -> Callable[[str], bool]:
+    """Return what tells whether users of an XMPP domain may watch SIP users."""
+    allowed = frozenset(each.lower() for each in domains)
+    return lambda domain: not allowed or domain in allowed
 
 
 def _policy(configuration: Configuration) -> Policy:

@@ -1,7 +1,7 @@
 """What the gateway says of itself and of SIP users on XMPP (RFC 6120 §8.2.3, XEP-0030, XEP-0115).
 
-Every request is answered here or refused; presence, which does not cross, is refused as well
-where its sender waits for something.
+Every request is answered here or refused; so is presence for a domain, which has none, where its
+sender waits for something.
 """
 
 from collections.abc import Callable
@@ -117,11 +117,11 @@ def _only(info: Info) -> Describe:
 def _table(who: Who, about: About) -> Router:
     router = Router()
     install(router, who, about)
-    for kind in AWAITED:
+    for kind in AWAITED if who is Who.SERVICE else ():
         router.add(PRESENCE, kind, ANY, _no_presence)
     return router
 
 
 def _no_presence(_: Element) -> Element:
-    text = "Presence does not cross to SIP"
+    text = "A domain has no presence here: its users have"
     raise StanzaError(Condition.FEATURE_NOT_IMPLEMENTED, text=text)

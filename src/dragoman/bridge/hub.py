@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from logging import getLogger
 from random import SystemRandom
-from typing import Final, cast
+from typing import Final
 
 from dragoman.bridge.admission import Admitted
 from dragoman.bridge.album import Source
@@ -25,8 +25,11 @@ from dragoman.bridge.link import Link, OurStream
 from dragoman.bridge.message import ALLOW, Messages, Rules, stanza_key
 from dragoman.bridge.naming import Attachment, Naming
 from dragoman.bridge.ports import AnyStream, Icons, Lookup, Proofs, SipWire, XmppWire
+from dragoman.bridge.presence import EVENTS, METHODS, WATCHES, Presence
+from dragoman.bridge.presentities import Presentities
 from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.bridge.to_sip import sender_domain
+from dragoman.bridge.watchers import Watchers
 from dragoman.errors import ProtocolError, RemoteError
 from dragoman.log import about
 from dragoman.mapping.content import TYPES
@@ -35,6 +38,7 @@ from dragoman.mapping.failure import Unreached
 from dragoman.records import Answer, DnsFailure, Kind, Question
 from dragoman.sip import options
 from dragoman.sip.endpoint import (
+    Cause,
     Endpoint,
     Flow,
     RequestArrived,
@@ -51,6 +55,8 @@ from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.store.interface import Identifiers
 from dragoman.store.memory import Memory
+from dragoman.store.subscriptions import Memory as Consent
+from dragoman.store.subscriptions import Subscriptions
 from dragoman.trace import Direction, Tap
 from dragoman.trace import Protocol as Seen
 from dragoman.xmpp import locate as servers
@@ -58,7 +64,7 @@ from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.s2s_in import IncomingStream
-from dragoman.xmpp.stanza import IQ, MESSAGE, error_reply
+from dragoman.xmpp.stanza import IQ, MESSAGE, PRESENCE, error_reply
 
 log = getLogger(__name__)
 
@@ -107,6 +113,10 @@ class Settings:
     """Whether the certificate of an XMPP domain has to be good for it."""
     store: Identifiers = field(default_factory=Memory)
     """What is kept of messages that crossed."""
+    subscriptions: Subscriptions = field(default_factory=Consent)
+    """Who may see whose presence."""
+    watchable: Callable[[str], bool] = lambda _: True
+    """Whether users of an XMPP domain may watch SIP users (RFC 8048 §8.1)."""
     allowance: Allowance = field(default_factory=Allowance)
     """What one XMPP domain may send."""
     proxy: RouteSet = field(default_factory=RouteSet)
@@ -140,7 +150,12 @@ class Hub:
         attachments = [each.name for each in settings.components]
         self.naming = Naming(self._federated, attachments, settings.tel_domain)
         self.intake = Intake(
-            self.directory, self.naming.attached, self._serve, self.respond, self._loop.time()
+            self.directory,
+            self.naming.attached,
+            self._serve,
+            self.respond,
+            self._loop.time(),
+            lambda request: self.presence.knows(request),
         )
         self.messages = Messages(
             self,
@@ -161,11 +176,36 @@ class Hub:
         self._restraint: Restraint[AnyStream] = Restraint(
             settings.allowance, self.messages.under_way, lambda: self.intake.behind
         )
-        self._abilities = options.Abilities(ALLOW, TYPES, encodings=ENCODINGS)
+        self._abilities = options.Abilities(ALLOW, TYPES, EVENTS, encodings=ENCODINGS)
+        self.presence = self._presence()
+
+    def _presence(self) -> Presence:
+        settings, naming = self._settings, self.naming
+        store, token, wall = settings.subscriptions, settings.token, settings.wall
+        watchers = Watchers(self, self, naming, store, token, wall, settings.rules.host)
+        presentities = Presentities(
+            self,
+            self,
+            naming,
+            store,
+            token,
+            wall,
+            self._random.uniform,
+            self._adorn,
+            watchers.sees,
+            settings.watchable,
+        )
+        self.cards.changed = presentities.adorned
+        return Presence(presentities, watchers)
+
+    def _adorn(self, contact: Jid) -> Sequence[Element]:
+        """Return what goes with all presence of a SIP user."""
+        return (self.discovery.caps_of(contact), *self.cards.decoration(contact))
 
     def join(self, sip: SipWire, xmpp: XmppWire) -> None:
         """Take the sockets, and connect the components."""
         self._sip, self._xmpp = sip, xmpp
+        self.presence.start(self._loop.time())
         self.intake.wire = sip
         for domain in self._servers:
             self.federation.attach(domain)
@@ -182,7 +222,9 @@ class Hub:
         self.intake.closed = True
         end = self._loop.time() + patience
         self._learned()
-        await self._until(lambda: self.messages.idle, end - patience * LAST_WORDS)
+        self.presence.give_up(self._loop.time())
+        self._settle()
+        await self._until(self._is_idle, end - patience * LAST_WORDS)
         self.messages.give_up()
         self.federation.shut(self._loop.time())
         await self._until(lambda: self.federation.quiet, end)
@@ -191,6 +233,9 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _is_idle(self) -> bool:
+        return self.messages.idle and self.presence.quiet
 
     async def _until(self, holds: Callable[[], bool], end: float) -> None:
         """Wait until `holds()` at the end of a turn, or until the time `end`."""
@@ -206,6 +251,7 @@ class Hub:
         """Return counts of everything that is under way."""
         return {
             "messages": self.messages.describe(),
+            "presence": self.presence.describe(),
             "federation": self.federation.describe(),
             "directory": len(self.directory),
             "parked": len(self.intake),
@@ -227,17 +273,29 @@ class Hub:
                 case RequestArrived():
                     self.intake.judge(event, self._loop.time())
                 case ResponseArrived(handle, response):
-                    self.messages.on_response(cast("int", handle), response, self._loop.time())
+                    self._answered(handle, response)
                 case ResponseStranded():
                     self._spawn(
                         self._seek(endpoint, event), partial(endpoint.redirect, event.handle, ())
                     )
                 case RequestFailed(handle, cause):
-                    self.messages.on_failure(cast("int", handle), cause, self._loop.time())
+                    self._failed(handle, cause)
                 case _:
                     pass  # of an INVITE, which is not served: answered 405 already
         self.intake.tell_sightings()
         self._settle()
+
+    def _answered(self, handle: Hashable, response: Response) -> None:
+        if isinstance(handle, int):
+            self.messages.on_response(handle, response, self._loop.time())
+        else:
+            self.presence.on_response(handle, response, self._loop.time())
+
+    def _failed(self, handle: Hashable, cause: Cause | Unreached | StanzaError) -> None:
+        if isinstance(handle, int):
+            self.messages.on_failure(handle, cause, self._loop.time())
+        else:
+            self.presence.on_failure(handle, cause, self._loop.time())
 
     def _serve(self, arrived: RequestArrived, admitted: Admitted, now: float) -> None:
         """Have a request done that was let in."""
@@ -245,6 +303,9 @@ class Hub:
         if request.method == "MESSAGE":
             self.cards.heard_in(request, sender, now)
             self.messages.on_request(request, transaction, sender, now, trusted=admitted.trusted)
+        elif request.method in METHODS:
+            self.cards.heard_in(request, sender, now)
+            self.presence.on_request(request, transaction, sender, now)
         else:
             self.respond(transaction, options.answer(request, self._abilities))
 
@@ -256,9 +317,10 @@ class Hub:
             self._sip.endpoint.respond(transaction, response, self._loop.time())
             self._sip.wake()
 
-    def request(self, request: Request, handle: Hashable) -> None:
+    def request(self, request: Request, handle: Hashable, route: RouteSet | None = None) -> None:
         """Find the request's next hop (RFC 3263), or that of the outbound proxy, and send it."""
-        request, hop = self._settings.proxy.send(request)
+        route = route if route is not None and route.hops else self._settings.proxy
+        request, hop = route.send(request)
         now, way = self._loop.time(), (hop.scheme, hop.host, hop.port, hop.params)
         known = self._routes.get(way)
         if known is not None and known[0] > now:
@@ -296,11 +358,11 @@ class Hub:
         self, request: Request, hop: Uri, targets: Sequence[SipTarget], handle: Hashable
     ) -> None:
         if not targets:
-            self.messages.on_failure(cast("int", handle), Unreached.NO_ADDRESS, self._loop.time())
+            self._failed(handle, Unreached.NO_ADDRESS)
         elif any(self._settings.ours(Side.SIP, (each.address, each.port)) for each in targets):
             text = f"the SIP records of {hop.host} lead back to this gateway"
             loop = StanzaError(Condition.ITEM_NOT_FOUND, text=text)
-            self.messages.on_failure(cast("int", handle), loop, self._loop.time())
+            self._failed(handle, loop)
         elif self._sip is not None:
             named = _in_our_name(request, targets)
             self._sip.endpoint.send(request, named, handle, self._loop.time())
@@ -324,7 +386,7 @@ class Hub:
 
     def _unanswered(self, handle: Hashable, failure: DnsFailure) -> None:
         late = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=failure.reason)
-        self.messages.on_failure(cast("int", handle), late, self._loop.time())
+        self._failed(handle, late)
 
     # -- XMPP: what arrives ---------------------------------------------------------------
 
@@ -381,9 +443,16 @@ class Hub:
         if stanza.name == MESSAGE:
             self.messages.on_stanza(stanza, self._loop.time())
             return
+        if stanza.name == PRESENCE and self._takes_presence(stanza):
+            self.presence.on_stanza(stanza, self._loop.time())
+            return
         routed = self.discovery.route(stanza)
         if routed.reply is not None:
             self.send(routed.reply, local, remote)
+
+    def _takes_presence(self, stanza: Element) -> bool:
+        """Tell whether presence is for a SIP user, or answers us; a domain is watched by nobody."""
+        return bool(Jid.parse(stanza.get("to", "")).local) or stanza.get("type") not in WATCHES
 
     def _bad_address(self, stanza: Element, error: StanzaError, local: str, remote: str) -> None:
         """Answer a stanza whose address is none, in the name of our domain (RFC 6120 §8.3.3.8)."""
@@ -403,7 +472,10 @@ class Hub:
 
     def undelivered(self, stanza: Element, error: StanzaError) -> None:
         """Take back a stanza of ours that was never handed over."""
-        self.messages.undelivered(stanza, error)
+        if stanza.name == PRESENCE:
+            self.presence.undelivered(stanza, error, self._loop.time())
+        else:
+            self.messages.undelivered(stanza, error)
 
     def sent(self, stanza: Element, peer: str) -> None:
         """Learn that a stanza of ours was handed over."""
@@ -568,6 +640,7 @@ class Hub:
         times = (
             self._restraint.next_timer(),
             self.messages.next_timer(),
+            self.presence.next_timer(),
             self.federation.next_timer(),
             self.intake.next_timer(),
         )
@@ -583,6 +656,7 @@ class Hub:
         self._timer = None
         now = self._loop.time()
         self.messages.on_timer(now)
+        self.presence.on_timer(now)
         self.federation.on_timer(now)
         self.intake.on_timer(now)
         self._release()

@@ -9,7 +9,7 @@ from functools import partial
 from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
-from dragoman.bridge.admission import Admission, Admitted, Complaints, Refused, Wait
+from dragoman.bridge.admission import Admission, Admitted, Complaints, Refused, Verdict, Wait
 from dragoman.bridge.directory import Directory
 from dragoman.bridge.parking import Parked, Parking
 from dragoman.log import about
@@ -41,11 +41,16 @@ class Intake:
         serve: Callable[[RequestArrived, Admitted, float], None],
         respond: Callable[[ServerTransaction, Response], None],
         now: float,
+        notifies: Callable[[Request], bool] = lambda _: False,
     ) -> None:
-        """Judge by `directory`; `attached` is that of `Admission`."""
+        """Judge by `directory`; `attached` is that of `Admission`.
+
+        `notifies` tells of a NOTIFY whether it is of a dialog that we began.
+        """
         self._directory = directory
         self._serve = serve
         self._respond = respond
+        self._notifies = notifies
         self._now = now
         self.admission = Admission(directory, attached, lambda address: self._familiar(address))
         self._parked = Parking()
@@ -71,6 +76,8 @@ class Intake:
         address = flow.remote[0]
         if self.behind and request.method != "CANCEL":
             return 503
+        if self._is_of_ours(request):
+            return None
         refused = self.admission.screen(request, address, now, self._vouching(flow))
         if refused is None:
             return None
@@ -91,7 +98,9 @@ class Intake:
             self._refuse(arrived, 503, "the gateway stops", now)
             return
         try:
-            verdict = self.admission.judge(request, flow.remote[0], now, self._vouching(flow))
+            verdict: Verdict = Admitted(request.from_.uri, trusted=False)
+            if not self._is_of_ours(request):
+                verdict = self.admission.judge(request, flow.remote[0], now, self._vouching(flow))
         except (SipError, MappingRefused) as error:
             self._refuse(arrived, error.status, error.reason, now)
             return
@@ -109,6 +118,13 @@ class Intake:
             case Wait(domain):
                 if not self._parked.add(Parked(deadline or now + PATIENCE, domain, arrived)):
                     self._refuse(arrived, 503, "too many requests wait for the DNS", now)
+
+    def _is_of_ours(self, request: Request) -> bool:
+        """Tell a NOTIFY that only who was asked to can send: no other knows the tags.
+
+        It may come from a phone, whose address no DNS knows.
+        """
+        return request.method == "NOTIFY" and self._notifies(request)
 
     def learned(self, domain: str, now: float) -> None:
         """Judge again, in order, what waited for word of `domain`; "" stands for all."""

@@ -48,7 +48,7 @@ from dragoman.xmpp.stanza import BODY, MESSAGE, ends, error_reply, message
 
 log = getLogger(__name__)
 
-ALLOW: Final = ("MESSAGE", "OPTIONS")
+ALLOW: Final = ("MESSAGE", "OPTIONS", "SUBSCRIBE", "NOTIFY")
 """The methods that are served."""
 
 BUSY: Final = 503

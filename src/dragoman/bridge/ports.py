@@ -7,6 +7,7 @@ from dragoman.bridge.link import Line, OurStream
 from dragoman.records import Answer, Question
 from dragoman.sip.endpoint import Endpoint, Flow, ServerTransaction
 from dragoman.sip.message import Request, Response
+from dragoman.sip.route import RouteSet
 from dragoman.xmpp import locate as servers
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.s2s_in import IncomingStream
@@ -22,10 +23,11 @@ class SipPort(Protocol):
     def respond(self, transaction: ServerTransaction, response: Response) -> None:
         """Give the final answer of a request that came in."""
 
-    def request(self, request: Request, handle: Hashable) -> None:
+    def request(self, request: Request, handle: Hashable, route: RouteSet | None = None) -> None:
         """Find the request's next hop (RFC 3263) and send it, in a transaction of its own.
 
-        What comes of it reaches the service with `handle`: one final response, or one failure.
+        What comes of it reaches the service with `handle`: one final response, or one failure. A
+        request of a dialog takes its `route`, where that has hops, and no outbound proxy.
         """
 
 

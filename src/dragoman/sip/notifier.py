@@ -28,7 +28,7 @@ class Terms:
     shortest: int = 60
     longest: int = 3600
     pace: float = 5.0
-    """Between two NOTIFYs of a dialog, except those that answer a SUBSCRIBE (RFC 3856 §6.10)."""
+    """Between two documents of a dialog, unless a SUBSCRIBE asks for one (RFC 3856 §6.10)."""
     most: int = 50_000
     """Dialogs."""
 
@@ -77,6 +77,8 @@ class Over:
     """A subscription ended by itself: its time was over, or nobody is there to be notified."""
 
     key: int
+    once: bool = False
+    """Whether it was only asked once, and is answered."""
 
 
 class _Subscription:
@@ -319,6 +321,7 @@ class Notifier:
         """Answer what was asked once, with what is known."""
         body = self._document(found.key) if found.state == ACTIVE else None
         self.end(found.key, "timeout", now, body=body)
+        self._events.append(Over(found.key, once=True))
 
     def _next(self, found: _Subscription, now: float) -> None:
         """Go on after a NOTIFY was answered: one at a time is under way (RFC 3856 §6.10)."""
@@ -337,7 +340,8 @@ class Notifier:
             left = max(0, round(found.deadline - now))
             body = self._document(found.key) if found.state == ACTIVE else None
             found.urgent = found.dirty = False
-            found.last = now
+            if body is not None:
+                found.last = now
             found.handle = self._notify(found, SubscriptionState(found.state, left), body)
             self._by_handle[found.handle] = found
 

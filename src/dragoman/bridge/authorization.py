@@ -1,0 +1,46 @@
+"""How an XMPP user and the SIP user whom he watches stand (RFC 8048 §5.2)."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from dragoman.mapping.presence import Presence
+from dragoman.store.subscriptions import Watching
+
+Key: TypeAlias = tuple[str, ...]
+"""Watcher and contact, both bare; of a question also the full JID that asked."""
+
+
+class Stand(Enum):
+    """How a pair stands, beside whether it is authorized."""
+
+    PENDING = "pending"
+    """There is a dialog, or will be; the contact has not let himself be seen in it."""
+    ACTIVE = "active"
+    """The contact is seen."""
+    WAITING = "waiting"
+    """There is no dialog: the watcher is not there, or the contact cannot be asked now."""
+
+
+@dataclass(slots=True)
+class Authorization:
+    """An XMPP user and a SIP user whom he watches, or wants to."""
+
+    record: Watching
+    stand: Stand = Stand.WAITING
+    shown: tuple[Presence, ...] = ()
+    known: bool = False
+    """Whether `shown` is what the contact said, and not only that he said nothing."""
+    asked: str | None = None
+    """The id of a `subscribe` whose sender waits for word."""
+    confirmed: bool = False
+    """Whether `subscribed` was sent since the start: one may have got lost when we ended."""
+    probed: bool = False
+    invariant: bool = False
+    began: float = float("-inf")
+    failures: int = 0
+
+    @property
+    def key(self) -> Key:
+        """What the subscriber knows it by."""
+        return self.record.watcher, self.record.contact

@@ -1,0 +1,661 @@
+"""SIP users whom XMPP users watch (RFC 8048 §5.2, §6.3, §7.1): we are their subscriber.
+
+The authorization of XMPP lasts until somebody takes it back; the dialog of SIP lasts an hour. A
+pair of users has the first in the store, and the second for as long as its watcher is there.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from logging import getLogger
+from typing import Final
+
+from dragoman.bridge.authorization import Authorization, Key, Stand
+from dragoman.bridge.naming import Naming
+from dragoman.bridge.ports import SipPort, XmppPort
+from dragoman.bridge.showing import Showing
+from dragoman.bridge.whereabouts import Parting, Whereabouts
+from dragoman.clock import Alarms
+from dragoman.errors import RemoteError
+from dragoman.log import about
+from dragoman.mapping.address import Unmappable, sip_to_jid
+from dragoman.mapping.failure import Unreached, response_error, unreached
+from dragoman.mapping.pidf import Document, document_of
+from dragoman.mapping.presence import Presence, from_document
+from dragoman.sip.endpoint import Cause, ServerTransaction
+from dragoman.sip.event import ACTIVE, TERMINATED, SubscriptionState
+from dragoman.sip.message import Request, Response, SipError, response_to
+from dragoman.sip.subscriber import (
+    FOREVER,
+    Due,
+    Failed,
+    Left,
+    Lost,
+    Package,
+    Parties,
+    Refused,
+    Subscriber,
+    Subscribing,
+)
+from dragoman.sip.uri import Uri
+from dragoman.store.subscriptions import Full, Subscriptions, Watching
+from dragoman.xmpp.element import Element
+from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
+from dragoman.xmpp.jid import Jid
+from dragoman.xmpp.stanza import error_reply, presence
+
+log = getLogger(__name__)
+
+PIDF: Final = "application/pidf+xml"
+PACKAGE: Final = Package("presence", f"{PIDF}, multipart/related", 3600)
+PACE: Final = 50
+"""Dialogs a second that are made anew after a start."""
+TICK: Final = 0.1
+UNDER_WAY: Final = 200
+"""SUBSCRIBEs that wait for an answer while more are made anew."""
+PROOF: Final = 3600.0
+"""Seconds without word of a watcher after which he is probed before a refresh (RFC 8048 §8.1)."""
+ANSWER: Final = 10.0
+"""Seconds for the answer to that probe."""
+LATER: Final = 300
+"""Seconds until the next attempt, where the far end names none, and the first of a row."""
+SLOWEST: Final = 3600
+"""Seconds between attempts at most, however many failed; and retry-after at most a day."""
+DAY: Final = 86_400
+HASTE: Final = 30.0
+"""Seconds between two dialogs of a pair, where the far end ends them again and again."""
+SILENCE: Final = 60
+"""Seconds for which what was shown may stand while nobody tells of it."""
+MOST_PROOFS: Final = 10_000
+"""Probes of ours that wait for an answer."""
+MOST_QUESTIONS: Final = 1000
+"""Probes that wait for the answer of a SIP user."""
+PROOF_ID: Final = "proof-"
+"""How the ids of our own probes begin."""
+
+
+class Presentities:
+    """The service.
+
+    `chance` is that of `Subscriber`; `adorn(contact)` gives what goes with every presence in a SIP
+    user's name; `sees(contact, watcher)` tells whether a SIP user may see an XMPP user, whose
+    server then answers his probes; `allowed(domain)` whether users of an XMPP domain may watch.
+    """
+
+    def __init__(
+        self,
+        sip: SipPort,
+        xmpp: XmppPort,
+        naming: Naming,
+        store: Subscriptions,
+        token: Callable[[], str],
+        wall: Callable[[], float],
+        chance: Callable[[float, float], float],
+        adorn: Callable[[Jid], Sequence[Element]],
+        sees: Callable[[str, str], bool],
+        allowed: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """Know nobody yet: see `start`."""
+        self._sip = sip
+        self._showing = Showing(xmpp, adorn)
+        self._naming = naming
+        self._store = store
+        self._token = token
+        self._wall = wall
+        self._sees = sees
+        self._allowed = allowed
+        self._instance = token()
+        self._subscriber: Subscriber[Key] = Subscriber(PACKAGE, token, chance)
+        self._pairs: dict[Key, Authorization] = {}
+        self._whereabouts = Whereabouts()
+        self._retries: Alarms[Key] = Alarms()
+        self._proofs: dict[str, Key] = {}
+        self._anew: deque[Key] = deque()
+        self._tick: float | None = None
+        self._now = 0.0
+
+    def start(self, now: float) -> None:
+        """Take up what an earlier process left, little by little."""
+        for record in self._store.watching():
+            pair = Authorization(record)
+            self._pairs[pair.key] = pair
+            self._anew.append(pair.key)
+        self._tick = now if self._anew else None
+
+    # -- from XMPP ------------------------------------------------------------------------
+
+    def on_stanza(self, stanza: Element, watcher: Jid, contact: Jid, now: float) -> None:
+        """Take presence of an XMPP user for a SIP user.
+
+        Of type subscribe, unsubscribe, probe, unavailable or none.
+        """
+        self._now = now
+        kind = stanza.get("type")
+        if kind == "subscribe":
+            self._whereabouts.heard(str(watcher.bare), now)
+            self._subscribe(stanza, watcher, contact)
+        elif kind == "unsubscribe":
+            self._unsubscribe(watcher, contact)
+        elif kind == "probe":
+            self._probe(stanza, watcher, contact)
+        elif kind == "unavailable":
+            self._went(watcher, contact)
+        else:
+            self._came(watcher, contact)
+        self._drain()
+
+    def adorned(self, contact: Jid) -> None:
+        """Learn that what goes with a SIP user's presence is different now: tell it again."""
+        for pair in self._pairs.values():
+            if pair.record.contact == str(contact.bare) and pair.stand is Stand.ACTIVE:
+                self._showing.again(pair, pair.record.watcher)
+
+    def on_proof(self, stanza: Element, watcher: Jid, now: float) -> None:
+        """Take the answer to a probe of ours, which was not a SIP user's or failed."""
+        self._now = now
+        user = str(watcher.bare)
+        key = self._proofs.pop(stanza.get("id", ""), None)
+        if stanza.get("type") != "error":
+            self._whereabouts.heard(user, now)
+        elif key is not None and key[0] == user:
+            self._dead(key)
+        self._drain()
+
+    def undelivered(self, stanza: Element, now: float) -> None:
+        """Learn that presence of ours did not reach the server of its recipient."""
+        self._now = now
+        kind, to = stanza.get("type"), stanza.attributes["to"]
+        if kind == "probe":
+            key = self._proofs.pop(stanza.attributes["id"], None)
+            if key is not None:
+                self._dead(key)
+        elif kind == "subscribed":
+            pair = self._pairs.get((to, stanza.attributes["from"]))
+            if pair is not None:
+                pair.confirmed = False
+        self._drain()
+
+    def _subscribe(self, stanza: Element, watcher: Jid, contact: Jid) -> None:
+        key = str(watcher.bare), str(contact.bare)
+        try:
+            pair = self._wanted(key, watcher, contact)
+        except StanzaError as error:
+            self._showing.reply(error_reply(stanza, error))
+            return
+        if pair.record.authorized:
+            self._showing.confirm(pair)
+            if pair.known or pair.stand is Stand.ACTIVE:
+                self._showing.again(pair, key[0])
+        else:
+            pair.asked = stanza.get("id", "")
+        if key not in self._subscriber and (pair.stand is Stand.WAITING or pair.record.authorized):
+            self._begin(pair)
+
+    def _wanted(self, key: Key, watcher: Jid, contact: Jid) -> Authorization:
+        """Return the pair, which is made if need be; raises StanzaError where it may not be."""
+        pair = self._pairs.get(key)
+        if pair is not None and not pair.record.leaving:
+            return pair
+        if not self._allowed(watcher.domain):
+            raise StanzaError(Condition.FORBIDDEN, text="Users of your domain may not watch here")
+        try:
+            self._parties(key)
+        except Unmappable as error:
+            raise StanzaError(error.condition, text=error.reason) from error
+        record = Watching(key[0], key[1])
+        if pair is not None:
+            record = replace(pair.record, leaving=False, dialog="")
+        try:
+            self._store.keep(record)
+        except Full as error:
+            log.warning("a subscription is refused", extra=about(jid=watcher, reason=error.reason))
+            full = "The gateway has no room for more subscriptions"
+            raise StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT, text=full) from error
+        if pair is None:
+            pair = self._pairs[key] = Authorization(record)
+        else:
+            self._subscriber.forget(key)
+            pair.record, pair.stand = record, Stand.WAITING
+        return pair
+
+    def _unsubscribe(self, watcher: Jid, contact: Jid) -> None:
+        key = str(watcher.bare), str(contact.bare)
+        pair = self._pairs.get(key)
+        if pair is None:
+            self._showing.send(key, "unsubscribed")
+            return
+        self._retries.cancel(key)
+        self._resume(pair)
+        if key in self._subscriber:
+            pair.record = replace(pair.record, leaving=True)
+            self._store_it(pair)
+            self._subscriber.leave(key, self._now)
+        elif not pair.record.leaving:
+            self._end(pair)
+
+    def _probe(self, stanza: Element, watcher: Jid, contact: Jid) -> None:
+        key = str(watcher.bare), str(contact.bare)
+        pair = self._pairs.get(key)
+        if pair is None or pair.record.leaving:
+            self._showing.send(key, "unsubscribed", to=str(watcher))
+            return
+        if watcher.resource:
+            self._whereabouts.came(key[0], watcher.resource, self._now)
+        else:
+            self._whereabouts.heard(key[0], self._now)
+        if pair.record.authorized and (pair.known or pair.shown):
+            self._showing.again(pair, str(watcher))
+        if key in self._subscriber:
+            if pair.record.authorized and not pair.known:
+                self._subscriber.refresh(key)
+        elif pair.record.authorized and (pair.invariant or key in self._retries):
+            self._ask_once(stanza, pair, watcher)
+        else:
+            self._begin(pair)
+
+    def _came(self, watcher: Jid, contact: Jid) -> None:
+        key = str(watcher.bare), str(contact.bare)
+        pair = self._pairs.get(key)
+        if pair is None:
+            return
+        self._whereabouts.came(key[0], watcher.resource, self._now)
+        if pair.stand is not Stand.WAITING or pair.record.leaving:
+            return
+        if key not in self._subscriber and key not in self._retries and not pair.invariant:
+            self._begin(pair)
+
+    def _went(self, watcher: Jid, contact: Jid) -> None:
+        key = str(watcher.bare), str(contact.bare)
+        if key not in self._pairs:
+            return
+        parting = self._whereabouts.went(key[0], watcher.resource, self._now)
+        if parting is Parting.LAST:
+            self._sleep(key)
+        elif parting is Parting.UNKNOWN and self._sees(*key):
+            self._prove(key, key[1])
+
+    def _prove(self, key: Key, from_: str) -> None:
+        """Ask the server of a watcher about him, in the name of `from_`."""
+        id_ = PROOF_ID + self._token()
+        while len(self._proofs) >= MOST_PROOFS:
+            del self._proofs[next(iter(self._proofs))]
+        self._proofs[id_] = key
+        self._showing.reply(presence(key[0], from_, id=id_, type="probe"))
+
+    def _sleep(self, key: Key) -> None:
+        """End the dialog of a pair whose watcher is not there: its authorization stays."""
+        self._retries.cancel(key)
+        if key in self._subscriber:
+            self._subscriber.leave(key, self._now)
+
+    def _dead(self, key: Key) -> None:
+        """Learn that a watcher cannot be reached."""
+        self._whereabouts.went(key[0], "", self._now)
+        if key in self._pairs:
+            self._sleep(key)
+
+    # -- from SIP -------------------------------------------------------------------------
+
+    def knows(self, request: Request) -> bool:
+        """Tell whether a NOTIFY is of a dialog of ours, whose tags nobody else can guess."""
+        return self._subscriber.knows(request)
+
+    def on_notify(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        """Take a NOTIFY, and answer it."""
+        self._now = now
+        try:
+            key = self._subscriber.match(request)
+            document = _document(request)
+        except RemoteError as error:
+            status = getattr(error, "status", 400)
+            headers = [("Accept", PACKAGE.accept)] if status == 415 else []
+            log.info(
+                "NOTIFY refused",
+                extra=about(call_id=request.get("Call-ID"), status=status, reason=error.reason),
+            )
+            self._sip.respond(transaction, response_to(request, status, headers=headers))
+            return
+        notice = self._subscriber.take(request, now)
+        self._sip.respond(transaction, response_to(request, 200))
+        if len(key) > 2:
+            self._answer(key, document, request)
+        elif (pair := self._pairs.get(key)) is not None:
+            self._noticed(pair, notice.state, document, request)
+            if notice.first:
+                self._note(pair)
+        self._drain()
+
+    def on_response(self, handle: Subscribing, response: Response, now: float) -> None:
+        """Take a response to a SUBSCRIBE."""
+        self._now = now
+        key = self._subscriber.on_response(handle, response, now)
+        pair = None if key is None else self._pairs.get(key)
+        if pair is not None and response.status < 300:
+            self._note(pair)
+        self._drain()
+
+    def on_failure(
+        self, handle: Subscribing, cause: Cause | Unreached | StanzaError, now: float
+    ) -> None:
+        """Learn that a SUBSCRIBE got no response."""
+        self._now = now
+        self._subscriber.on_failure(handle, cause, now)
+        self._drain()
+
+    def _noticed(
+        self,
+        pair: Authorization,
+        state: SubscriptionState,
+        document: Document | None,
+        request: Request,
+    ) -> None:
+        pair.failures = 0
+        if pair.record.leaving:
+            return
+        if state.state == TERMINATED:
+            self._terminated(pair, state)
+        elif state.state == ACTIVE:
+            self._active(pair, document, request)
+        else:
+            if pair.stand is Stand.ACTIVE:
+                self._showing.hide(pair)
+            pair.stand = Stand.PENDING
+
+    def _active(self, pair: Authorization, document: Document | None, request: Request) -> None:
+        if not pair.record.authorized:
+            pair.record = replace(pair.record, authorized=True)
+            if not self._store_it(pair):
+                pair.record = replace(pair.record, authorized=False)
+                return
+        pair.stand, pair.asked, pair.invariant = Stand.ACTIVE, None, False
+        if not pair.confirmed:
+            self._showing.confirm(pair)
+        if document is not None:
+            self._showing.show(pair, self._presences(document, request))
+        elif not pair.known and not pair.shown:
+            self._showing.send(pair.key, "unavailable")
+
+    def _terminated(self, pair: Authorization, state: SubscriptionState) -> None:
+        pair.stand = Stand.WAITING
+        self._note(pair)
+        if state.reason in {"rejected", "noresource"}:
+            self._cancel(pair)
+        elif state.reason == "invariant":
+            pair.invariant = True
+        elif state.reason in {"probation", "giveup"}:
+            wait = min(LATER if state.retry_after is None else state.retry_after, DAY)
+            if wait > SILENCE:
+                self._showing.hide(pair)
+            self._retries.set(pair.key, self._now + max(wait, HASTE))
+        elif not self._whereabouts.away(pair.record.watcher):
+            self._begin_soon(pair, state.retry_after or 0)
+
+    def _answer(self, key: Key, document: Document | None, request: Request) -> None:
+        """Tell who probed what the contact said once."""
+        watcher, contact, asker = key
+        pair = self._pairs.get((watcher, contact))
+        if pair is None or not pair.record.authorized:
+            return
+        self._subscriber.forget(key)
+        if document is not None:
+            pair.shown, pair.known = self._presences(document, request), True
+        self._showing.again(pair, asker)
+
+    def _presences(self, document: Document, request: Request) -> tuple[Presence, ...]:
+        language = request.get("Content-Language") or ""
+        return tuple(from_document(document, _resource, language, self._wall()))
+
+    # -- dialogs --------------------------------------------------------------------------
+
+    def _begin(self, pair: Authorization) -> None:
+        """Make a dialog, unless there is one."""
+        key = pair.key
+        self._retries.cancel(key)
+        if key in self._subscriber:
+            return
+        if self._resume(pair):
+            self._subscriber.refresh(key)
+            return
+        pair.began, pair.invariant, pair.probed = self._now, False, False
+        if pair.stand is Stand.WAITING:
+            pair.stand = Stand.PENDING
+        try:
+            self._subscriber.subscribe(key, self._parties(key), self._now)
+        except Unmappable as error:
+            self._failed(pair, StanzaError(error.condition, text=error.reason))
+
+    def _begin_soon(self, pair: Authorization, least: int) -> None:
+        """Make a dialog at once, or later where the last one is but a moment old."""
+        when = max(self._now + min(least, DAY), pair.began + HASTE)
+        if when <= self._now:
+            self._begin(pair)
+        else:
+            self._retries.set(pair.key, when)
+
+    def _parties(self, key: Key) -> Parties:
+        """Return who subscribes to whom in SIP; raises Unmappable."""
+        watcher, contact = Jid.parse(key[0]), Jid.parse(key[1])
+        target, local = self._naming.sip_recipient(contact), self._naming.sip_sender(watcher)
+        ours = self._naming.sip_sender(Jid(watcher.local, watcher.domain, self._instance))
+        return Parties(str(target), f"<{local}>", f"<{target}>", f"<{ours}>")
+
+    def _ask_once(self, stanza: Element, pair: Authorization, asker: Jid) -> None:
+        """Ask for the contact's state with no more to follow (RFC 8048 §7.1)."""
+        key = (*pair.key, str(asker))
+        if key in self._subscriber:
+            return
+        if len(self._subscriber) - len(self._pairs) >= MOST_QUESTIONS:
+            busy = StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT)
+            self._showing.reply(error_reply(stanza, busy))
+            return
+        self._subscriber.subscribe(key, self._parties(pair.key), self._now, expires=0)
+
+    def _drain(self) -> None:
+        """Send what the subscriber has to send, and do what its events ask for."""
+        busy = True
+        while busy:
+            requests, events = self._subscriber.to_send(), self._subscriber.events()
+            busy = bool(requests or events)
+            for request, route, handle in requests:
+                self._sip.request(request, handle, route)
+            for event in events:
+                self._happened(event)
+
+    def _happened(self, event: object) -> None:
+        match event:
+            case Due(key):
+                self._due(key)
+            case Left(key):
+                self._left(key)
+            case Lost(key) if (pair := self._pairs.get(key)) is not None:
+                self._lost(pair)
+            case Refused(key, response) if (pair := self._pairs.get(key)) is not None:
+                if response.status in FOREVER:
+                    self._cancel(pair)
+                else:
+                    self._failed(pair, response_error(response))
+            case Failed(key, cause) if (pair := self._pairs.get(key)) is not None:
+                self._failed(pair, _failure(cause))
+            case _:
+                pass  # of a question: who probed hears nothing, as of a user who is not there
+
+    def _due(self, key: Key) -> None:
+        """Refresh, once there is word that the watcher is there still (RFC 8048 §8.1)."""
+        pair = self._pairs.get(key)
+        if pair is None or len(key) > 2:
+            self._subscriber.leave(key, self._now)
+            return
+        if self._whereabouts.silent(key[0], self._now) < PROOF or pair.probed:
+            pair.probed = False
+            self._subscriber.refresh(key)
+            return
+        pair.probed = True
+        self._subscriber.defer(key, self._now + ANSWER)
+        self._prove(key, key[1] if self._sees(*key) else Jid.parse(key[1]).domain)
+
+    def _left(self, key: Key) -> None:
+        pair = self._pairs.get(key)
+        if pair is None:
+            return
+        pair.stand = Stand.WAITING
+        if pair.record.leaving:
+            self._end(pair)
+        else:
+            pair.shown, pair.known = (), False
+            self._note(pair)
+            if not self._whereabouts.away(key[0]):
+                self._begin(pair)  # he came back meanwhile
+
+    def _lost(self, pair: Authorization) -> None:
+        pair.stand = Stand.WAITING
+        self._note(pair)
+        self._begin_soon(pair, 0)
+
+    def _failed(self, pair: Authorization, error: StanzaError | None) -> None:
+        """Tell who asked that the contact could not be; try again later."""
+        pair.stand = Stand.WAITING
+        self._note(pair)
+        if pair.asked is not None and error is not None:
+            ends = pair.record.watcher, pair.record.contact
+            children = [error.element()]
+            told = presence(*ends, id=pair.asked, type="error", children=children)
+            self._showing.reply(told)
+            pair.asked = None
+        elif pair.record.authorized:
+            self._showing.hide(pair)
+        pair.failures += 1
+        wait = min(LATER << min(pair.failures - 1, 8), SLOWEST)
+        self._retries.set(pair.key, self._now + wait)
+
+    def _cancel(self, pair: Authorization) -> None:
+        """Tell that the contact does not let himself be seen, now or any more."""
+        log.info(
+            "subscription refused",
+            extra=about(jid=pair.record.watcher, sip=pair.record.contact),
+        )
+        self._end(pair)
+
+    def _end(self, pair: Authorization) -> None:
+        """Forget a pair, and tell its watcher, who may have wanted it."""
+        try:
+            self._store.drop(pair.record)
+        except Full as error:
+            log.warning("a subscription ended and is kept", extra=about(reason=error.reason))
+        del self._pairs[pair.key]
+        self._retries.cancel(pair.key)
+        if pair.key in self._subscriber:
+            self._subscriber.forget(pair.key)
+        self._showing.send(pair.key, "unsubscribed")
+        self._showing.hide(pair)
+
+    # -- what is kept ---------------------------------------------------------------------
+
+    def _store_it(self, pair: Authorization) -> bool:
+        """Write down what changed in consent; False where that cannot be."""
+        try:
+            self._store.keep(pair.record)
+        except Full as error:
+            log.warning(
+                "a subscription cannot be kept",
+                extra=about(jid=pair.record.watcher, reason=error.reason),
+            )
+            return False
+        return True
+
+    def _note(self, pair: Authorization) -> None:
+        """Have the dialog written down, so that a later process can go on with it."""
+        kept = self._subscriber.keep(pair.key, self._now)
+        text, left = kept or ("", 0.0)
+        expires = self._wall() + left if kept else 0.0
+        pair.record = replace(pair.record, dialog=text, expires=expires)
+        self._store.note(pair.record)
+
+    # -- time -----------------------------------------------------------------------------
+
+    def on_timer(self, now: float) -> None:
+        """Do what is due: refreshes, attempts, and what is taken up after a start."""
+        self._now = now
+        self._subscriber.on_timer(now)
+        for key in self._retries.due(now):
+            pair = self._pairs.get(key)
+            if pair is not None and not self._whereabouts.away(key[0]):
+                self._begin(pair)
+        if self._tick is not None and self._tick <= now:
+            self._take_up()
+        self._drain()
+
+    def next_timer(self) -> float | None:
+        """Return when `on_timer` is wanted next."""
+        times = (self._subscriber.next_timer(), self._retries.next(), self._tick)
+        return min((when for when in times if when is not None), default=None)
+
+    def _take_up(self) -> None:
+        """Go on with some of what an earlier process left."""
+        for _ in range(int(PACE * TICK)):
+            if not self._anew or self._subscriber.asking >= UNDER_WAY:
+                break
+            pair = self._pairs.get(self._anew.popleft())
+            if pair is not None and pair.key not in self._subscriber:
+                self._take_up_one(pair)
+        self._tick = self._now + TICK if self._anew else None
+
+    def _take_up_one(self, pair: Authorization) -> None:
+        """Speak on in a dialog that may be there still, or make another."""
+        if not pair.record.leaving:
+            self._begin(pair)
+        elif self._resume(pair):
+            self._subscriber.leave(pair.key, self._now)
+        else:
+            self._end(pair)
+
+    def _resume(self, pair: Authorization) -> bool:
+        """Take up the dialog of an earlier process; False where there is none that lasts."""
+        text, left = pair.record.dialog, pair.record.expires - self._wall()
+        if not text or left <= 0 or pair.key in self._subscriber:
+            return False
+        try:
+            self._subscriber.restore(pair.key, text, left, self._now)
+        except SipError as error:
+            log.warning("a dialog cannot be read", extra=about(reason=error.reason))
+            return False
+        pair.stand = Stand.PENDING
+        return True
+
+    def describe(self) -> dict[str, int]:
+        """Return how many pairs there are, and how they stand."""
+        stands = [pair.stand for pair in self._pairs.values()]
+        return {each.value: stands.count(each) for each in Stand} | {
+            "dialogs": len(self._subscriber),
+            "to take up": len(self._anew),
+        }
+
+
+def _document(request: Request) -> Document | None:
+    """Return what a NOTIFY tells, None for nothing; raises RemoteError."""
+    if not request.body:
+        return None
+    found = document_of(request.get("Content-Type") or "", request.body)
+    if found is None:
+        raise SipError("a document that is not of presence", 415)
+    return found
+
+
+def _resource(contact: str) -> str:
+    """Return the resource that a device's contact names, "" for none."""
+    if not contact:
+        return ""
+    try:
+        return sip_to_jid(Uri.parse(contact)).resource
+    except (SipError, Unmappable):
+        return ""
+
+
+def _failure(cause: object) -> StanzaError:
+    if isinstance(cause, StanzaError):
+        return cause
+    if cause is Cause.OVERLOAD:
+        text = "The gateway has too many requests under way"
+        return StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT, text=text)
+    if isinstance(cause, Unreached):
+        return unreached(cause)
+    return unreached(Unreached.TRANSPORT if cause is Cause.UNREACHABLE else Unreached.TIMEOUT)

@@ -1,0 +1,656 @@
+"""SIP users who watch XMPP users: docs/interworking/presence.md §3, row by row."""
+
+from collections.abc import Hashable, Sequence
+from typing import cast
+
+import pytest
+
+from dragoman.bridge import watchers
+from dragoman.bridge.naming import Naming
+from dragoman.bridge.watchers import LATER, UNDECIDED, Watchers
+from dragoman.sip.endpoint import ServerTransaction
+from dragoman.sip.message import Header, Request, Response, build_request, response_to
+from dragoman.sip.notifier import GONE, Notifying
+from dragoman.sip.route import RouteSet
+from dragoman.sip.uri import Uri
+from dragoman.store.subscriptions import Full, Memory, Record, Watched
+from dragoman.xmpp.element import Element
+from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.stanza import PRESENCE, ends, presence
+from tests.sip.test_subscriber import PIDF
+
+ALICE, CAROL = "alice@xmpp.example", "carol@sip.example"
+HOME, WORK, TRAIN = f"{ALICE}/home", f"{ALICE}/work", f"{ALICE}/train"
+
+
+class Broken(Memory):
+    """A store that may have no room."""
+
+    full = False
+
+    def keep(self, record: Record) -> None:
+        if self.full:
+            raise Full("no room")
+        super().keep(record)
+
+
+class World:
+    """The service between two ports that remember, and a clock that is set."""
+
+    def __init__(self, store: Memory | None = None) -> None:
+        """Have nobody watch."""
+        self.now = 1000.0
+        self.store = store or Broken()
+        self.stanzas: list[Element] = []
+        self.requests: list[tuple[Request, Notifying]] = []
+        self.responses: list[Response] = []
+        self.order: list[str] = []
+        self.tokens = 0
+        self.tags: dict[str, str] = {}
+        self.cseq = 0
+        self.service = Watchers(
+            self,
+            self,
+            Naming(lambda _: True),
+            self.store,
+            self._token,
+            lambda: self.now + 1e9,
+            "gw.example",
+        )
+
+    def _token(self) -> str:
+        self.tokens += 1
+        return f"t{self.tokens}"
+
+    # the ports
+
+    def respond(self, transaction: ServerTransaction, response: Response) -> None:
+        self.order.append(str(response.status))
+        self.responses.append(response)
+
+    def request(self, request: Request, handle: Hashable, route: RouteSet | None = None) -> None:
+        assert isinstance(handle, Notifying)
+        self.order.append(request.method)
+        self.requests.append((request, handle))
+
+    def send(self, stanza: Element, local: str, remote: str) -> None:
+        from_, to = ends(stanza)
+        assert (from_.domain, to.domain, stanza.name) == (local, remote, PRESENCE)
+        self.order.append(stanza.get("type", ""))
+        self.stanzas.append(stanza)
+
+    def unacknowledged(self, local: str, remote: str) -> None:
+        raise NotImplementedError
+
+    def waiting(self, local: str, remote: str) -> Sequence[Element]:
+        raise NotImplementedError
+
+    def silent(self, local: str, remote: str) -> None:
+        raise NotImplementedError
+
+    # SIP
+
+    def ask(
+        self,
+        expires: int | None = 3600,
+        *headers: Header,
+        call: str = "call",
+        sender: str = CAROL,
+        target: str = f"sip:{ALICE}",
+        event: str = "presence",
+        again: bool = False,
+    ) -> int:
+        """Send a SUBSCRIBE; return the status of the answer, and keep our tag."""
+        self.cseq += 1
+        tag = f";tag={self.tags[call]}" if again else ""
+        given = [
+            ("Via", f"SIP/2.0/UDP 192.0.2.30;branch=z9hG4bK{self.cseq}"),
+            ("From", f"<sip:{sender}>;tag=far"),
+            ("To", f"<sip:{ALICE}>{tag}"),
+            ("Call-ID", call),
+            ("CSeq", f"{self.cseq} SUBSCRIBE"),
+            ("Contact", "<sip:carol@192.0.2.50>"),
+            ("Event", event),
+            *headers,
+        ]
+        given += [] if expires is None else [("Expires", str(expires))]
+        request = build_request("SUBSCRIBE", target, given)
+        self.service.on_subscribe(
+            request, cast("ServerTransaction", call), Uri.parse(f"sip:{sender}"), self.now
+        )
+        self.response = self.responses.pop()
+        if self.response.to.tag:
+            self.tags[call] = self.response.to.tag
+        return self.response.status
+
+    def told(self, *, status: int = 200) -> list[str]:
+        """Return state and tuples of each NOTIFY that went out, and answer it."""
+        found = []
+        while self.requests:
+            self.last, handle = self.requests.pop(0)
+            found.append(_summary(self.last))
+            self.service.on_response(handle, response_to(self.last, status), self.now)
+        return found
+
+    # XMPP
+
+    def says(
+        self, kind: str | None, from_: str = ALICE, to: str = CAROL, error: Condition | None = None
+    ) -> None:
+        """Have an XMPP user send presence."""
+        children = [] if error is None else [StanzaError(error).element()]
+        stanza = presence(to, from_, type=kind, children=children)
+        self.service.on_presence(stanza, self.now)
+
+    def heard(self) -> list[str]:
+        """Return what XMPP users were told."""
+        found = [f"{each.get('type')} to {each.get('to')}" for each in self.stanzas]
+        self.stanzas.clear()
+        return found
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, with all that is due in it."""
+        end = self.now + seconds
+        while (when := self.service.next_timer()) is not None and when <= end:
+            self.now = max(when, self.now)
+            self.service.on_timer(self.now)
+        self.now = end
+
+    # what most begin with
+
+    def asked(self) -> "World":
+        """Have Carol ask."""
+        assert self.ask() == 200
+        self.told()
+        self.stanzas.clear()
+        return self
+
+    def active(self) -> "World":
+        """Have her see Alice at home."""
+        self.asked().says("subscribed")
+        self.says(None, HOME)
+        self.told()
+        self.stanzas.clear()
+        return self
+
+    @property
+    def record(self) -> Watched | None:
+        """What is kept."""
+        return self.store.find_watched(ALICE, CAROL)
+
+
+def _summary(notify: Request) -> str:
+    state = (notify.get("Subscription-State") or "").partition(";expires")[0]
+    if not notify.body:
+        assert notify.get("Content-Type") is None
+        return state
+    assert notify.get("Content-Type") == PIDF
+    text = notify.body.decode()
+    basics = [part.partition("<")[0] for part in text.split("basic>")[1::2]]
+    ids = [part.split("'")[1].removeprefix("ID-") for part in text.split(" id=")[1:]]
+    return f"{state}: {' '.join(f'{a} {b}' for a, b in zip(ids, basics, strict=True))}"
+
+
+# -- asking --------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("PRES-10")
+@pytest.mark.spec("PRES-41")
+def test_a_subscribe_is_answered_at_once() -> None:
+    """RFC 6665 §4.2.1: 200, then NOTIFY, whatever XMPP does; the Contact has a `gr`."""
+    world = World()
+    assert world.ask() == 200
+    assert world.order == ["200", "subscribe", "NOTIFY"]
+    assert world.response.get("Expires") == "3600"
+    contact = world.response.contacts[0].uri
+    assert (contact.user, contact.host) == ("alice", "xmpp.example")
+    assert contact.param("gr")
+    assert world.told() == ["pending"]
+    assert world.last.get("Contact") == world.response.get("Contact")
+    [stanza] = world.stanzas
+    assert dict(stanza.attributes) | {"id": ""} == {
+        "from": CAROL,
+        "to": ALICE,
+        "type": "subscribe",
+        "id": "",
+    }
+    assert world.record == Watched(ALICE, CAROL, asked=1e9 + 1000.0)
+
+
+@pytest.mark.spec("PRES-11")
+def test_consent_is_told() -> None:
+    """RFC 8048 §5.3.1: active, with what is known; else the contact's server is asked."""
+    world = World().asked()
+    world.says("subscribed")
+    assert world.told() == ["active"]
+    assert world.heard() == [f"probe to {ALICE}"]
+    assert world.record is not None
+    assert world.record.authorized
+
+
+@pytest.mark.spec("PRES-12")
+@pytest.mark.parametrize("before", ["pending", "active"])
+def test_refusal_is_told(before: str) -> None:
+    """RFC 8048 §5.3.1: terminated;reason=rejected, without a body; first or later."""
+    world = World().asked() if before == "pending" else World().active()
+    world.says("unsubscribed")
+    assert world.told() == ["terminated;reason=rejected"]
+    assert world.record is None
+    assert world.heard() == []
+    assert world.ask(again=True) == 481
+
+
+def test_authorized_before() -> None:
+    """RFC 8048 §5.3.2: active at once, and a probe instead of a request."""
+    store = Memory()
+    store.keep(Watched(ALICE, CAROL, authorized=True))
+    world = World(store)
+    world.ask()
+    assert world.told() == ["active"]
+    assert world.heard() == [f"probe to {ALICE}"]
+
+
+def test_two_dialogs_of_two_phones() -> None:
+    """RFC 6665 §4.5: each its own, one authorization, and one question to Alice."""
+    world = World().asked()
+    world.ask(call="other")
+    assert (world.told(), world.heard()) == (["pending"], [])
+    world.says("subscribed")
+    assert world.told() == ["active", "active"]
+    world.says(None, HOME)
+    world.wait(5)
+    assert world.told() == ["active: home open"] * 2
+    world.ask(0, again=True)
+    world.told()
+    assert "unavailable" not in " ".join(world.heard())
+    world.ask(0, call="other", again=True)
+    assert world.heard() == [f"unavailable to {ALICE}"]
+
+
+def test_one_who_asks_again_after_a_crash() -> None:
+    """What Alice did not answer may never have reached her: she is asked again, not twice."""
+    store = Memory()
+    store.keep(Watched(ALICE, CAROL))
+    world = World(store)
+    world.ask()
+    world.ask(call="other")
+    assert world.heard() == [f"subscribe to {ALICE}"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"event": "dialog"}, 489),
+        ({"target": "sips:alice@xmpp.example"}, 480),
+        ({"target": "sip:%ff@xmpp.example"}, 404),
+    ],
+)
+def test_one_who_cannot_watch(changed: dict[str, object], status: int) -> None:
+    """The answer is the standard's own, and nothing is kept."""
+    world = World()
+    assert world.ask(**changed) == status  # type: ignore[arg-type]
+    assert (world.requests, world.heard(), world.record) == ([], [], None)
+
+
+@pytest.mark.spec("PRES-26")
+def test_too_short_a_time() -> None:
+    """RFC 6665 §4.2.1.1: 423 with Min-Expires."""
+    world = World()
+    assert world.ask(30) == 423
+    assert world.response.get("Min-Expires") == "60"
+    assert (world.requests, world.heard(), world.record) == ([], [], None)
+
+
+@pytest.mark.spec("PRES-25")
+def test_another_event() -> None:
+    """RFC 6665 §4.2.1.1: what there is, is said."""
+    world = World()
+    assert world.ask(event="presence.winfo") == 489
+    assert world.response.get("Allow-Events") == "presence"
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        (PIDF, 200),
+        ("application/xpidf+xml, application/pidf+xml;q=0.5", 200),
+        ("*/*", 200),
+        ("application/xpidf+xml", 406),
+        ("text/plain, application/cpim-pidf+xml", 406),
+    ],
+)
+def test_documents_that_are_taken(accept: str, status: int) -> None:
+    """RFC 3856 §6.5: pidf+xml is what there is."""
+    world = World()
+    assert world.ask(3600, ("Accept", accept)) == status
+
+
+def test_no_room() -> None:
+    """500 with Retry-After, and no dialog that knows nothing of its consent."""
+    world = World()
+    cast("Broken", world.store).full = True
+    assert world.ask() == 500
+    assert world.response.get("Retry-After")
+    assert (world.requests, world.heard()) == ([], [])
+    assert world.service.describe() == {"pairs": 0, "dialogs": 0}
+
+
+def test_dialogs_of_a_pair_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one SIP user about one XMPP user."""
+    monkeypatch.setattr(watchers, "MOST_A_PAIR", 3)
+    world = World()
+    assert [world.ask(call=str(number)) for number in range(4)] == [200, 200, 200, 500]
+    assert world.ask(call="dave", sender="dave@sip.example") == 200
+
+
+@pytest.mark.spec("PRES-31")
+def test_what_one_may_see_is_not_told_to_another() -> None:
+    """RFC 8048 §8.2: presence for Carol is not for Dave, who is pending."""
+    world = World().active()
+    world.ask(call="dave", sender="dave@sip.example")
+    assert world.told() == ["pending"]
+    world.says("subscribed", to="dave@sip.example")
+    assert world.told() == ["active"]
+    world.says(None, WORK, to="dave@sip.example")
+    world.wait(5)
+    assert world.told() == ["active: work open"]
+
+
+def test_nobody_takes_over_a_dialog() -> None:
+    """Who is believed for another name cannot refresh it, whatever tags he knows."""
+    world = World().active()
+    assert world.ask(0, again=True, sender="dave@sip.example") == 481
+    assert world.service.describe() == {"pairs": 1, "dialogs": 1}
+
+
+# -- telling ---------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("PRES-21")
+def test_three_resources() -> None:
+    """RFC 3856 §6.7: one document has all; who left is closed once, and then gone."""
+    world = World().active()
+    for each in (WORK, TRAIN):
+        world.says(None, each)
+    world.wait(5)
+    assert world.told() == ["active: home open work open train open"]
+    world.says("unavailable", WORK)
+    world.wait(5)
+    assert world.told() == ["active: home open train open work closed"]
+    world.says(None, HOME)
+    world.wait(5)
+    assert world.told() == ["active: home open train open"]
+
+
+def test_the_last_resource() -> None:
+    """RFC 8048 T.1 n.5: one closed tuple, as often as it is asked."""
+    world = World().active()
+    world.says("unavailable", HOME)
+    world.wait(5)
+    assert world.told() == ["active: home closed"]
+    world.ask(again=True)
+    [told] = world.told()
+    assert told.endswith("closed")
+
+
+def test_unavailable_of_the_bare_address_is_all_of_them() -> None:
+    """RFC 6121 §4.3.2: a server's answer to a probe when nobody is there."""
+    world = World().active()
+    world.says(None, WORK)
+    world.says("unavailable", ALICE)
+    world.wait(5)
+    assert world.told() == ["active: home closed work closed"]
+
+
+def test_every_dialog_hears_of_a_parting() -> None:
+    """Each once, in its own time."""
+    world = World().active()
+    world.ask(call="other")
+    world.told()
+    world.says(None, WORK)
+    world.wait(5)
+    world.told()
+    world.says("unavailable", WORK)
+    world.wait(2)
+    world.ask(again=True)
+    world.wait(5)
+    assert sorted(world.told()) == ["active: home open work closed"] * 2
+    world.says(None, HOME)
+    world.wait(5)
+    assert world.told() == ["active: home open"] * 2
+
+
+def test_the_resources_of_one_user_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that come after are not told of."""
+    monkeypatch.setattr(watchers, "MOST_RESOURCES", 2)
+    world = World().active()
+    for each in (WORK, TRAIN):
+        world.says(None, each)
+    world.wait(5)
+    assert world.told() == ["active: home open work open"]
+
+
+@pytest.mark.spec("PRES-35")
+def test_changes_are_told_at_a_pace() -> None:
+    """RFC 3856 §6.10: one in 5 s, the last state."""
+    world = World().active()
+    world.wait(60)
+    world.says(None, WORK)
+    assert world.told() == ["active: home open work open"]
+    for _ in range(40):
+        world.says("unavailable", WORK)
+        world.says(None, WORK)
+        world.wait(0.1)
+    assert world.told() == []
+    world.wait(1.1)
+    assert world.told() == ["active: home open work open"]
+
+
+def test_presence_without_a_dialog_is_dropped() -> None:
+    """RFC 8048 §8.2: directed presence to one who does not watch goes nowhere."""
+    world = World()
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    assert (world.requests, world.heard()) == ([], [])
+    assert world.service.describe() == {"pairs": 0, "dialogs": 0}
+
+
+def test_presence_before_consent_is_not_told() -> None:
+    """It is pending; with consent it is."""
+    world = World().asked()
+    world.says(None, HOME)
+    world.wait(10)
+    assert "open" not in " ".join(world.told())
+    world.says("subscribed")
+    assert world.told() == ["active: home open"]
+
+
+def test_an_answer_for_those_who_may_not_see_is_no_presence() -> None:
+    """Prosody tells who asks for consent that nobody is there; with consent it tells the truth."""
+    world = World().asked()
+    world.says("unavailable", ALICE)
+    world.says("subscribed")
+    assert world.told() == ["active"]
+    world.says(None, HOME)
+    assert world.told() == ["active: home open"], "at once: it is the first document"
+
+
+def test_consent_that_nobody_asked_for() -> None:
+    """RFC 6121 §3.1.6: nothing is kept of it."""
+    world = World()
+    world.says("subscribed")
+    assert (world.record, world.requests) == (None, [])
+
+
+# -- refreshing, polling, ending -----------------------------------------------------------------
+
+
+@pytest.mark.spec("PRES-13")
+def test_a_refresh_before_anything_is_known() -> None:
+    """RFC 8048 §5.3.2: an empty NOTIFY."""
+    world = World().asked()
+    world.says("subscribed")
+    world.told()
+    assert world.ask(again=True) == 200
+    assert world.told() == ["active"]
+
+
+def test_a_refresh_tells_what_is_known() -> None:
+    """At once, and nobody is asked."""
+    world = World().active()
+    assert world.ask(1800, again=True) == 200
+    assert world.response.get("Expires") == "1800"
+    assert world.told() == ["active: home open"]
+    assert world.heard() == []
+
+
+@pytest.mark.spec("PRES-14")
+@pytest.mark.spec("PRES-15")
+def test_who_wants_no_more() -> None:
+    """RFC 8048 §5.3.3: closed, terminated, directed unavailable; the authorization stays."""
+    world = World().active()
+    assert world.ask(0, again=True) == 200
+    [told] = world.told()
+    assert told.startswith("terminated;reason=timeout: ")
+    assert told.endswith("closed")
+    assert world.heard() == [f"unavailable to {ALICE}"]
+    assert world.record is not None
+    assert world.record.authorized
+    assert world.ask(again=True) == 481
+    world.ask(call="new")
+    assert world.told() == ["active"]
+
+
+def test_who_wants_no_more_before_he_may() -> None:
+    """There is nothing to tell him."""
+    world = World().asked()
+    world.ask(0, again=True)
+    assert world.told() == ["terminated;reason=timeout"]
+
+
+def test_a_time_that_is_over() -> None:
+    """RFC 6665 §4.2.1.4: terminated;reason=timeout, and directed unavailable."""
+    world = World().active()
+    world.wait(3600)
+    assert world.told() == ["terminated;reason=timeout"]
+    assert world.heard() == [f"unavailable to {ALICE}"]
+    assert world.record is not None
+    assert world.service.describe() == {"pairs": 0, "dialogs": 0}
+
+
+@pytest.mark.spec("PRES-24")
+def test_asking_once() -> None:
+    """RFC 8048 §7.2: a probe when nothing is known, and one NOTIFY with the answer."""
+    world = World()
+    assert world.ask(0) == 200
+    assert world.heard() == [f"probe to {ALICE}"]
+    assert world.requests == []
+    world.says(None, HOME)
+    assert world.told() == ["terminated;reason=timeout: home open"]
+    assert world.record is None
+    world.wait(10)
+    assert (world.requests, world.heard()) == ([], [])
+    assert world.service.describe() == {"pairs": 0, "dialogs": 0}
+
+
+@pytest.mark.spec("PRES-24")
+@pytest.mark.parametrize("how", ["silence", "unsubscribed", "error"])
+def test_asking_once_in_vain(how: str) -> None:
+    """An empty document after 5 s, or as soon as it is known that there will be none."""
+    world = World()
+    world.ask(0)
+    if how == "silence":
+        world.wait(4.9)
+        assert world.requests == []
+        world.wait(0.1)
+    else:
+        world.says(how, error=Condition.SERVICE_UNAVAILABLE if how == "error" else None)
+    [told] = world.told()
+    assert told.startswith("terminated;reason=")
+    assert "open" not in told
+
+
+@pytest.mark.spec("PRES-24")
+def test_asking_once_what_is_known() -> None:
+    """From memory, at once."""
+    world = World().active()
+    world.ask(0, call="once")
+    assert world.heard() == []
+    assert world.told() == ["terminated;reason=timeout: home open"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "state"),
+    [
+        (Condition.ITEM_NOT_FOUND, "noresource"),
+        (Condition.FORBIDDEN, "rejected"),
+        (Condition.SERVICE_UNAVAILABLE, f"giveup;retry-after={LATER}"),
+        (Condition.REMOTE_SERVER_NOT_FOUND, f"giveup;retry-after={LATER}"),
+        (Condition.REMOTE_SERVER_TIMEOUT, f"giveup;retry-after={LATER}"),
+    ],
+)
+@pytest.mark.parametrize("how", ["error", "undelivered"])
+def test_one_who_cannot_be_asked(condition: Condition, state: str, how: str) -> None:
+    """RFC 6665 §4.1.3: the reason says whether to come again."""
+    world = World()
+    world.ask()
+    world.told()
+    if how == "error":
+        world.says("error", error=condition)
+    else:
+        world.service.undelivered(world.stanzas.pop(), StanzaError(condition), world.now)
+    assert world.told() == [f"terminated;reason={state}"]
+    assert world.record is None
+
+
+def test_an_error_does_not_take_back_consent() -> None:
+    """A server that is away for a while says nothing about its users."""
+    world = World().active()
+    world.says("error", error=Condition.REMOTE_SERVER_TIMEOUT)
+    assert world.record is not None
+    assert world.told() == []
+
+
+def test_one_who_does_not_decide() -> None:
+    """After a day: terminated;reason=giveup."""
+    world = World().asked()
+    for _ in range(24):
+        world.wait(UNDECIDED / 24 - 1)
+        world.ask(again=True)
+        assert world.told() == ["pending"]
+    world.wait(60)
+    assert world.told() == ["terminated;reason=giveup"]
+
+
+@pytest.mark.spec("PRES-34")
+@pytest.mark.parametrize("status", [*sorted(GONE), 0])
+def test_a_phone_that_is_gone(status: int) -> None:
+    """RFC 6665 §4.2.2: the dialog is removed; after the last one, directed unavailable."""
+    world = World().active()
+    world.wait(60)
+    world.says(None, WORK)
+    if status:
+        world.told(status=status)
+    else:
+        world.service.on_failure(world.requests.pop()[1], world.now)
+    assert world.heard() == [f"unavailable to {ALICE}"]
+    assert world.service.describe() == {"pairs": 0, "dialogs": 0}
+    assert world.ask(again=True) == 481
+
+
+@pytest.mark.spec("NET-37")
+def test_the_gateway_stops() -> None:
+    """Everybody is told to come back, not all in the same second; consent stays."""
+    world = World().active()
+    for number in range(100):
+        world.ask(call=str(number), sender=f"u{number}@sip.example")
+    world.told()
+    world.heard()
+    world.service.give_up(world.now)
+    world.wait(1)
+    states = world.told()
+    assert len(states) == 101
+    assert all(each.startswith("terminated;reason=probation;retry-after=") for each in states)
+    assert len(set(states)) > 20
+    assert world.service.quiet
+    assert world.record is not None
