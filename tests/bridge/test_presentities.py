@@ -412,8 +412,10 @@ def test_three_devices() -> None:
     assert world.heard() == ["unavailable c"]
     world.notify("active", pidf(("ID-a", "open"), ("ID-b", "closed")))
     assert world.heard() == ["unavailable b"]
+    world.notify("active", pidf(("ID-b", "closed"), ("ID-d", "open")))
+    assert world.heard() == ["available d", "unavailable a"], "nobody is to seem gone meanwhile"
     world.notify("active", pidf())
-    assert world.heard() == ["unavailable a"]
+    assert world.heard() == ["unavailable d"]
 
 
 def test_all_sessions_share_one_dialog() -> None:

@@ -223,6 +223,16 @@ def test_resources_are_tuples_of_one_document() -> None:
     assert document.tuples[-1].priority is None
 
 
+def test_last_words_are_told_where_nobody_is_left() -> None:
+    """Linphone shows the last note of a document as what its friend says now."""
+    words = (Note("Disconnected"),)
+    left = Presence("phone", available=False, statuses=words)
+    here = Presence("desk", statuses=(Note("hello"),))
+    together = to_document("", [left, here], contact, NOW)
+    assert [each.notes for each in together.tuples] == [here.statuses, ()]
+    assert to_document("", [left], contact, NOW).tuples[0].notes == words
+
+
 def test_nobody_is_one_closed_tuple() -> None:
     """RFC 8048 table 1 note 5."""
     [found] = to_document("pres:juliet@example.com", [], contact, NOW).tuples

@@ -209,6 +209,7 @@ class Hub:
         self.intake.wire = sip
         for domain in self._servers:
             self.federation.attach(domain)
+        self._settle()
 
     def watch(self, guard: Guard) -> None:
         """Tell `guard` from now on who is believed and who is not, and log what it sees."""

@@ -24,15 +24,18 @@ class Showing:
         self.send(pair.key, "subscribed")
 
     def show(self, pair: Authorization, presences: tuple[Presence, ...]) -> None:
-        """Tell the watcher what is new: a resource that is told of no more is not there."""
-        before, pair.shown = pair.shown, presences
+        """Tell the watcher what is new: a resource that is told of no more is not there.
+
+        That comes last: phones have another one with each document, and nobody is to seem gone.
+        """
+        before, pair.shown = {each.resource: each for each in pair.shown}, presences
         first, pair.known = not pair.known, True
         contact, watcher = Jid.parse(pair.record.contact), Jid.parse(pair.record.watcher)
-        for resource in gone(before, presences):
-            self.send(pair.key, "unavailable", resource=resource)
         for each in presences:
-            if each not in before:
+            if not _is_told(each, before.get(each.resource)):
                 self._present(each, contact, watcher)
+        for resource in gone(before.values(), presences):
+            self.send(pair.key, "unavailable", resource=resource)
         if first and not presences:
             self.send(pair.key, "unavailable")
 
@@ -67,3 +70,10 @@ class Showing:
         if what.available:
             stanza.children = [*stanza.children, *self._adorn(contact)]
         self._xmpp.send(stanza, contact.domain, to.domain)
+
+
+def _is_told(what: Presence, before: Presence | None) -> bool:
+    """Tell whether presence says nothing new; since when somebody is gone is nothing."""
+    if before is None or before.available or what.available:
+        return what == before
+    return what.statuses == before.statuses

@@ -90,11 +90,14 @@ def to_document(
     """Return the document of an XMPP user: a tuple for each resource, the most available first.
 
     `contact(resource)` is the SIP URI of a resource, `now` the time of those that tell none. Who
-    has no resource is one closed tuple (table 1, note 5).
+    has no resource is one closed tuple (table 1, note 5). What a resource said as it went is told
+    where no other is there: phones show one note, whosever it is.
     """
     ordered = sorted(presences, key=_standing)
-    tuples = tuple(_to_tuple(each, contact, now) for each in ordered)
     best = ordered[0] if ordered and ordered[0].available else None
+    if best is not None:
+        ordered = [each if each.available else replace(each, statuses=()) for each in ordered]
+    tuples = tuple(_to_tuple(each, contact, now) for each in ordered)
     activity = ACTIVITY.get(best.show) if best is not None else None
     return Document(
         entity,
