@@ -691,6 +691,17 @@ def test_unsubscribe_succeeds_whatever_sip_says(how: str) -> None:
     assert world.record is None
 
 
+def test_unsubscribe_that_cannot_be_written_down() -> None:
+    """It is done all the same: nobody looks any longer than he wants."""
+    world = World().active()
+    cast("Broken", world.store).full = True
+    world.says("unsubscribe")
+    world.sent()
+    world.answer(200)
+    assert world.heard() == ["unsubscribed", "unavailable orchard"]
+    assert world.requests == []
+
+
 def test_unsubscribe_without_a_dialog() -> None:
     """At once; and for one who never watched too."""
     world = World().waiting_for_alice()

@@ -11,6 +11,7 @@ from logging import getLogger
 from typing import Final
 
 from dragoman.bridge.authorization import Authorization, Key, Stand
+from dragoman.bridge.dialogs import PACKAGE, Dialogs
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import SipPort, XmppPort
 from dragoman.bridge.showing import Showing
@@ -18,26 +19,22 @@ from dragoman.bridge.whereabouts import Parting, Whereabouts
 from dragoman.clock import Alarms
 from dragoman.errors import RemoteError
 from dragoman.log import about
-from dragoman.mapping.address import Unmappable, sip_to_jid
-from dragoman.mapping.failure import Unreached, response_error, unreached
-from dragoman.mapping.pidf import Document, document_of
-from dragoman.mapping.presence import Presence, from_document
+from dragoman.mapping import notify
+from dragoman.mapping.address import Unmappable
+from dragoman.mapping.failure import Unreached, response_error, unanswered
+from dragoman.mapping.presence import Presence
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.event import ACTIVE, TERMINATED, SubscriptionState
-from dragoman.sip.message import Request, Response, SipError, response_to
+from dragoman.sip.message import Request, Response, response_to
 from dragoman.sip.subscriber import (
     FOREVER,
     Due,
     Failed,
     Left,
     Lost,
-    Package,
-    Parties,
     Refused,
-    Subscriber,
     Subscribing,
 )
-from dragoman.sip.uri import Uri
 from dragoman.store.subscriptions import Full, Subscriptions, Watching
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
@@ -46,8 +43,6 @@ from dragoman.xmpp.stanza import error_reply, presence
 
 log = getLogger(__name__)
 
-PIDF: Final = "application/pidf+xml"
-PACKAGE: Final = Package("presence", f"{PIDF}, multipart/related", 3600)
 PACE: Final = 50
 """Dialogs a second that are made anew after a start."""
 TICK: Final = 0.1
@@ -98,14 +93,13 @@ class Presentities:
         """Know nobody yet: see `start`."""
         self._sip = sip
         self._showing = Showing(xmpp, adorn)
-        self._naming = naming
         self._store = store
         self._token = token
         self._wall = wall
         self._sees = sees
         self._allowed = allowed
-        self._instance = token()
-        self._subscriber: Subscriber[Key] = Subscriber(PACKAGE, token, chance)
+        self._dialogs = Dialogs(naming, store, token, wall, chance)
+        self._subscriber = self._dialogs.subscriber
         self._pairs: dict[Key, Authorization] = {}
         self._whereabouts = Whereabouts()
         self._retries: Alarms[Key] = Alarms()
@@ -199,7 +193,7 @@ class Presentities:
         if not self._allowed(watcher.domain):
             raise StanzaError(Condition.FORBIDDEN, text="Users of your domain may not watch here")
         try:
-            self._parties(key)
+            self._dialogs.parties(key)
         except Unmappable as error:
             raise StanzaError(error.condition, text=error.reason) from error
         record = Watching(key[0], key[1])
@@ -225,10 +219,11 @@ class Presentities:
             self._showing.send(key, "unsubscribed")
             return
         self._retries.cancel(key)
-        self._resume(pair)
+        self._dialogs.resume(pair, self._now)
         if key in self._subscriber:
-            pair.record = replace(pair.record, leaving=True)
-            self._store_it(pair)
+            leaving = replace(pair.record, leaving=True)
+            self._dialogs.keep(pair, leaving)
+            pair.record = leaving  # whatever the disk says
             self._subscriber.leave(key, self._now)
         elif not pair.record.leaving:
             self._end(pair)
@@ -305,7 +300,7 @@ class Presentities:
         self._now = now
         try:
             key = self._subscriber.match(request)
-            document = _document(request)
+            presences = notify.presences(request, self._wall())
         except RemoteError as error:
             status = getattr(error, "status", 400)
             headers = [("Accept", PACKAGE.accept)] if status == 415 else []
@@ -318,11 +313,11 @@ class Presentities:
         notice = self._subscriber.take(request, now)
         self._sip.respond(transaction, response_to(request, 200))
         if len(key) > 2:
-            self._answer(key, document, request)
+            self._answer(key, presences)
         elif (pair := self._pairs.get(key)) is not None:
-            self._noticed(pair, notice.state, document, request)
+            self._noticed(pair, notice.state, presences)
             if notice.first:
-                self._note(pair)
+                self._dialogs.note(pair, self._now)
         self._drain()
 
     def on_response(self, handle: Subscribing, response: Response, now: float) -> None:
@@ -331,7 +326,7 @@ class Presentities:
         key = self._subscriber.on_response(handle, response, now)
         pair = None if key is None else self._pairs.get(key)
         if pair is not None and response.status < 300:
-            self._note(pair)
+            self._dialogs.note(pair, self._now)
         self._drain()
 
     def on_failure(
@@ -346,8 +341,7 @@ class Presentities:
         self,
         pair: Authorization,
         state: SubscriptionState,
-        document: Document | None,
-        request: Request,
+        presences: tuple[Presence, ...] | None,
     ) -> None:
         pair.failures = 0
         if pair.record.leaving:
@@ -355,29 +349,27 @@ class Presentities:
         if state.state == TERMINATED:
             self._terminated(pair, state)
         elif state.state == ACTIVE:
-            self._active(pair, document, request)
+            self._active(pair, presences)
         else:
             if pair.stand is Stand.ACTIVE:
                 self._showing.hide(pair)
             pair.stand = Stand.PENDING
 
-    def _active(self, pair: Authorization, document: Document | None, request: Request) -> None:
-        if not pair.record.authorized:
-            pair.record = replace(pair.record, authorized=True)
-            if not self._store_it(pair):
-                pair.record = replace(pair.record, authorized=False)
-                return
+    def _active(self, pair: Authorization, presences: tuple[Presence, ...] | None) -> None:
+        told = replace(pair.record, authorized=True)
+        if not pair.record.authorized and not self._dialogs.keep(pair, told):
+            return
         pair.stand, pair.asked, pair.invariant = Stand.ACTIVE, None, False
         if not pair.confirmed:
             self._showing.confirm(pair)
-        if document is not None:
-            self._showing.show(pair, self._presences(document, request))
+        if presences is not None:
+            self._showing.show(pair, presences)
         elif not pair.known and not pair.shown:
             self._showing.send(pair.key, "unavailable")
 
     def _terminated(self, pair: Authorization, state: SubscriptionState) -> None:
         pair.stand = Stand.WAITING
-        self._note(pair)
+        self._dialogs.note(pair, self._now)
         if state.reason in {"rejected", "noresource"}:
             self._cancel(pair)
         elif state.reason == "invariant":
@@ -390,20 +382,16 @@ class Presentities:
         elif not self._whereabouts.away(pair.record.watcher):
             self._begin_soon(pair, state.retry_after or 0)
 
-    def _answer(self, key: Key, document: Document | None, request: Request) -> None:
+    def _answer(self, key: Key, presences: tuple[Presence, ...] | None) -> None:
         """Tell who probed what the contact said once."""
         watcher, contact, asker = key
         pair = self._pairs.get((watcher, contact))
         if pair is None or not pair.record.authorized:
             return
         self._subscriber.forget(key)
-        if document is not None:
-            pair.shown, pair.known = self._presences(document, request), True
+        if presences is not None:
+            pair.shown, pair.known = presences, True
         self._showing.again(pair, asker)
-
-    def _presences(self, document: Document, request: Request) -> tuple[Presence, ...]:
-        language = request.get("Content-Language") or ""
-        return tuple(from_document(document, _resource, language, self._wall()))
 
     # -- dialogs --------------------------------------------------------------------------
 
@@ -413,14 +401,14 @@ class Presentities:
         self._retries.cancel(key)
         if key in self._subscriber:
             return
-        if self._resume(pair):
+        if self._dialogs.resume(pair, self._now):
             self._subscriber.refresh(key)
             return
         pair.began, pair.invariant, pair.probed = self._now, False, False
         if pair.stand is Stand.WAITING:
             pair.stand = Stand.PENDING
         try:
-            self._subscriber.subscribe(key, self._parties(key), self._now)
+            self._dialogs.subscribe(key, self._now)
         except Unmappable as error:
             self._failed(pair, StanzaError(error.condition, text=error.reason))
 
@@ -432,13 +420,6 @@ class Presentities:
         else:
             self._retries.set(pair.key, when)
 
-    def _parties(self, key: Key) -> Parties:
-        """Return who subscribes to whom in SIP; raises Unmappable."""
-        watcher, contact = Jid.parse(key[0]), Jid.parse(key[1])
-        target, local = self._naming.sip_recipient(contact), self._naming.sip_sender(watcher)
-        ours = self._naming.sip_sender(Jid(watcher.local, watcher.domain, self._instance))
-        return Parties(str(target), f"<{local}>", f"<{target}>", f"<{ours}>")
-
     def _ask_once(self, stanza: Element, pair: Authorization, asker: Jid) -> None:
         """Ask for the contact's state with no more to follow (RFC 8048 §7.1)."""
         key = (*pair.key, str(asker))
@@ -448,7 +429,7 @@ class Presentities:
             busy = StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT)
             self._showing.reply(error_reply(stanza, busy))
             return
-        self._subscriber.subscribe(key, self._parties(pair.key), self._now, expires=0)
+        self._dialogs.subscribe(key, self._now, expires=0)
 
     def _drain(self) -> None:
         """Send what the subscriber has to send, and do what its events ask for."""
@@ -475,7 +456,7 @@ class Presentities:
                 else:
                     self._failed(pair, response_error(response))
             case Failed(key, cause) if (pair := self._pairs.get(key)) is not None:
-                self._failed(pair, _failure(cause))
+                self._failed(pair, unanswered(cause))
             case _:
                 pass  # of a question: who probed hears nothing, as of a user who is not there
 
@@ -502,19 +483,19 @@ class Presentities:
             self._end(pair)
         else:
             pair.shown, pair.known = (), False
-            self._note(pair)
+            self._dialogs.note(pair, self._now)
             if not self._whereabouts.away(key[0]):
                 self._begin(pair)  # he came back meanwhile
 
     def _lost(self, pair: Authorization) -> None:
         pair.stand = Stand.WAITING
-        self._note(pair)
+        self._dialogs.note(pair, self._now)
         self._begin_soon(pair, 0)
 
     def _failed(self, pair: Authorization, error: StanzaError | None) -> None:
         """Tell who asked that the contact could not be; try again later."""
         pair.stand = Stand.WAITING
-        self._note(pair)
+        self._dialogs.note(pair, self._now)
         if pair.asked is not None and error is not None:
             ends = pair.record.watcher, pair.record.contact
             children = [error.element()]
@@ -537,38 +518,11 @@ class Presentities:
 
     def _end(self, pair: Authorization) -> None:
         """Forget a pair, and tell its watcher, who may have wanted it."""
-        try:
-            self._store.drop(pair.record)
-        except Full as error:
-            log.warning("a subscription ended and is kept", extra=about(reason=error.reason))
+        self._dialogs.drop(pair)
         del self._pairs[pair.key]
         self._retries.cancel(pair.key)
-        if pair.key in self._subscriber:
-            self._subscriber.forget(pair.key)
         self._showing.send(pair.key, "unsubscribed")
         self._showing.hide(pair)
-
-    # -- what is kept ---------------------------------------------------------------------
-
-    def _store_it(self, pair: Authorization) -> bool:
-        """Write down what changed in consent; False where that cannot be."""
-        try:
-            self._store.keep(pair.record)
-        except Full as error:
-            log.warning(
-                "a subscription cannot be kept",
-                extra=about(jid=pair.record.watcher, reason=error.reason),
-            )
-            return False
-        return True
-
-    def _note(self, pair: Authorization) -> None:
-        """Have the dialog written down, so that a later process can go on with it."""
-        kept = self._subscriber.keep(pair.key, self._now)
-        text, left = kept or ("", 0.0)
-        expires = self._wall() + left if kept else 0.0
-        pair.record = replace(pair.record, dialog=text, expires=expires)
-        self._store.note(pair.record)
 
     # -- time -----------------------------------------------------------------------------
 
@@ -603,23 +557,10 @@ class Presentities:
         """Speak on in a dialog that may be there still, or make another."""
         if not pair.record.leaving:
             self._begin(pair)
-        elif self._resume(pair):
+        elif self._dialogs.resume(pair, self._now):
             self._subscriber.leave(pair.key, self._now)
         else:
             self._end(pair)
-
-    def _resume(self, pair: Authorization) -> bool:
-        """Take up the dialog of an earlier process; False where there is none that lasts."""
-        text, left = pair.record.dialog, pair.record.expires - self._wall()
-        if not text or left <= 0 or pair.key in self._subscriber:
-            return False
-        try:
-            self._subscriber.restore(pair.key, text, left, self._now)
-        except SipError as error:
-            log.warning("a dialog cannot be read", extra=about(reason=error.reason))
-            return False
-        pair.stand = Stand.PENDING
-        return True
 
     def describe(self) -> dict[str, int]:
         """Return how many pairs there are, and how they stand."""
@@ -628,34 +569,3 @@ class Presentities:
             "dialogs": len(self._subscriber),
             "to take up": len(self._anew),
         }
-
-
-def _document(request: Request) -> Document | None:
-    """Return what a NOTIFY tells, None for nothing; raises RemoteError."""
-    if not request.body:
-        return None
-    found = document_of(request.get("Content-Type") or "", request.body)
-    if found is None:
-        raise SipError("a document that is not of presence", 415)
-    return found
-
-
-def _resource(contact: str) -> str:
-    """Return the resource that a device's contact names, "" for none."""
-    if not contact:
-        return ""
-    try:
-        return sip_to_jid(Uri.parse(contact)).resource
-    except (SipError, Unmappable):
-        return ""
-
-
-def _failure(cause: object) -> StanzaError:
-    if isinstance(cause, StanzaError):
-        return cause
-    if cause is Cause.OVERLOAD:
-        text = "The gateway has too many requests under way"
-        return StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT, text=text)
-    if isinstance(cause, Unreached):
-        return unreached(cause)
-    return unreached(Unreached.TRANSPORT if cause is Cause.UNREACHABLE else Unreached.TIMEOUT)

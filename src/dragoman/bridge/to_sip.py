@@ -12,7 +12,7 @@ from itertools import count
 from typing import Final
 
 from dragoman.bridge.ports import SipPort
-from dragoman.mapping.failure import Unreached, response_error, unreached
+from dragoman.mapping.failure import Unreached, response_error, unanswered
 from dragoman.sip.endpoint import Cause
 from dragoman.sip.message import Request, Response
 from dragoman.sip.pager import Due, Pager, Why
@@ -115,7 +115,7 @@ class Crossings:
 
     def on_failure(self, handle: int, cause: Cause | Unreached | StanzaError, now: float) -> None:
         """Learn that a request of ours got no response, and why."""
-        self._finish(handle, _failure(cause), now)
+        self._finish(handle, unanswered(cause), now)
 
     def on_timer(self, now: float) -> None:
         """Give up on what has waited too long for its turn."""
@@ -164,14 +164,3 @@ class Crossings:
 def sender_domain(stanza: Element) -> str:
     """Return the domain of a stanza's sender, as it is spelled there."""
     return domain_part(stanza.get("from", ""))
-
-
-def _failure(cause: Cause | Unreached | StanzaError) -> StanzaError:
-    if isinstance(cause, StanzaError):
-        return cause
-    if cause is Cause.OVERLOAD:
-        text = "The gateway has too many requests under way"
-        return StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT, text=text)
-    if isinstance(cause, Cause):
-        cause = Unreached.TIMEOUT if cause is Cause.TIMEOUT else Unreached.TRANSPORT
-    return unreached(cause)

@@ -13,6 +13,7 @@ from typing import Final
 from dragoman.errors import RemoteError
 from dragoman.mapping.address import Unmappable, jid_to_sip, parse_xmpp_uri, sip_to_jid, xmpp_uri
 from dragoman.sip.failure import PHRASES, SipError
+from dragoman.sip.flow import Cause
 from dragoman.sip.header import Warning as SipWarning
 from dragoman.sip.header import parse_seconds
 from dragoman.sip.message import Response
@@ -225,6 +226,21 @@ def response_error(
         by=by,
         served=served,
     )
+
+
+def unanswered(cause: object) -> StanzaError:
+    """Return the stanza error for a request that came to nothing: a Cause, or what is known of it.
+
+    A StanzaError says already what to tell.
+    """
+    if isinstance(cause, StanzaError):
+        return cause
+    if cause is Cause.OVERLOAD:
+        text = "The gateway has too many requests under way"
+        return StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT, text=text)
+    if isinstance(cause, Unreached):
+        return unreached(cause)
+    return unreached(Unreached.TRANSPORT if cause is Cause.UNREACHABLE else Unreached.TIMEOUT)
 
 
 def unreached(cause: Unreached, *, by: str = "") -> StanzaError:
