@@ -30,7 +30,7 @@ STANZA: Final = re.compile(
     rb"\s*(?:<message\b([^>]*)>(.*?)</message>|<iq\b([^>]*[^>/])>(.*?)</iq>|<iq\b([^>]*)/>)",
     re.DOTALL,
 )
-OPENING: Final = re.compile(rb"\s*<(m|i|$)")
+OPENING: Final = re.compile(rb"\s*<(m|i|p|$)")
 BODY: Final = re.compile(rb"<body[^>]*>(\d{8}) ")
 ATTRIBUTE: Final = re.compile(rb"""\b(id|from|to|type)=["']([^"']*)["']""")
 COPIED: Final = re.compile(rb"(?mi)^(?:v|via|f|from|i|call-id|cseq) *:[^\r]*\r\n")

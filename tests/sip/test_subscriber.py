@@ -1,5 +1,6 @@
 """RFC 6665 §4.1: subscriptions of ours."""
 
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -34,12 +35,13 @@ PARTIES = Parties(
 class Talk:
     """A subscriber, and a far end that answers as it is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, chance: Callable[[float, float], float] | None = None) -> None:
         """Have no subscription."""
         numbers = count(1)
+        middle: Callable[[float, float], float] = lambda low, high: (low + high) / 2  # noqa: E731
         package = Package("presence", PIDF, 3600)
         self.core: Subscriber[str] = Subscriber(
-            package, lambda: f"token{next(numbers)}", lambda low, high: (low + high) / 2
+            package, lambda: f"token{next(numbers)}", chance or middle
         )
         self.last: Request = build_request("NONE", "", ())
         self.handle = Subscribing(0)
@@ -241,11 +243,28 @@ def test_a_refresh_comes_in_time() -> None:
     assert 0.6 * 1800 <= (talk.core.next_timer() or 0.0) - when <= 0.85 * 1800
 
 
+@pytest.mark.parametrize(
+    ("expires", "earliest", "latest"), [(3600, 2160, 3060), (120, 56, 80), (60, 21, 30), (5, 1, 5)]
+)
+def test_refreshes_are_spread(expires: int, earliest: float, latest: float) -> None:
+    """Those of subscriptions made at once are not: however short they last."""
+    found = []
+    for part in (0.0, 1.0):
+        talk = Talk(lambda low, high, part=part: low + (high - low) * part)  # type: ignore[misc]
+        talk.core.subscribe("pair", PARTIES, 0.0)
+        talk.sent()
+        talk.answer(200, 0.0, ("Expires", str(expires)))
+        talk.hear("active", 0.0)
+        found.append(round(talk.core.next_timer() or 0.0))
+    assert earliest <= found[0] <= found[1] <= latest
+    assert found[0] < found[1] or expires == 5
+
+
 def test_a_notify_says_how_long_it_lasts() -> None:
     """§4.1.2.2: its expires counts more than the response's."""
     talk = Talk().established()
     talk.hear("active;expires=20", 10.0)
-    assert talk.core.next_timer() == 20.0
+    assert 10.0 < (talk.core.next_timer() or 0.0) <= 20.0
 
 
 def test_the_answer_never_gives_more_than_was_asked() -> None:

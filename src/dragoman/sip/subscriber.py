@@ -422,8 +422,8 @@ class Subscriber(Generic[Key]):
     def _plan(self, found: _Subscription[Key], now: float) -> None:
         """Set the time for a refresh, within what is left."""
         left = found.deadline - now
-        part = self._chance(EARLIEST, LATEST)
-        wait = min(left * part, left - MARGIN) if left > 2 * MARGIN else left / 2
+        latest = min(LATEST * left, left - MARGIN) if left > 2 * MARGIN else left / 2
+        wait = self._chance(latest * EARLIEST / LATEST, latest)
         self._alarms.set(found.key, now + max(wait, min(SOONEST, left)))
 
     def _again_later(self, found: _Subscription[Key], now: float) -> None:
