@@ -128,7 +128,7 @@ class World:
         found = []
         while self.requests:
             self.last, handle = self.requests.pop(0)
-            found.append(_summary(self.last))
+            found.append(tuples_of(self.last))
             self.service.on_response(handle, response_to(self.last, status), self.now)
         return found
 
@@ -179,7 +179,8 @@ class World:
         return self.store.find_watched(ALICE, CAROL)
 
 
-def _summary(notify: Request) -> str:
+def tuples_of(notify: Request) -> str:
+    """Return a NOTIFY as tests tell it: `active: home open work closed`."""
     state = (notify.get("Subscription-State") or "").partition(";expires")[0]
     if not notify.body:
         assert notify.get("Content-Type") is None
@@ -187,7 +188,7 @@ def _summary(notify: Request) -> str:
     assert notify.get("Content-Type") == PIDF
     text = notify.body.decode()
     basics = [part.partition("<")[0] for part in text.split("basic>")[1::2]]
-    ids = [part.split("'")[1].removeprefix("ID-") for part in text.split(" id=")[1:]]
+    ids = [part.split("'")[1].removeprefix("ID-") for part in text.split("<tuple id=")[1:]]
     return f"{state}: {' '.join(f'{a} {b}' for a, b in zip(ids, basics, strict=True))}"
 
 

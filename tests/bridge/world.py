@@ -20,13 +20,15 @@ from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.locate import Transport
 from dragoman.sip.message import Request, Response, parse
 from dragoman.sip.route import RouteSet
+from dragoman.store.subscriptions import Memory as Consent
+from dragoman.store.subscriptions import Subscriptions
 from dragoman.trace import Seen, Tap
 from dragoman.xmpp.component import ComponentStream
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.locate import Target
 from dragoman.xmpp.parser import StreamParser
 from dragoman.xmpp.s2s_out import OutgoingStream
-from dragoman.xmpp.stanza import BODY, IQ, MESSAGE, reply
+from dragoman.xmpp.stanza import BODY, IQ, MESSAGE, PRESENCE, reply
 from dragoman.xmpp.stream import Policy
 from tests.bridge.test_federation import FEATURES, US, WELCOME
 
@@ -126,7 +128,7 @@ class Names:
 class SipEnd:
     """The SIP sockets: a real endpoint, and what it would have sent."""
 
-    def __init__(self, hub: Hub, accounts: Sequence[Account] = ()) -> None:
+    def __init__(self, hub: Hub, accounts: Sequence[Account], allow: Sequence[str]) -> None:
         self._hub = hub
         self.sent: list[Request | Response] = []
         self.targets: list[str] = []
@@ -134,7 +136,7 @@ class SipEnd:
         numbers = count(1)
         self.endpoint = Endpoint(
             sent_by=lambda _: f"{GATEWAY}:5060",
-            allow=("MESSAGE", "OPTIONS"),
+            allow=allow,
             token=lambda: f"s{next(numbers)}",
             screen=hub.screen,
             accounts=accounts,
@@ -189,6 +191,7 @@ class Far:
         self.closed = ""
         self.mute = False
         self.stanzas: list[Element] = []
+        self.presences: list[Element] = []
 
     def wake(self) -> None:
         if not self._waking:
@@ -211,7 +214,9 @@ class Far:
         self._hub.on_stream(self.stream)
         data = b"".join(self.stream.to_send())
         for each in self._parser.feed(data):
-            if isinstance(each, Element) and each.name in {MESSAGE, IQ}:
+            if isinstance(each, Element) and each.name == PRESENCE:
+                self.presences.append(each)
+            elif isinstance(each, Element) and each.name in {MESSAGE, IQ}:
                 self.stanzas.append(each)
                 if each.name == IQ and each.get("type") == "get" and not self.mute:
                     self.says(reply(each))
@@ -328,6 +333,8 @@ class World:
         proxy: str = "",
         accounts: Sequence[Account] = (),
         icons: Icons | None = None,
+        subscriptions: Subscriptions | None = None,
+        allow: Sequence[str] = ("MESSAGE", "OPTIONS"),
     ) -> None:
         numbers = count(1)
         self.names = Names()
@@ -347,9 +354,10 @@ class World:
             proofs=proofs,
             needs_certificate=needs_certificate,
             icons=icons,
+            subscriptions=subscriptions or Consent(),
         )
         self.hub = Hub(settings, self.names, tap)
-        self.sip, self.xmpp = SipEnd(self.hub, accounts), XmppEnd(self.hub)
+        self.sip, self.xmpp = SipEnd(self.hub, accounts, allow), XmppEnd(self.hub)
         self.hub.join(self.sip, self.xmpp)
 
     @property

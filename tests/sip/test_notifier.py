@@ -377,6 +377,18 @@ def test_a_time_that_is_no_number() -> None:
     assert len(talk.core) == 0
 
 
+def test_who_is_pending_is_told_of_no_change() -> None:
+    """There is nothing in it for him."""
+    talk = Talk()
+    key = talk.ask().key
+    talk.told(0.0)
+    talk.answer(0.1)
+    talk.core.change(key, 1.0)
+    assert talk.silent(60.0)
+    talk.core.activate(key, 61.0)
+    assert talk.told(61.0)[1] == "open"
+
+
 def test_pending_is_told_before_active() -> None:
     """What becomes active before the first NOTIFY went is told once."""
     talk = Talk()

@@ -397,6 +397,17 @@ def test_leaving() -> None:
     assert (talk.core.events(), len(talk.core), talk.core.to_send()) == ([], 0, [])
 
 
+def test_a_dialog_that_ends_is_not_kept() -> None:
+    """Nobody goes on with it."""
+    talk = Talk().established()
+    assert talk.core.keep("pair", 100.0) is not None
+    talk.core.leave("pair", 100.0)
+    talk.sent()
+    assert talk.core.keep("pair", 100.0) is None
+    talk.answer(200, 100.1)
+    assert talk.core.keep("pair", 100.1) is None
+
+
 def test_the_last_notify_may_come_first() -> None:
     """It ends the subscription; the response then says nothing new."""
     talk = Talk().established()

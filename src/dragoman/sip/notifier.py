@@ -217,9 +217,9 @@ class Notifier:
             self._paces.set(key, now)
 
     def change(self, key: int, now: float) -> None:
-        """Have a subscriber told what is new, as soon as his pace allows."""
+        """Have a subscriber who is active told what is new, as soon as his pace allows."""
         found = self._all.get(key)
-        if found is not None:
+        if found is not None and found.state == ACTIVE:
             found.dirty = True
             self._paces.hasten(key, max(now, found.last + found.pace))
 

@@ -234,7 +234,7 @@ class Subscriber(Generic[Key]):
         None where there is no dialog, or it is about to end.
         """
         found = self._all.get(key)
-        if found is None or found.stage is Stage.UNHEARD:
+        if found is None or found.stage is not Stage.HEARD:
             return None
         return found.dialog.to_text(), max(0.0, found.deadline - now)
 
