@@ -1127,3 +1127,22 @@ def test_who_is_not_believed_says_nothing_of_anybody() -> None:
         assert (gallery.asked, len(world.hub.cards)) == ([], 0)
 
     run(scenario())
+
+
+def test_a_request_that_cannot_be_written_fails_and_nothing_else_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A bug of ours: its service hears of it, and the turn goes on."""
+
+    async def scenario() -> None:
+        world = World()
+        bad = Request("MESSAGE", "sip:carol@sip.example", (("From", "<sip:a@b>;tag=1\r\nx"),))
+        world.hub.request(bad, 7)
+        await pass_time()
+        assert world.sip.requests == []
+        world.sip.arrives(datagram("a"))
+        await pass_time()
+        assert world.sip.answers == [("a", 202)]
+
+    run(scenario())
+    assert [each.message for each in caplog.records] == ["a request cannot be sent: a bug"]

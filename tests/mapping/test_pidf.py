@@ -211,11 +211,11 @@ def test_what_is_no_document_is_refused(body: bytes) -> None:
     ],
 )
 def test_what_must_be_understood_and_is_not(must: str, there: bool) -> None:
-    """RFC 3863 §4.2.3: the tuple that has it is ignored; the others are not."""
-    element = f"<new xmlns='urn:example:new' {must}/></status>".encode()
-    body = EXAMPLE_19.replace(b"</status>", element)
-    body = body.replace(b"</presence>", b"<tuple id='other'><status/></tuple></presence>")
-    assert [each.id for each in parse(body).tuples] == ["ID-yn0cl4bnw0yr3vym"] * there + ["other"]
+    """RFC 3863 §4.3.3: the extension that has it is ignored, and nothing around it."""
+    activities = f"""<activities xmlns='urn:ietf:params:xml:ns:pidf:rpid'><away/>
+        <new xmlns='urn:example:new' {must}/></activities></status>"""
+    [found] = parse(EXAMPLE_19.replace(b"</status>", activities.encode())).tuples
+    assert (found.basic, found.activities) == (Basic.OPEN, ("away",) if there else ())
 
 
 PRIORITIES = [("0", 0.0), ("0.5", 0.5), ("1.0", 1.0), ("1.1", None), ("-0.1", None)]

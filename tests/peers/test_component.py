@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.peers.hosts import Gateway, Program, forget_state, run
+from tests.peers.hosts import Gateway, Program, forget_state, fresh, run
+from tests.peers.test_presence import shows
 
 CONFIGURATION = """
 [[xmpp.component]]
@@ -59,3 +60,16 @@ def test_it_tells_what_it_is(component: Gateway) -> None:
     said = run("alice", "xmpp_user", "alice@xmpp.example/p", "disco", "gateway.xmpp.example")
     assert b'"gateway/sip"' in said
     assert rb'"jid\\20escaping"' in said
+
+
+def test_presence_of_a_phone(component: Gateway, chat: Chat, linphone_chat: Phone) -> None:
+    name = fresh("dave")
+    contact = rf"{name}\40sip.example@gateway.xmpp.example"
+    phone, alice = linphone_chat(name, "--publish"), chat("alice@xmpp.example/lab")
+    alice.tell(f"/subscribe {contact}")
+    alice.hears(event="presence", sender=contact, type="subscribed")
+    phone.tell("be busy")
+    assert alice.hears(event="presence", show="away")["sender"].startswith(f"{contact}/")
+    phone.tell("watch sip:alice@xmpp.example")
+    alice.tell("/be dnd in the garden")
+    shows(phone, "alice@xmpp.example", "busy", "in the garden")

@@ -30,7 +30,7 @@ from dragoman.bridge.presentities import Presentities
 from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.bridge.to_sip import sender_domain
 from dragoman.bridge.watchers import Watchers
-from dragoman.errors import ProtocolError, RemoteError
+from dragoman.errors import LocalError, ProtocolError, RemoteError
 from dragoman.log import about
 from dragoman.mapping.content import TYPES
 from dragoman.mapping.encoding import ENCODINGS
@@ -366,7 +366,12 @@ class Hub:
             self._failed(handle, loop)
         elif self._sip is not None:
             named = _in_our_name(request, targets)
-            self._sip.endpoint.send(request, named, handle, self._loop.time())
+            try:
+                self._sip.endpoint.send(request, named, handle, self._loop.time())
+            except LocalError:
+                log.exception("a request cannot be sent: a bug")
+                self._failed(handle, StanzaError(Condition.INTERNAL_SERVER_ERROR))
+                return
             self._sip.wake()
 
     async def _seek(self, endpoint: Endpoint, stranded: ResponseStranded) -> None:

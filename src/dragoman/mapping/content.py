@@ -4,14 +4,13 @@ text/plain and text/html in any common charset, what leads to files, message/cpi
 the parts of a multipart: of alternatives every language, of others one after the other.
 """
 
-import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from dragoman.errors import RemoteError
-from dragoman.mapping import composing, imdn, rcs
+from dragoman.mapping import composing, imdn, multipart, rcs
 from dragoman.mapping.encoding import decoded
 from dragoman.mapping.excerpt import excerpt
 from dragoman.mapping.failure import Refused
@@ -32,7 +31,6 @@ ACCEPT: Final = ", ".join(TYPES)
 MAX_DEPTH: Final = 4
 MAX_PARTS: Final = 32
 
-_LONGEST_BOUNDARY: Final = 70
 _PLAIN: Final = "text/plain"
 _HTML: Final = "text/html"
 _CPIM: Final = "message/cpim"
@@ -168,10 +166,10 @@ def _within(found: Cpim, depth: int) -> Content | None:
 
 def _multipart(media: MediaType, body: bytes, depth: int) -> Content | None:
     boundary = media.param("boundary") or ""
-    if not 0 < len(boundary) <= _LONGEST_BOUNDARY:
+    if not 0 < len(boundary) <= multipart.LONGEST_BOUNDARY:
         raise Refused("a multipart without a boundary", 400)
     parts: list[tuple[dict[str, str], bytes]] = []
-    for part in _parts(boundary.encode(), body):
+    for part in multipart.parts(boundary.encode(), body):
         if len(parts) == MAX_PARTS:
             raise Refused(f"more than {MAX_PARTS} parts", 413)
         parts.append(part)
@@ -281,44 +279,15 @@ def _described(headers: Mapping[str, str]) -> str:
     return f"{excerpt(sanitize(named[1] or named[2]))}, {kind}" if named else kind
 
 
-def _parts(boundary: bytes, body: bytes) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Cut a multipart at its delimiter lines (RFC 2046 §5.1.1), of which one closes it.
-
-    A line that only begins like the delimiter belongs to a part: to an inner multipart, say.
-    """
-    data = b"\r\n" + body
-    delimiter = re.compile(rb"\r\n--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\Z)")
-    begin: int | None = None
-    for found in delimiter.finditer(data):
-        if begin is not None:
-            yield _split(data[begin : found.start()])
-        if found[1]:
-            return
-        begin = found.end()
-    if begin is not None:
-        yield _split(data[begin:])
-
-
-def _split(part: bytes) -> tuple[dict[str, str], bytes]:
-    """Cut a part, from the end of its delimiter line, into its headers and content.
-
-    The names of the headers become lower case; of several with one name the first counts.
-    """
-    if part.startswith(b"\r\n\r\n"):
-        return {}, part[4:]
-    head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-    unfolded = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ").decode(errors="replace")
-    fields = [line.partition(":") for line in unfolded.split("\r\n")]
-    return {name.strip().lower(): value.strip() for name, _, value in reversed(fields)}, content
-
-
 def _part(headers: Mapping[str, str], content: bytes, depth: int) -> Content | None:
     """Read one MIME entity (RFC 2045 §5.2: without Content-Type it is text/plain)."""
     try:
         media = MediaType.parse(headers.get("content-type") or _PLAIN)
     except SipError:
         return None
-    decoded = _decoded(content, headers.get("content-transfer-encoding", "").lower())
+    decoded = multipart.transfer_decoded(
+        content, headers.get("content-transfer-encoding", "").lower()
+    )
     if decoded is None:
         return None
     found = _read(media, decoded, depth + 1)
@@ -326,15 +295,3 @@ def _part(headers: Mapping[str, str], content: bytes, depth: int) -> Content | N
     if found is None or found.language or not language:
         return found
     return replace(found, language=language)
-
-
-def _decoded(content: bytes, encoding: str) -> bytes | None:
-    """Undo a content transfer encoding (RFC 2045 §6); None for one that is not known."""
-    if encoding in ("", "7bit", "8bit", "binary"):
-        return content
-    try:
-        if encoding == "base64":
-            return binascii.a2b_base64(content)
-        return binascii.a2b_qp(content) if encoding == "quoted-printable" else None
-    except binascii.Error:
-        return None

@@ -4,7 +4,6 @@ The tables are those of docs/interworking/im.md §1 to §3. What does not cross 
 error that says so: `Dropped` for what nobody waits for, `Refused` and StanzaError for the rest.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -16,6 +15,7 @@ from dragoman.mapping.content import Content, read
 from dragoman.mapping.date import parse_sip_date, parse_stamp, sip_date, stamp
 from dragoman.mapping.excerpt import line
 from dragoman.mapping.failure import Refused
+from dragoman.mapping.language import language_tag
 from dragoman.mapping.readable import Quote, in_language, readable, unknown, withheld
 from dragoman.mapping.thread import ThreadBook
 from dragoman.msrp.cpim import Cpim
@@ -38,7 +38,6 @@ _CONTENT_TYPE: Final = "text/plain;charset=UTF-8"
 _COOKIE: Final = "z9hG4bK"
 _LONGEST_ID: Final = 64
 _LONGEST_NAME: Final = 128
-_LANGUAGE: Final = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +136,6 @@ def stanza_id(request: Request) -> str:
     if 0 < len(found) <= _LONGEST_ID and found.isascii() and found.isprintable():
         return found
     return _digest(found, str(via.sent_by), request.call_id, str(request.cseq))
-
-
-def language_tag(text: str | None) -> str:
-    """Return the first language tag in `text`, "" for none that is one (RFC 5646 §2.1)."""
-    if not text:
-        return ""
-    tag = text.partition(",")[0].strip()
-    return tag if _LANGUAGE.fullmatch(tag) else ""
 
 
 def _to_stanza(

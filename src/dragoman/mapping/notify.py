@@ -1,6 +1,7 @@
 """What a NOTIFY tells of a SIP user (RFC 3856 §6.8, RFC 8048 §6.3)."""
 
 from dragoman.mapping.address import Unmappable, sip_to_jid
+from dragoman.mapping.language import only_language
 from dragoman.mapping.pidf import document_of
 from dragoman.mapping.presence import Presence, from_document
 from dragoman.sip.message import Request, SipError
@@ -15,10 +16,10 @@ def presences(request: Request, now: float) -> tuple[Presence, ...] | None:
     """
     if not request.body:
         return None
-    document = document_of(request.get("Content-Type") or "", request.body)
+    document = document_of(request.get("Content-Type") or "", request.body, now)
     if document is None:
         raise SipError("a document that is not of presence", 415)
-    language = request.get("Content-Language") or ""
+    language = only_language(request.get("Content-Language"))
     return tuple(from_document(document, _resource, language, now))
 
 

@@ -1,11 +1,14 @@
 """Presence documents (RFC 3863), with their persons (RFC 4479), activities (RFC 4480) and names."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import Final
 
 from dragoman.errors import RemoteError
+from dragoman.mapping import multipart
 from dragoman.mapping.date import parse_stamp, stamp
 from dragoman.sip.header import MediaType
 from dragoman.sip.message import SipError
@@ -21,11 +24,16 @@ CIPID: Final = "urn:ietf:params:xml:ns:pidf:cipid"
 CLIENT: Final = "jabber:client"
 BLINK: Final = "urn:ag-projects:xml:ns:pidf"
 """What AG Projects' clients say beyond the standards."""
-KNOWN: Final = frozenset({NS, PERSON, RPID, CIPID, CLIENT, BLINK})
+PERSONS: Final = (PERSON, "urn:ietf:params:xml:ns:pidf:person")
+RPIDS: Final = (RPID, "urn:ietf:params:xml:ns:pidf:rpid:rpid-person")
+"""The second of each is a draft's, which Asterisk writes."""
+CHARSETS: Final = frozenset({"iso-8859-1", "latin1", "us-ascii", "ascii", "windows-1252"})
+"""Beside UTF-8: XML leaves others to the reader."""
 
 LARGEST: Final = 65_535
 """Octets of a document that is read."""
 MOST_TUPLES: Final = 64
+MOST_PARTS: Final = 32
 MOST_NOTES: Final = 16
 MOST_ACTIVITIES: Final = 16
 LONGEST_NOTE: Final = 2048
@@ -34,6 +42,12 @@ LONGEST_NOTE: Final = 2048
 PREFIXES: Final = {PERSON: "dm", RPID: "rpid", CIPID: "c"}
 """Phones look for these very letters."""
 DECLARED: Final = "".join(f" xmlns:{prefix}='{space}'" for space, prefix in PREFIXES.items())
+
+
+_DECLARED: Final = re.compile(
+    rb"<\?xml\b[^>]{0,80}\bencoding=[\"']([A-Za-z0-9._-]{1,32})[\"'][^>]{0,80}\?>"
+)
+_QVALUE: Final = re.compile(r"0(?:\.[0-9]{0,17})?|1(?:\.0{0,17})?|\.[0-9]{1,17}")
 
 
 class PidfError(RemoteError):
@@ -90,10 +104,10 @@ class Document:
     display_name: str = ""
 
 
-def document_of(content_type: str, body: bytes) -> Document | None:
+def document_of(content_type: str, body: bytes, now: float = 0.0) -> Document | None:
     """Return the document in a body, or in the root of a multipart/related; None for another type.
 
-    Raises PidfError for what cannot be read.
+    `now` is that of `parse`. Raises PidfError for what cannot be read.
     """
     try:
         media = MediaType.parse(content_type)
@@ -106,37 +120,33 @@ def document_of(content_type: str, body: bytes) -> Document | None:
         body = found
     elif media.essence != MEDIA_TYPE:
         return None
-    return parse(body)
+    return parse(body, now)
 
 
-def parse(body: bytes) -> Document:
+def parse(body: bytes, now: float = 0.0) -> Document:
     """Read a document of at most 65,535 octets; raises PidfError.
 
-    What is not known is passed over, unless it must be understood: then the tuple is that has it.
+    What is not known is passed over (RFC 3863 §4.2.3), and what was done until a time before `now`,
+    in seconds since 1970 (RFC 4480 §3.1).
     """
-    if len(body) > LARGEST:
-        raise PidfError("the presence document is too long")
-    try:
-        root = parse_document(body.lstrip(b"\xef\xbb\xbf \t\r\n"), limit=LARGEST)
-    except PidfError:
-        raise
-    except RemoteError as error:
-        raise PidfError(error.reason) from error
+    root = _read(body)
     if root.name != _pidf("presence"):
         raise PidfError(f"no presence document, but {root.name[:80]!r}")
     tuples = root.find_all(_pidf("tuple"))
     if len(tuples) > MOST_TUPLES:
         raise PidfError(f"a presence document of {len(tuples)} tuples")
-    persons = root.find_all(f"{{{PERSON}}}person")[:MOST_TUPLES]
-    notes = _notes(root, NS) or tuple(note for each in persons for note in _notes(each, PERSON))
-    activities = [name for each in (root, *persons) for name in _activities(each)]
-    name = root.find(f"{{{CIPID}}}display-name")
+    persons = [each for space in PERSONS for each in root.find_all(f"{{{space}}}person")]
+    del persons[MOST_TUPLES:]
+    lang = root.get("xml:lang", "")
+    notes = tuple(note for each in persons for note in _notes(each, PERSON, lang))
+    activities = [name for each in (root, *persons) for name in _activities(each, now)]
+    idle = _idle_devices(root)
     return Document(
         root.get("entity", ""),
-        tuple(_tuple(each) for each in tuples if not _demands(each)),
-        notes[:MOST_NOTES],
+        tuple(_tuple(each, lang, idle, now) for each in tuples),
+        (notes or _notes(root, NS, lang))[:MOST_NOTES],
         tuple(dict.fromkeys(activities))[:MOST_ACTIVITIES],
-        "" if name is None else name.text.strip()[:LONGEST_NOTE],
+        _word(f"{{{CIPID}}}display-name", *persons, *tuples, root)[:LONGEST_NOTE],
     )
 
 
@@ -144,10 +154,8 @@ def write(document: Document) -> bytes:
     """Return a document as it goes onto the wire, its elements in the order of the schemas."""
     parts: list[Element] = [_tuple_element(each) for each in document.tuples]
     parts += _note_elements(document.notes)
-    if document.activities:
-        parts.append(_person(document.activities))
-    if document.display_name:
-        parts.append(Element(f"{{{CIPID}}}display-name", None, (document.display_name,)))
+    if document.activities or document.display_name:
+        parts.append(_person(document))
     inner = "".join([to_xml(each, NS, PREFIXES) for each in parts])
     # The entity is written by the same hand as all attributes: with what it needs of escapes.
     head = to_xml(Element(_pidf("presence"), {"entity": document.entity}), "", {})[:-2]
@@ -157,25 +165,62 @@ def write(document: Document) -> bytes:
 # -- reading -----------------------------------------------------------------------------
 
 
-def _tuple(element: Element) -> Tuple:
+def _read(body: bytes) -> Element:
+    """Read the XML of a document, which may have comments and be in Latin letters."""
+    if len(body) > LARGEST:
+        raise PidfError("the presence document is too long")
+    body = _without_comments(body.lstrip(b"\xef\xbb\xbf \t\r\n"))
+    declared = _DECLARED.match(body)
+    if declared is not None and declared[1].decode().lower() in CHARSETS:
+        body = body[declared.end() :].decode("windows-1252", "replace").encode()
+    try:
+        return parse_document(body.lstrip(), limit=2 * LARGEST)
+    except RemoteError as error:
+        raise PidfError(error.reason) from error
+
+
+def _without_comments(body: bytes) -> bytes:
+    """Leave out comments, which a stream may not have and a document may."""
+    kept, at = [], 0
+    while (begin := body.find(b"<!--", at)) >= 0:
+        end = body.find(b"-->", begin + 4)
+        if end < 0:
+            break
+        kept.append(body[at:begin])
+        at = end + 3
+    return b"".join([*kept, body[at:]]) if kept else body[at:]
+
+
+def _idle_devices(root: Element) -> dict[str, float | None]:
+    """Return since when devices are idle, by their names (RFC 4480 §3.14, RFC 4479 §3.4)."""
+    devices = root.find_all(f"{{{PERSON}}}device")[:MOST_TUPLES]
+    return {_word(f"{{{PERSON}}}deviceID", each): _idle(each) for each in devices}
+
+
+def _idle(element: Element) -> float | None:
+    found = element.find(f"{{{RPID}}}user-input")
+    if found is None or found.text.strip() != "idle":
+        return None
+    return parse_stamp(found.get("last-input", ""))
+
+
+def _tuple(element: Element, lang: str, idle: Mapping[str, float | None], now: float) -> Tuple:
     status = element.find(_pidf("status")) or Element(_pidf("status"))
     contact = element.find(_pidf("contact"))
-    found = Tuple(
+    device_id, since = _word(f"{{{PERSON}}}deviceID", element), _idle(element)
+    return Tuple(
         element.get("id", ""),
         _basic(status),
         "" if contact is None else contact.text.strip(),
         None if contact is None else _priority(contact.get("priority", "")),
         _word(f"{{{CLIENT}}}show", status, element),
         _word(f"{{{BLINK}}}extended", status, element),
-        (*_activities(status), *_activities(element))[:MOST_ACTIVITIES],
-        _notes(element, NS),
+        tuple(_activities(element, now))[:MOST_ACTIVITIES],
+        _notes(element, NS, lang),
         parse_stamp(_word(_pidf("timestamp"), element)),
-        device_id=_word(f"{{{PERSON}}}deviceID", element),
+        idle.get(device_id) if since is None else since,
+        device_id,
     )
-    idle = element.find(f"{{{RPID}}}user-input")
-    if idle is not None and idle.text.strip() == "idle":
-        return replace(found, idle_since=parse_stamp(idle.get("last-input", "")))
-    return found
 
 
 def _basic(status: Element) -> Basic | None:
@@ -184,11 +229,7 @@ def _basic(status: Element) -> Basic | None:
 
 
 def _priority(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0.0 <= value <= 1.0 else None
+    return float(text) if _QVALUE.fullmatch(text.strip()) else None
 
 
 def _word(name: str, *places: Element) -> str:
@@ -199,47 +240,48 @@ def _word(name: str, *places: Element) -> str:
     return ""
 
 
-def _notes(element: Element, namespace: str) -> tuple[Note, ...]:
+def _notes(element: Element, namespace: str, lang: str) -> tuple[Note, ...]:
+    """Return notes with their languages, which those around them may tell (RFC 3863 §4.1.6)."""
+    lang = element.get("xml:lang", lang)
     found = element.find_all(f"{{{namespace}}}note")[:MOST_NOTES]
-    notes = (Note(each.text.strip()[:LONGEST_NOTE], each.get("xml:lang", "")) for each in found)
+    notes = (Note(each.text.strip()[:LONGEST_NOTE], each.get("xml:lang", lang)) for each in found)
     return tuple(note for note in notes if note.text)
 
 
-def _activities(element: Element) -> Iterator[str]:
-    for each in element.find_all(f"{{{RPID}}}activities")[:MOST_ACTIVITIES]:
-        for child in each.elements[:MOST_ACTIVITIES]:
-            if child.namespace == RPID:
-                yield child.local_name
+def _activities(element: Element, now: float) -> Iterator[str]:
+    """Yield what is done there; a draft has <status> between.
+
+    An element with something that must be understood, and is not, is passed over (§4.3.3).
+    """
+    for place in (element, *element.find_all(_pidf("status"))[:1]):
+        for space in RPIDS:
+            for each in place.find_all(f"{{{space}}}activities")[:MOST_ACTIVITIES]:
+                children = each.elements[:MOST_ACTIVITIES]
+                until = parse_stamp(each.get("until", ""))
+                over = until is not None and until < now
+                if not over and not any(map(_demands, children)):
+                    yield from [one.local_name for one in children if one.namespace == space]
 
 
 def _demands(element: Element) -> bool:
-    """Tell whether something in a tuple must be understood, and is not (RFC 3863 §4.2.3)."""
-    for child in element.elements:
-        must = child.get(_pidf("mustUnderstand"), "") in {"1", "true"}
-        if (must and child.namespace not in KNOWN) or _demands(child):
-            return True
-    return False
+    must = element.get(_pidf("mustUnderstand"), "") in {"1", "true"}
+    return must and element.namespace not in RPIDS
 
 
 def _root(media: MediaType, body: bytes) -> bytes | None:
     """Return the root of a multipart/related, if it is a presence document (RFC 2387)."""
     boundary = media.param("boundary") or ""
-    if not 0 < len(boundary) <= 70:
+    if not 0 < len(boundary) <= multipart.LONGEST_BOUNDARY:
         raise PidfError("a multipart without a boundary")
     wanted = (media.param("start") or "").strip("<>")
-    for part in body.split(b"--" + boundary.encode())[1 : MOST_TUPLES + 1]:
-        head, _, content = part.replace(b"\r\n", b"\n").lstrip(b"\n").partition(b"\n\n")
-        headers = dict(_header(line) for line in head.decode("latin-1").split("\n"))
+    found = islice(multipart.parts(boundary.encode(), body), MOST_PARTS)
+    for headers, content in found:
         if wanted and headers.get("content-id", "").strip("<>") != wanted:
             continue
-        is_presence = headers.get("content-type", "").lower().startswith(MEDIA_TYPE)
-        return content if is_presence else None
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        encoding = headers.get("content-transfer-encoding", "").lower()
+        return multipart.transfer_decoded(content, encoding) if kind == MEDIA_TYPE else None
     return None
-
-
-def _header(line: str) -> tuple[str, str]:
-    name, _, value = line.partition(":")
-    return name.strip().lower(), value.strip()
 
 
 # -- writing -----------------------------------------------------------------------------
@@ -281,8 +323,13 @@ def _note_elements(notes: Iterable[Note]) -> list[Element]:
     ]
 
 
-def _person(activities: tuple[str, ...]) -> Element:
-    return Element(f"{{{PERSON}}}person", {"id": "person"}, [_activities_element(activities)])
+def _person(document: Document) -> Element:
+    children = []
+    if document.activities:
+        children.append(_activities_element(document.activities))
+    if document.display_name:
+        children.append(Element(f"{{{CIPID}}}display-name", None, (document.display_name,)))
+    return Element(f"{{{PERSON}}}person", {"id": "person"}, children)
 
 
 def _activities_element(activities: tuple[str, ...]) -> Element:

@@ -4,13 +4,14 @@ What it says is the same on both sides; §6.2 and §6.3 have the tables.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import ceil, floor
 from typing import Final
 
 from dragoman.mapping.date import parse_stamp, stamp
+from dragoman.mapping.language import language_tag
 from dragoman.mapping.pidf import Basic, Document, Note, Tuple
 from dragoman.xmpp.element import CLIENT, Element
 from dragoman.xmpp.ext import delay, idle, nick
@@ -26,6 +27,8 @@ MOST_LANGUAGES: Final = 8
 """Statuses of one presence; those of further languages are left out."""
 LONGEST_STATUS: Final = 1024
 """Characters; what is more is cut off."""
+LONGEST_STATUSES: Final = 16_384
+"""Characters of all statuses that one document is made into."""
 LATE: Final = 60.0
 """Seconds after which presence is told to be of another time than now."""
 
@@ -117,18 +120,35 @@ def from_document(
     counts (RFC 4479 §3.4).
     """
     found: dict[str, Presence] = {}
+    contacts: dict[str, str] = {}
     devices: dict[tuple[str, str], str] = {}
     for each in document.tuples:
         what = _from_tuple(each, document, language, now)
         if what is None:
             continue
-        resource = resource_of(each.contact) or resource_of_id(each.id)
+        resource = resource_of(each.contact) or _own_name(each, contacts)
+        contacts.setdefault(resource, each.contact)
         if each.contact and each.device_id:
             resource = devices.setdefault((each.contact, each.device_id), resource)
         known = found.get(resource)
         if known is None or (what.available and not known.available):
             found[resource] = replace(what, resource=resource)
-    return list(found.values())
+    return _within_bounds(found.values())
+
+
+def _own_name(found: Tuple, contacts: Mapping[str, str]) -> str:
+    """Return the resource that a tuple's id gives; another where that is one of another device."""
+    resource = resource_of_id(found.id)
+    return resource if contacts.get(resource, found.contact) == found.contact else _hash(found.id)
+
+
+def _within_bounds(presences: Iterable[Presence]) -> list[Presence]:
+    """Leave out statuses beyond what all together may have, so that one document stays one."""
+    found, room = [], LONGEST_STATUSES
+    for each in presences:
+        room -= sum(len(note.text) for note in each.statuses)
+        found.append(each if room >= 0 else replace(each, statuses=()))
+    return found
 
 
 def to_stanza(what: Presence, from_: Jid, to: Jid) -> Element:
@@ -161,9 +181,8 @@ def gone(before: Iterable[Presence], after: Iterable[Presence]) -> list[str]:
 
 def languages(presences: Iterable[Presence]) -> str:
     """Return the languages of all statuses, as Content-Language has them; "" for none."""
-    return ", ".join(
-        dict.fromkeys(note.lang for each in presences for note in each.statuses if note.lang)
-    )
+    found = dict.fromkeys(note.lang for each in presences for note in each.statuses if note.lang)
+    return ", ".join(list(found)[:MOST_LANGUAGES])
 
 
 def tuple_id(resource: str) -> str:
@@ -182,7 +201,7 @@ def resource_of_id(id_: str) -> str:
     try:
         return Jid.of("", "example.com", text).resource
     except StanzaError:
-        return sha256(id_.encode()).hexdigest()[:16]
+        return _hash(id_)
 
 
 def to_priority(priority: int) -> float | None:
@@ -193,6 +212,10 @@ def to_priority(priority: int) -> float | None:
 def from_priority(priority: float | None) -> int:
     """Return the priority of a resource, which undoes `to_priority` (table 2, note 2)."""
     return 0 if priority is None else ceil(priority * HIGHEST - 1e-9)
+
+
+def _hash(id_: str) -> str:
+    return sha256(id_.encode()).hexdigest()[:16]
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -206,7 +229,7 @@ def _standing(what: Presence) -> tuple[bool, int, int]:
 def _statuses(stanza: Element) -> tuple[Note, ...]:
     found: dict[str, str] = {}
     for each in stanza.find_all(_STATUS):
-        lang = each.get("xml:lang") or stanza.get("xml:lang", "")
+        lang = language_tag(each.get("xml:lang") or stanza.get("xml:lang"))
         text = each.text.strip()[:LONGEST_STATUS]
         if text and len(found) < MOST_LANGUAGES:
             found.setdefault(lang, text)
@@ -239,8 +262,10 @@ def _from_tuple(found: Tuple, document: Document, language: str, now: float) -> 
     show, said = _show(found, document)
     if found.basic is None and not said:
         return None
-    notes = found.notes or document.notes
-    statuses = {each.lang or language: each.text for each in notes}
+    statuses: dict[str, str] = {}
+    for each in (found.notes or document.notes)[:MOST_LANGUAGES]:
+        lang = language_tag(each.lang) or language
+        statuses.setdefault(lang, each.text[:LONGEST_STATUS])
     late = found.timestamp is not None and found.timestamp < now - LATE
     return Presence(
         "",
@@ -260,6 +285,6 @@ def _show(found: Tuple, document: Document) -> tuple[str, bool]:
         return found.show, True
     if found.extended in EXTENDED:
         return EXTENDED[found.extended], True
-    activities = found.activities or document.activities
-    shown = next((SHOWN[each] for each in activities if each in SHOWN), "")
-    return shown, bool(found.activities)
+    told = [each for each in found.activities if each in SHOWN]
+    shown = next((SHOWN[each] for each in (*told, *document.activities) if each in SHOWN), "")
+    return shown, any(each != "permanent-absence" for each in told)

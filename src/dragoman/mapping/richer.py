@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Final
 
 from dragoman.mapping.html import to_html
-from dragoman.mapping.message import language_tag
+from dragoman.mapping.language import language_tag
 from dragoman.sip.message import Request, build_request
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.stanza import BODY
