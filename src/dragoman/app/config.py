@@ -321,12 +321,23 @@ class Message(Section):
     )
 
 
+class PresenceServer(Section):
+    """A SIP presence server for the users of an XMPP domain (RFC 3903)."""
+
+    domain: Domain = Field(description="The XMPP domain.")
+    server: Proxy = Field(description='The server: "HOST[:PORT]", or a SIP URI.')
+
+
 class Presence(Section):
     """Presence, and what goes with it."""
 
-    watchers: list[str] = Field(
+    watchers: list[Domain] = Field(
         default=[],
         description="XMPP domains whose users may watch SIP users; empty: all that may write.",
+    )
+    publish: list[PresenceServer] = Field(
+        default=[],
+        description="Where the presence is published of XMPP users who tell it to the gateway.",
     )
     icons: Literal["never", "domain", "https", "http"] = Field(
         default="domain",

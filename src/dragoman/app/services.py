@@ -345,6 +345,10 @@ class Gateway:
             store=self.store,
             subscriptions=self.subscriptions,
             watchable=_watchable(configuration.presence.watchers),
+            presence_servers={
+                each.domain: RouteSet.outbound(each.server)
+                for each in configuration.presence.publish
+            },
             allowance=Allowance(xmpp.rate, xmpp.byte_rate, UNDER_WAY),
             icons=self._icons,
         )

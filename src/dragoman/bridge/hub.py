@@ -6,7 +6,7 @@ has to wait (for the DNS, for a connection) waits in a task that the hub owns an
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from logging import getLogger
@@ -27,6 +27,7 @@ from dragoman.bridge.naming import Attachment, Naming
 from dragoman.bridge.ports import AnyStream, Icons, Lookup, Proofs, SipWire, XmppWire
 from dragoman.bridge.presence import EVENTS, METHODS, WATCHES, Presence
 from dragoman.bridge.presentities import Presentities
+from dragoman.bridge.publishing import Publications
 from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.bridge.to_sip import sender_domain
 from dragoman.bridge.watchers import Watchers
@@ -117,6 +118,8 @@ class Settings:
     """Who may see whose presence."""
     watchable: Callable[[str], bool] = lambda _: True
     """Whether users of an XMPP domain may watch SIP users (RFC 8048 §8.1)."""
+    presence_servers: Mapping[str, RouteSet] = field(default_factory=dict)
+    """Where presence of XMPP users is published, by their domains (RFC 3903)."""
     allowance: Allowance = field(default_factory=Allowance)
     """What one XMPP domain may send."""
     proxy: RouteSet = field(default_factory=RouteSet)
@@ -196,7 +199,10 @@ class Hub:
             settings.watchable,
         )
         self.cards.changed = presentities.adorned
-        return Presence(presentities, watchers)
+        publications = Publications(
+            self, self, naming, settings.presence_servers, token, wall, self._random.uniform
+        )
+        return Presence(presentities, watchers, publications)
 
     def _adorn(self, contact: Jid) -> Sequence[Element]:
         """Return what goes with all presence of a SIP user."""
@@ -457,8 +463,13 @@ class Hub:
             self.send(routed.reply, local, remote)
 
     def _takes_presence(self, stanza: Element) -> bool:
-        """Tell whether presence is for a SIP user, or answers us; a domain is watched by nobody."""
-        return bool(Jid.parse(stanza.get("to", "")).local) or stanza.get("type") not in WATCHES
+        """Tell whether presence is for a SIP user, or answers us.
+
+        A domain is watched by nobody, but for those whose presence it publishes.
+        """
+        if Jid.parse(stanza.get("to", "")).local or stanza.get("type") not in WATCHES:
+            return True
+        return self.presence.publications.takes(Jid.parse(stanza.get("from", "")))
 
     def _bad_address(self, stanza: Element, error: StanzaError, local: str, remote: str) -> None:
         """Answer a stanza whose address is none, in the name of our domain (RFC 6120 §8.3.3.8)."""

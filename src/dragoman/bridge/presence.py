@@ -1,4 +1,4 @@
-"""Presence (RFC 8048): whose stanzas and requests go to which of the two services.
+"""Presence (RFC 8048): whose stanzas and requests go to which of the services.
 
 SIP users who are watched (`presentities.py`) and SIP users who watch (`watchers.py`) know nothing
 of each other: to end one direction leaves the other as it was (§5.2.3, §5.3.3).
@@ -9,11 +9,13 @@ from logging import getLogger
 from typing import Final
 
 from dragoman.bridge.presentities import PROOF_ID, Presentities
+from dragoman.bridge.publishing import Publications
 from dragoman.bridge.watchers import Watchers
 from dragoman.log import about
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.message import Request, Response
+from dragoman.sip.publisher import Publishing
 from dragoman.sip.subscriber import Subscribing
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
@@ -35,10 +37,13 @@ STATES: Final = frozenset({None, "unavailable"})
 class Presence:
     """The front of both services."""
 
-    def __init__(self, presentities: Presentities, watchers: Watchers) -> None:
-        """Have both directions."""
+    def __init__(
+        self, presentities: Presentities, watchers: Watchers, publications: Publications
+    ) -> None:
+        """Have both directions, and what is published."""
         self.presentities = presentities
         self.watchers = watchers
+        self.publications = publications
 
     def start(self, now: float) -> None:
         """Take up what an earlier process left."""
@@ -61,6 +66,8 @@ class Presence:
         """Take presence of an XMPP user for a SIP user, or for a domain of ours."""
         user, contact = ends(stanza)
         kind = stanza.get("type")
+        if not contact.local and self.publications.takes(user):
+            self.publications.on_stanza(stanza, now)
         if not contact.local or (kind == "error" and stanza.get("id", "").startswith(PROOF_ID)):
             self.presentities.on_proof(stanza, user, now)
         elif kind in WATCHES:
@@ -86,6 +93,8 @@ class Presence:
         """Take a response to a request of either service."""
         if isinstance(handle, Subscribing):
             self.presentities.on_response(handle, response, now)
+        elif isinstance(handle, Publishing):
+            self.publications.on_response(handle, response, now)
         else:
             self.watchers.on_response(handle, response, now)
 
@@ -95,6 +104,8 @@ class Presence:
         """Learn that a request of either service got no response."""
         if isinstance(handle, Subscribing):
             self.presentities.on_failure(handle, cause, now)
+        elif isinstance(handle, Publishing):
+            self.publications.on_failure(handle, now)
         else:
             self.watchers.on_failure(handle, now)
 
@@ -109,10 +120,12 @@ class Presence:
         """Do what is due in both."""
         self.presentities.on_timer(now)
         self.watchers.on_timer(now)
+        self.publications.on_timer(now)
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        times = (self.presentities.next_timer(), self.watchers.next_timer())
+        services = (self.presentities, self.watchers, self.publications)
+        times = [each.next_timer() for each in services]
         return min((when for when in times if when is not None), default=None)
 
     def describe(self) -> dict[str, dict[str, int]]:
@@ -120,6 +133,7 @@ class Presence:
         return {
             "presentities": self.presentities.describe(),
             "watchers": self.watchers.describe(),
+            "publications": self.publications.describe(),
         }
 
 

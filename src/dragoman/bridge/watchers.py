@@ -13,11 +13,11 @@ from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import SipPort, XmppPort
 from dragoman.clock import Alarms
 from dragoman.log import about
-from dragoman.mapping import pidf
-from dragoman.mapping.address import Unmappable, jid_to_sip
+from dragoman.mapping.address import Unmappable
+from dragoman.mapping.describe import described
 from dragoman.mapping.failure import Refused
 from dragoman.mapping.parties import recipient_of, refusal
-from dragoman.mapping.presence import Presence, languages, read, to_document
+from dragoman.mapping.presence import Presence, read
 from dragoman.sip.endpoint import ServerTransaction
 from dragoman.sip.header import split_list
 from dragoman.sip.message import Request, Response, SipError, response_to
@@ -379,21 +379,8 @@ class Watchers:
         return body
 
     def _body(self, watch: Watch, presences: dict[str, Presence]) -> Body:
-        contact = Jid.parse(watch.pair[0])
-        entity = str(jid_to_sip(contact, scheme="pres"))
-        shown = list(presences.values())
-        document = to_document(
-            entity,
-            shown,
-            lambda resource: str(
-                self._naming.sip_sender(Jid(contact.local, contact.domain, resource))
-            ),
-            self._wall(),
-        )
-        headers = [("Content-Type", PIDF)]
-        if language := languages(shown):
-            headers.append(("Content-Language", language))
-        return Body(headers, pidf.write(document))
+        shown, address = list(presences.values()), self._naming.sip_sender
+        return described(Jid.parse(watch.pair[0]), shown, address, self._wall())
 
     def _drain(self) -> None:
         for over in self._notifier.events():
