@@ -11,6 +11,7 @@ from math import ceil, floor
 from typing import Final
 
 from dragoman.mapping.date import parse_stamp, stamp
+from dragoman.mapping.message import language_tag
 from dragoman.mapping.pidf import Basic, Document, Note, Tuple
 from dragoman.xmpp.element import CLIENT, Element
 from dragoman.xmpp.ext import delay, idle, nick
@@ -206,7 +207,7 @@ def _standing(what: Presence) -> tuple[bool, int, int]:
 def _statuses(stanza: Element) -> tuple[Note, ...]:
     found: dict[str, str] = {}
     for each in stanza.find_all(_STATUS):
-        lang = each.get("xml:lang") or stanza.get("xml:lang", "")
+        lang = language_tag(each.get("xml:lang") or stanza.get("xml:lang"))
         text = each.text.strip()[:LONGEST_STATUS]
         if text and len(found) < MOST_LANGUAGES:
             found.setdefault(lang, text)
@@ -240,7 +241,7 @@ def _from_tuple(found: Tuple, document: Document, language: str, now: float) -> 
     if found.basic is None and not said:
         return None
     notes = found.notes or document.notes
-    statuses = {each.lang or language: each.text for each in notes}
+    statuses = {language_tag(each.lang or language): each.text for each in notes}
     late = found.timestamp is not None and found.timestamp < now - LATE
     return Presence(
         "",
