@@ -51,7 +51,7 @@ def test_who_went_is_told_once_to_each() -> None:
         ["home"],
     ]
     found.take(Presence("home", available=False), [])
-    assert (told(found), found.octets) == ([], 0)
+    assert (found.octets, told(found)) == (0, [])
     assert found.known
 
 

@@ -452,6 +452,31 @@ def test_the_resources_of_one_user_are_bounded(monkeypatch: pytest.MonkeyPatch) 
     assert world.told() == ["active: home open work open"]
 
 
+@pytest.mark.parametrize("how", ["unsubscribed", "SUBSCRIBE"])
+def test_what_is_kept_is_given_back(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the last dialog; what only an ended dialog was to be told, with that."""
+    room = sight.Room()
+    monkeypatch.setattr(watchers, "Room", lambda: room)
+    world = World().active()
+    before = room.left
+    assert before < sight.MOST_OCTETS
+    world.ask(call="other")
+    world.told()
+    world.says(None, WORK)
+    world.wait(5)
+    world.told()
+    world.says("unavailable", WORK)
+    world.ask(again=True)
+    world.told()
+    world.ask(0, call="other", again=True)
+    assert room.left == before
+    if how == "SUBSCRIBE":
+        world.ask(0, again=True)
+    else:
+        world.says(how)
+    assert room.left == sight.MOST_OCTETS
+
+
 @pytest.mark.spec("PRES-35")
 def test_changes_are_told_at_a_pace() -> None:
     """RFC 3856 §6.10: one in 5 s, the last state."""
@@ -655,6 +680,16 @@ def test_asking_once_while_consent_is_awaited() -> None:
     assert (world.told(), world.heard()) == (["terminated;reason=timeout"], [])
     world.says("subscribed")
     assert world.told() == ["active"]
+
+
+def test_asking_once_when_consent_was_taken_back() -> None:
+    """While we were away: then the answer to a probe is the contact's."""
+    world = World()
+    world.store.keep(Watched(ALICE, CAROL, authorized=True))
+    world.ask(0)
+    world.says("unsubscribed")
+    assert world.told() == ["terminated;reason=rejected"]
+    assert world.record is None
 
 
 def test_asking_once_and_then_for_consent() -> None:
