@@ -5,15 +5,15 @@ from typing import cast
 
 import pytest
 
-from dragoman.bridge import watchers
+from dragoman.bridge import sight, watchers
 from dragoman.bridge.naming import Naming
-from dragoman.bridge.watchers import LATER, UNDECIDED, Watchers
+from dragoman.bridge.watchers import GATHER, LATER, UNDECIDED, Watchers
 from dragoman.sip.endpoint import ServerTransaction
-from dragoman.sip.message import Header, Request, Response, build_request, response_to
+from dragoman.sip.message import Header, Request, Response, build_request, encode, response_to
 from dragoman.sip.notifier import GONE, Notifying
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
-from dragoman.store.subscriptions import Full, Memory, Record, Watched
+from dragoman.store.subscriptions import Full, Memory, Record, Watched, Watching
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.stanza import PRESENCE, ends, presence
@@ -70,6 +70,7 @@ class World:
 
     def request(self, request: Request, handle: Hashable, route: RouteSet | None = None) -> None:
         assert isinstance(handle, Notifying)
+        assert encode(request)
         self.order.append(request.method)
         self.requests.append((request, handle))
 
@@ -99,6 +100,7 @@ class World:
         target: str = f"sip:{ALICE}",
         event: str = "presence",
         again: bool = False,
+        contact: str = "<sip:carol@192.0.2.50>",
     ) -> int:
         """Send a SUBSCRIBE; return the status of the answer, and keep our tag."""
         self.cseq += 1
@@ -109,7 +111,7 @@ class World:
             ("To", f"<sip:{ALICE}>{tag}"),
             ("Call-ID", call),
             ("CSeq", f"{self.cseq} SUBSCRIBE"),
-            ("Contact", "<sip:carol@192.0.2.50>"),
+            ("Contact", contact),
             ("Event", event),
             *headers,
         ]
@@ -344,6 +346,19 @@ def test_dialogs_of_a_pair_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.ask(call="dave", sender="dave@sip.example") == 200
 
 
+def test_dialogs_of_a_watcher_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one SIP user, whomever he watches; who leaves makes room."""
+    monkeypatch.setattr(watchers, "MOST_A_WATCHER", 3)
+    world = World()
+    for number in range(4):
+        world.ask(call=str(number), target=f"sip:u{number}@xmpp.example")
+    assert (world.response.status, world.response.get("Retry-After")) == (500, "60")
+    assert world.ask(call="dave", sender="dave@sip.example") == 200
+    assert world.ask(0, call="1", again=True, target="sip:u1@xmpp.example") == 200
+    world.says("unsubscribed", "u2@xmpp.example")
+    assert [world.ask(call=str(number)) for number in range(5, 8)] == [200, 200, 500]
+
+
 @pytest.mark.spec("PRES-31")
 def test_what_one_may_see_is_not_told_to_another() -> None:
     """RFC 8048 §8.2: presence for Carol is not for Dave, who is pending."""
@@ -360,8 +375,15 @@ def test_what_one_may_see_is_not_told_to_another() -> None:
 def test_nobody_takes_over_a_dialog() -> None:
     """Who is believed for another name cannot refresh it, whatever tags he knows."""
     world = World().active()
-    assert world.ask(0, again=True, sender="dave@sip.example") == 481
+    for expires in (0, 600):
+        contact = "<sip:dave@192.0.2.66>"
+        assert world.ask(expires, again=True, sender="dave@sip.example", contact=contact) == 481
+    assert world.requests == []
     assert world.service.describe() == {"pairs": 1, "dialogs": 1}
+    world.wait(5)
+    world.says(None, WORK)
+    world.told()
+    assert world.last.target == "sip:carol@192.0.2.50"
 
 
 # -- telling ---------------------------------------------------------------------------------
@@ -423,12 +445,37 @@ def test_every_dialog_hears_of_a_parting() -> None:
 
 def test_the_resources_of_one_user_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that come after are not told of."""
-    monkeypatch.setattr(watchers, "MOST_RESOURCES", 2)
+    monkeypatch.setattr(sight, "MOST_RESOURCES", 2)
     world = World().active()
     for each in (WORK, TRAIN):
         world.says(None, each)
     world.wait(5)
     assert world.told() == ["active: home open work open"]
+
+
+@pytest.mark.parametrize("how", ["unsubscribed", "SUBSCRIBE"])
+def test_what_is_kept_is_given_back(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the last dialog; what only an ended dialog was to be told, with that."""
+    room = sight.Room()
+    monkeypatch.setattr(watchers, "Room", lambda: room)
+    world = World().active()
+    before = room.left
+    assert before < sight.MOST_OCTETS
+    world.ask(call="other")
+    world.told()
+    world.says(None, WORK)
+    world.wait(5)
+    world.told()
+    world.says("unavailable", WORK)
+    world.ask(again=True)
+    world.told()
+    world.ask(0, call="other", again=True)
+    assert room.left == before
+    if how == "SUBSCRIBE":
+        world.ask(0, again=True)
+    else:
+        world.says(how)
+    assert room.left == sight.MOST_OCTETS
 
 
 @pytest.mark.spec("PRES-35")
@@ -457,11 +504,14 @@ def test_presence_without_a_dialog_is_dropped() -> None:
 
 
 def test_presence_before_consent_is_not_told() -> None:
-    """It is pending; with consent it is."""
+    """It is pending, and there is nothing to tell; with consent it is."""
     world = World().asked()
-    world.says(None, HOME)
-    world.wait(10)
-    assert "open" not in " ".join(world.told())
+    for _ in range(3):
+        world.says(None, HOME)
+        world.says(None, WORK)
+        world.says("unavailable", WORK)
+        world.wait(10)
+    assert world.told() == []
     world.says("subscribed")
     assert world.told() == ["active: home open"]
 
@@ -505,8 +555,40 @@ def test_a_refresh_tells_what_is_known() -> None:
     assert world.heard() == []
 
 
-@pytest.mark.spec("PRES-14")
+@pytest.mark.spec("PRES-41")
+def test_a_refresh_goes_to_our_contact() -> None:
+    """RFC 3261 §12.2.1.1: its Request-URI is the Contact of the 200, with its `gr`."""
+    world = World().active()
+    world.ask(again=True)
+    assert world.ask(again=True, target=str(world.response.contacts[0].uri)) == 200
+
+
 @pytest.mark.spec("PRES-15")
+@pytest.mark.parametrize("how", ["SUBSCRIBE", "unsubscribed", "expiry", "NOTIFY", "stop"])
+def test_the_other_direction_is_not_touched(how: str) -> None:
+    """RFC 8048 §5.3.3: that Alice may see Carol is neither forgotten nor taken back."""
+    other = Watching(ALICE, CAROL, authorized=True, dialog="dialog", expires=1e10)
+    world = World()
+    world.store.keep(other)
+    world.active()
+    if how == "SUBSCRIBE":
+        world.ask(0, again=True)
+    elif how == "unsubscribed":
+        world.says(how)
+    elif how == "NOTIFY":
+        world.wait(10)
+        world.says(None, WORK)
+        world.told(status=481)
+    elif how == "stop":
+        world.service.give_up(world.now)
+    world.wait(4000)
+    world.told()
+    assert world.service.describe() == {"pairs": 0, "dialogs": 0}
+    assert list(world.store.watching()) == [other]
+    assert set(world.heard()) <= {f"unavailable to {ALICE}"}
+
+
+@pytest.mark.spec("PRES-14")
 def test_who_wants_no_more() -> None:
     """RFC 8048 §5.3.3: closed, terminated, directed unavailable; the authorization stays."""
     world = World().active()
@@ -547,7 +629,10 @@ def test_asking_once() -> None:
     assert world.heard() == [f"probe to {ALICE}"]
     assert world.requests == []
     world.says(None, HOME)
-    assert world.told() == ["terminated;reason=timeout: home open"]
+    world.says(None, WORK)
+    assert world.requests == []
+    world.wait(GATHER)
+    assert world.told() == ["terminated;reason=timeout: home open work open"]
     assert world.record is None
     world.wait(10)
     assert (world.requests, world.heard()) == ([], [])
@@ -578,6 +663,62 @@ def test_asking_once_what_is_known() -> None:
     world.ask(0, call="once")
     assert world.heard() == []
     assert world.told() == ["terminated;reason=timeout: home open"]
+
+
+def test_asking_once_who_is_not_there() -> None:
+    """Unavailable of the bare address is all that there is to wait for."""
+    world = World()
+    world.store.keep(Watched(ALICE, CAROL, authorized=True))
+    world.ask(0)
+    world.says("unavailable", ALICE)
+    assert world.told() == ["terminated;reason=timeout:  closed"]
+
+
+def test_asking_once_while_consent_is_awaited() -> None:
+    """A server answers a probe of such a one with a refusal that nobody made (RFC 6121 §4.3.2)."""
+    world = World().asked()
+    world.ask(0, call="once")
+    assert (world.told(), world.heard()) == (["terminated;reason=timeout"], [])
+    world.says("subscribed")
+    assert world.told() == ["active"]
+
+
+def test_asking_once_when_consent_was_taken_back() -> None:
+    """While we were away: then the answer to a probe is the contact's."""
+    world = World()
+    world.store.keep(Watched(ALICE, CAROL, authorized=True))
+    world.ask(0)
+    world.says("unsubscribed")
+    assert world.told() == ["terminated;reason=rejected"]
+    assert world.record is None
+
+
+def test_asking_once_and_then_for_consent() -> None:
+    """Alice is asked all the same, and the answer to the probe is not hers."""
+    world = World()
+    world.ask(0, call="once")
+    world.ask()
+    assert world.heard() == [f"probe to {ALICE}", f"subscribe to {ALICE}"]
+    assert world.told() == ["pending"]
+    world.says("unsubscribed")
+    assert world.told() == ["terminated;reason=timeout"]
+    assert world.record is not None
+    world.says("unsubscribed")
+    assert world.told() == ["terminated;reason=rejected"]
+    assert world.record is None
+
+
+def test_a_question_is_not_the_last_dialog() -> None:
+    """Who ends his dialog while he asks once more is told gone, when that is answered."""
+    world = World()
+    world.store.keep(Watched(ALICE, CAROL, authorized=True))
+    world.ask()
+    world.ask(0, call="once")
+    world.ask(0, again=True)
+    world.told()
+    world.heard()
+    world.wait(10)
+    assert world.heard() == [f"unavailable to {ALICE}"]
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,17 @@ def test_the_language_of_a_stanza_is_that_of_its_status() -> None:
     assert read(found).statuses == (Note("qui", "it"),)
 
 
+@pytest.mark.parametrize("lang", ["de&#10;X: y", "de&#13;&#10;X: y", "d;e", "d" * 9, "\u00e9"])
+def test_a_language_that_is_none_is_left_out(lang: str) -> None:
+    """RFC 5646 §2.1: what else it says would be a header, of which there may be more than one."""
+    found = read(stanza(f"<status xml:lang='{lang}'>here</status>"))
+    assert found.statuses == (Note("here"),)
+    assert languages([found]) == ""
+    document = Document("", (Tuple("ID-x", Basic.OPEN, notes=(Note("here", lang),)),))
+    [told] = from_document(document, lambda _: "", lang, NOW)
+    assert told.statuses == (Note("here"),)
+
+
 def test_statuses_are_bounded() -> None:
     """In number and in length."""
     many = "".join(f"<status xml:lang='de-{n}'>{'x' * 2000}</status>" for n in range(20))

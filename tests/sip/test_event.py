@@ -8,6 +8,8 @@ from dragoman.sip.failure import SipError
 EVENTS = [
     ("presence", Event("presence")),
     ("presence ;id=7", Event("presence", "7")),
+    ('presence;id="7"', Event("presence", "7")),
+    ("presence;id=", Event("presence")),
     ("presence;adaptive-min-rate=3;id=q", Event("presence", "q")),
     ("presence.winfo", Event("presence.winfo")),
 ]
@@ -47,7 +49,13 @@ def test_what_is_none_is_refused(text: str) -> None:
         SubscriptionState.parse(text)
 
 
-@pytest.mark.parametrize("text", ["", ";id=1", "pres ence", "presence;=", "presence,dialog"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", ";id=1", "pres ence", "presence;=", "presence,dialog"),
+        *('presence;id="a;b"', 'presence;id="a b"'),
+    ],
+)
 def test_what_is_no_event_is_refused(text: str) -> None:
     """Each is an error of the peer's."""
     with pytest.raises(SipError):

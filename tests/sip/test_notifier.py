@@ -233,6 +233,44 @@ def test_a_longer_interval_is_granted() -> None:
     assert talk.core.next_timer() == 20.0
 
 
+def test_an_interval_is_asked_for_again_or_no_more() -> None:
+    """RFC 6446 §4: each SUBSCRIBE says it anew."""
+    talk = Talk().active()
+    for event, when in (("presence;max-rate=0.05", 30.0), ("presence", 15.0)):
+        talk.ask(1800, 10.0, to_tag="near", event=event)
+        talk.told(10.0)
+        talk.answer(10.1)
+        talk.core.change(1, 11.0)
+        assert talk.core.next_timer() == when
+
+
+def test_who_may_not_know_is_told_of_no_change() -> None:
+    """There would be nothing in it; with consent all is told."""
+    talk = Talk()
+    key = talk.ask().key
+    talk.told(0.0)
+    talk.answer(0.1)
+    talk.core.change(key, 10.0)
+    assert talk.silent(100.0)
+    talk.core.activate(key, 100.0)
+    assert talk.told(100.0) == ("active;expires=3500", "open")
+
+
+def test_a_dialog_is_found_and_left_as_it_is() -> None:
+    """Whose it is can be asked before a SUBSCRIBE in it is taken."""
+    talk = Talk().active()
+    request = talk.request
+    ours = build_request("SUBSCRIBE", "", [("Call-ID", "call"), *_ends("far", "near")])
+    theirs = build_request("SUBSCRIBE", "", [("Call-ID", "call"), *_ends("near", "far")])
+    assert (talk.core.find(ours), talk.core.find(theirs)) == (1, None)
+    assert talk.silent(1.0)
+    assert talk.request is request
+
+
+def _ends(from_: str, to: str) -> list[Header]:
+    return [("From", f"<sip:a@b.example>;tag={from_}"), ("To", f"<sip:c@d.example>;tag={to}")]
+
+
 @pytest.mark.parametrize("rate", ["0", "-1", "x", "inf", "nan", "1000", ""])
 def test_a_rate_that_makes_no_sense_changes_nothing(rate: str) -> None:
     """Ours is kept."""
@@ -251,9 +289,26 @@ def test_asking_once_is_answered_once() -> None:
     granted = talk.ask(0)
     assert (granted.expires, granted.first) == (0, True)
     assert talk.silent(0.0)
-    talk.core.ready(granted.key, 2.0)
+    for _ in range(2):
+        talk.core.ready(granted.key, 2.0)
+        assert not talk.core.is_once(granted.key)
+    assert talk.core.events() == [Over(1, once=True)]
     assert talk.told(2.0) == ("terminated;reason=timeout", "open")
     assert (len(talk.core), talk.core.next_timer()) == (0, None)
+
+
+@pytest.mark.spec("PRES-24")
+def test_asking_once_is_answered_with_all_there_is() -> None:
+    """What is known may be more in a moment; further word does not put the answer off."""
+    talk = Talk()
+    key = talk.ask(0).key
+    assert talk.core.is_once(key)
+    talk.core.ready(key, 2.0, 0.5)
+    talk.core.ready(key, 2.4, 0.5)
+    talk.text = "all"
+    assert (talk.silent(2.4), talk.core.next_timer()) == (True, 2.5)
+    talk.core.on_timer(2.5)
+    assert talk.told(2.5) == ("terminated;reason=timeout", "all")
 
 
 @pytest.mark.spec("PRES-24")

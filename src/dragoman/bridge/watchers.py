@@ -4,21 +4,24 @@ Each pair of users has what the XMPP user let the SIP user see, and nobody else 
 as there is a dialog. The authorization outlives it, in the store.
 """
 
-from collections.abc import Callable, Hashable
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from logging import getLogger
 from typing import Final, TypeAlias
 
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import SipPort, XmppPort
+from dragoman.bridge.sight import Room, Sight
 from dragoman.clock import Alarms
 from dragoman.log import about
-from dragoman.mapping.address import Unmappable
+from dragoman.mapping.address import Unmappable, jid_to_sip
 from dragoman.mapping.describe import described
 from dragoman.mapping.failure import Refused
 from dragoman.mapping.parties import recipient_of, refusal
 from dragoman.mapping.presence import Presence, read
 from dragoman.sip.endpoint import ServerTransaction
+from dragoman.sip.event import ACTIVE
 from dragoman.sip.header import split_list
 from dragoman.sip.message import Request, Response, SipError, response_to
 from dragoman.sip.notifier import Body, Granted, Notifier, Notifying, Terms, Unacceptable
@@ -35,12 +38,15 @@ PIDF: Final = "application/pidf+xml"
 TAKES: Final = frozenset({PIDF, "application/*", "*/*"})
 MOST_A_PAIR: Final = 32
 """Dialogs of one SIP user about one XMPP user."""
-MOST_RESOURCES: Final = 64
-"""Of one XMPP user: those that come after are not told of."""
+MOST_A_WATCHER: Final = 5000
+"""Dialogs of one SIP user."""
 UNDECIDED: Final = 86_400.0
 """Seconds that dialogs wait for an XMPP user to decide (RFC 6665 §4.1.3, giveup)."""
 LATER: Final = 300
 """Seconds after which to ask again about a user who cannot be reached."""
+GATHER: Final = 0.5
+"""Seconds that other resources have to tell of themselves, before what was asked once is answered:
+a server tells of them one after the other."""
 BACK: Final = 30
 """Seconds after which to ask a gateway again that stops."""
 LAST_WORDS: Final = 2000
@@ -55,13 +61,10 @@ class Watch:
     """What one SIP user sees of one XMPP user, while there is a dialog."""
 
     pair: Pair
+    sight: Sight
     dialogs: set[int] = field(default_factory=set)
-    seen: dict[str, Presence] = field(default_factory=dict)
-    """By resource, those that are there."""
-    left: dict[str, tuple[Presence, set[int]]] = field(default_factory=dict)
-    """Those that went, and the dialogs that are to be told of it."""
-    known: bool = False
-    """Whether the contact's server told anything."""
+    lasting: bool = False
+    """Whether any of its dialogs was more than a question."""
 
 
 class Watchers:
@@ -89,6 +92,8 @@ class Watchers:
         self._notifier = Notifier(Terms("presence"), self._document)
         self._watches: dict[Pair, Watch] = {}
         self._by_key: dict[int, Watch] = {}
+        self._of_watcher: Counter[str] = Counter()
+        self._room = Room()
         self._undecided: Alarms[Pair] = Alarms()
         self._now = 0.0
 
@@ -141,12 +146,12 @@ class Watchers:
         if accept and not any(each.partition(";")[0].strip().lower() in TAKES for each in accept):
             raise Unacceptable(406, (("Accept", PIDF),))
         watch = self._watches.get(pair)
+        dialogs = set() if watch is None else watch.dialogs
         if request.to.tag is not None:
-            granted = self._notifier.subscribe(request, "", "", self._now)
-            if self._by_key.get(granted.key) is not watch:
+            if self._notifier.find(request) not in dialogs:
                 raise Unacceptable(481)
-            return granted
-        if watch is not None and len(watch.dialogs) >= MOST_A_PAIR:
+            return self._notifier.subscribe(request, "", "", self._now)
+        if len(dialogs) >= MOST_A_PAIR or self._of_watcher[pair[1]] >= MOST_A_WATCHER:
             raise Unacceptable(500, (("Retry-After", "60"),))
         ours = Jid.parse(f"{pair[0]}/{self._instance}")
         contact = f"<{self._naming.sip_sender(ours)}>"
@@ -160,11 +165,11 @@ class Watchers:
             self._notifier.forget(granted.key)
             self._refuse(request, transaction, 500, "no room", (("Retry-After", "60"),))
             return
-        watch = self._watches.get(pair)
-        if watch is None:
-            watch = self._watches[pair] = Watch(pair)
-        self._by_key[granted.key] = watch
-        watch.dialogs.add(granted.key)
+        watch = self._watch(pair)
+        if granted.first:
+            self._by_key[granted.key] = watch
+            watch.dialogs.add(granted.key)
+            self._count(pair[1], 1)
         headers = (*granted.headers, ("Allow-Events", "presence"))
         tag = self._notifier.tag(granted.key)
         self._sip.respond(transaction, response_to(request, 200, headers=headers, to_tag=tag))
@@ -172,6 +177,13 @@ class Watchers:
             self._leave(granted.key, watch)
         elif granted.first:
             self._begin(granted, watch)
+
+    def _watch(self, pair: Pair) -> Watch:
+        found = self._watches.get(pair)
+        if found is None:
+            address = len(str(jid_to_sip(Jid.parse(pair[0]))))
+            found = self._watches[pair] = Watch(pair, Sight(address, self._room))
+        return found
 
     def _asks(self, pair: Pair) -> bool:
         """Remember that a SIP user asked to see an XMPP user; False where there is no room."""
@@ -187,28 +199,27 @@ class Watchers:
     def _begin(self, granted: Granted, watch: Watch) -> None:
         """Tell a new dialog what there is; ask the XMPP user, or his server."""
         record = self._store.find_watched(*watch.pair)
-        if record is not None and record.authorized:
+        authorized = record is not None and record.authorized
+        watch.lasting = watch.lasting or bool(granted.expires)
+        if authorized:
             self._notifier.activate(granted.key, self._now)
-        if not granted.expires:
-            if watch.known and record is not None and record.authorized:
-                self._notifier.ready(granted.key, self._now)
-            else:
-                self._say(watch.pair, "probe")
-        elif record is not None and not record.authorized:
-            if len(watch.dialogs) == 1:
-                self._say(watch.pair, "subscribe")
-                self._undecided.set(watch.pair, self._now + UNDECIDED)
-        elif not watch.known:
+        if not granted.expires and (watch.sight.known if authorized else record is not None):
+            # A probe of one who waits for consent would be answered as if that were denied.
+            self._notifier.ready(granted.key, self._now)
+        elif not granted.expires or (authorized and not watch.sight.known):
             self._say(watch.pair, "probe")
+        elif not authorized and watch.pair not in self._undecided:
+            self._say(watch.pair, "subscribe")
+            self._undecided.set(watch.pair, self._now + UNDECIDED)
 
     def _leave(self, key: int, watch: Watch) -> None:
         """End a dialog whose subscriber wants no more of it (RFC 8048 §5.3.3)."""
-        active = self._notifier.state(key) == "active"
-        body = self._body(watch, {}) if active else None
+        active = self._notifier.state(key) == ACTIVE
+        body = self._body(watch, ()) if active else None
         self._notifier.end(key, "timeout", self._now, body=body)
         self._gone(key)
 
-    def _gone(self, key: int, *, quietly: bool = False) -> None:
+    def _gone(self, key: int) -> None:
         """Forget a dialog; after the last, the contact's server need not tell us any more.
 
         Of one who only asked once it was never told that he is there.
@@ -217,15 +228,23 @@ class Watchers:
         if watch is None:
             return
         watch.dialogs.discard(key)
-        for resource, (_, keys) in list(watch.left.items()):
-            keys.discard(key)
-            if not keys:
-                del watch.left[resource]
+        watch.sight.forget(key)
+        self._count(watch.pair[1], -1)
         if not watch.dialogs:
-            del self._watches[watch.pair]
-            self._undecided.cancel(watch.pair)
-            if not quietly:
+            self._forget(watch)
+            if watch.lasting:
                 self._say(watch.pair, "unavailable")
+
+    def _forget(self, watch: Watch) -> None:
+        del self._watches[watch.pair]
+        self._undecided.cancel(watch.pair)
+        watch.sight.clear()
+
+    def _count(self, watcher: str, dialogs: int) -> None:
+        """Count the dialogs of a SIP user."""
+        self._of_watcher[watcher] += dialogs
+        if not self._of_watcher[watcher]:
+            del self._of_watcher[watcher]
 
     def _refuse(
         self,
@@ -275,10 +294,10 @@ class Watchers:
         elif kind == "unsubscribed":
             self._denied(pair)
         elif (watch := self._watches.get(pair)) is not None and (
-            kind is None or watch.seen or self.sees(*pair)
+            kind is None or watch.sight.seen or self.sees(*pair)
         ):
             # Servers tell a SIP user who may not see anybody that nobody is there.
-            self._told(watch, stanza, contact.resource)
+            self._told(watch, stanza)
         self._drain()
 
     def undelivered(self, stanza: Element, error: StanzaError, now: float) -> None:
@@ -304,11 +323,23 @@ class Watchers:
             return
         for key in watch.dialogs:
             self._notifier.activate(key, self._now)
-        if not watch.known:
+        if not watch.sight.known:
             self._say(pair, "probe")
 
     def _denied(self, pair: Pair) -> None:
-        self._end(pair, "rejected")
+        record = self._store.find_watched(*pair)
+        asking = [key for key in self._dialogs(pair) if self._notifier.is_once(key)]
+        if asking and record is not None and not record.authorized:
+            # That is the answer to the probe of one who asked for consent only after it (RFC 6121
+            # §4.3.2): his contact has decided nothing.
+            for key in asking:
+                self._notifier.ready(key, self._now)
+        else:
+            self._end(pair, "rejected")
+
+    def _dialogs(self, pair: Pair) -> list[int]:
+        watch = self._watches.get(pair)
+        return [] if watch is None else list(watch.dialogs)
 
     def _unreached(self, pair: Pair, error: StanzaError) -> None:
         """Learn that the XMPP user cannot be asked, or his server cannot."""
@@ -321,8 +352,7 @@ class Watchers:
             else:
                 self._end(pair, "giveup", LATER)
             return
-        watch = self._watches.get(pair)
-        for key in () if watch is None else list(watch.dialogs):
+        for key in self._dialogs(pair):
             self._notifier.ready(key, self._now)
 
     def _end(self, pair: Pair, reason: str, retry_after: int | None = None) -> None:
@@ -333,58 +363,43 @@ class Watchers:
                 self._store.drop(record)
             except Full as error:
                 log.warning("a subscription is kept", extra=about(reason=error.reason))
-        watch = self._watches.pop(pair, None)
-        self._undecided.cancel(pair)
-        for key in () if watch is None else watch.dialogs:
+        watch = self._watches.get(pair)
+        if watch is None:
+            return
+        self._forget(watch)
+        self._count(pair[1], -len(watch.dialogs))
+        for key in watch.dialogs:
             self._by_key.pop(key, None)
             self._notifier.end(key, reason, self._now, retry_after=retry_after)
 
-    def _told(self, watch: Watch, stanza: Element, resource: str) -> None:
+    def _told(self, watch: Watch, stanza: Element) -> None:
         """Take what a contact is, and have all dialogs told."""
         what = read(stanza)
         if what.since is None:
             what = replace(what, since=self._wall())
-        watch.known = True
-        if what.available:
-            if len(watch.seen) >= MOST_RESOURCES and resource not in watch.seen:
-                return
-            watch.left.pop(resource, None)
-            watch.seen[resource] = what
-        else:
-            self._went(watch, resource, what)
+        told = [key for key in watch.dialogs if self._notifier.state(key) == ACTIVE]
+        watch.sight.take(what, told)
+        within = GATHER if what.available or what.resource else 0.0
         for key in watch.dialogs:
             self._notifier.change(key, self._now)
-            self._notifier.ready(key, self._now)
-
-    def _went(self, watch: Watch, resource: str, what: Presence) -> None:
-        """Have a resource told as closed once more; "" is all of them."""
-        for each in [resource] if resource else list(watch.seen):
-            if watch.seen.pop(each, None) is not None:
-                watch.left[each] = replace(what, resource=each), set(watch.dialogs)
+            self._notifier.ready(key, self._now, within)
 
     # -- NOTIFY ---------------------------------------------------------------------------
 
     def _document(self, key: int) -> Body | None:
         """Return what a dialog is told now: None as long as nothing is known."""
         watch = self._by_key.get(key)
-        if watch is None or not watch.known:
+        if watch is None or not watch.sight.known:
             return None
-        parting = {name: what for name, (what, keys) in watch.left.items() if key in keys}
-        body = self._body(watch, {**parting, **watch.seen})
-        for name in parting:
-            keys = watch.left[name][1]
-            keys.discard(key)
-            if not keys:
-                del watch.left[name]
-        return body
+        return self._body(watch, watch.sight.told(key))
 
-    def _body(self, watch: Watch, presences: dict[str, Presence]) -> Body:
-        shown, address = list(presences.values()), self._naming.sip_sender
+    def _body(self, watch: Watch, presences: Iterable[Presence]) -> Body:
+        shown, address = list(presences), self._naming.sip_sender
         return described(Jid.parse(watch.pair[0]), shown, address, self._wall())
 
     def _drain(self) -> None:
         for over in self._notifier.events():
-            self._gone(over.key, quietly=over.once)
+            self._gone(over.key)
         for request, route, handle in self._notifier.to_send(self._now):
             self._sip.request(request, handle, route)
 
@@ -417,6 +432,7 @@ class Watchers:
             self._notifier.end(key, "probation", when, retry_after=BACK + number % BACK)
         self._by_key.clear()
         self._watches.clear()
+        self._of_watcher.clear()
         self._drain()
 
     @property

@@ -264,7 +264,7 @@ def _from_tuple(found: Tuple, document: Document, language: str, now: float) -> 
         return None
     statuses: dict[str, str] = {}
     for each in (found.notes or document.notes)[:MOST_LANGUAGES]:
-        lang = language_tag(each.lang) or language
+        lang = language_tag(each.lang) or language_tag(language)
         statuses.setdefault(lang, each.text[:LONGEST_STATUS])
     late = found.timestamp is not None and found.timestamp < now - LATE
     return Presence(

@@ -24,7 +24,10 @@ class Event:
     def parse(cls, text: str) -> "Event":
         """Read an Event header; parameters other than `id` are dropped. Raises SipError."""
         name, params = _token(text, "Event")
-        return cls(name, find_param(params, "id"))
+        id_ = find_param(params, "id") or None
+        if id_ is not None and not is_token(id_):
+            raise SipError(f"not the id of an Event: {id_[:40]!r}")
+        return cls(name, id_)
 
     def __str__(self) -> str:
         """Return the header's value."""

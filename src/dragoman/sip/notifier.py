@@ -154,8 +154,7 @@ class Notifier:
             raise Unacceptable(500, (("Retry-After", "60"),))
         wanted = self._wanted(request)
         dialog = Dialog.of_uas(request, tag, contact)
-        pace = max(self._terms.pace, min(interval(request.get("Event") or ""), SLOWEST))
-        found = _Subscription(next(self._keys), dialog, event, pace)
+        found = _Subscription(next(self._keys), dialog, event, self._pace(request))
         self._all[found.key] = self._by_dialog[dialog.key] = found
         found.once = not wanted
         found.urgent = bool(wanted)
@@ -163,15 +162,25 @@ class Notifier:
         self._paces.set(found.key, now)
         return Granted(found.key, wanted, contact, first=True)
 
+    def find(self, request: Request) -> int | None:
+        """Return the subscription in whose dialog a SUBSCRIBE is; None for none. It is not taken.
+
+        Raises SipError.
+        """
+        found = self._found(request)
+        return None if found is None else found.key
+
+    def _found(self, request: Request) -> _Subscription | None:
+        tags = request.to.tag or "", request.from_.tag or ""
+        return self._by_dialog.get((request.call_id, *tags))
+
     def _again(self, request: Request, event: Event, now: float) -> Granted:
-        found = self._by_dialog.get(
-            (request.call_id, request.to.tag or "", request.from_.tag or "")
-        )
+        found = self._found(request)
         if found is None or found.event != event or found.once:
             raise Unacceptable(481)
         dialog = found.dialog.received(request, refresh=True)
         wanted = self._wanted(request)
-        found.dialog = dialog
+        found.dialog, found.pace = dialog, self._pace(request)
         if wanted:
             found.urgent = True
             self._paces.set(found.key, now)
@@ -192,6 +201,10 @@ class Notifier:
         if 0 < wanted < self._terms.shortest:
             raise Unacceptable(423, (("Min-Expires", str(self._terms.shortest)),))
         return min(wanted, self._terms.longest)
+
+    def _pace(self, request: Request) -> float:
+        """Return the seconds between documents: each SUBSCRIBE says it anew (RFC 6446 §4)."""
+        return max(self._terms.pace, min(interval(request.get("Event") or ""), SLOWEST))
 
     def _last_until(self, found: _Subscription, seconds: float, now: float) -> None:
         found.deadline = now + seconds
@@ -216,19 +229,30 @@ class Notifier:
             found.urgent = found.urgent or not found.once
             self._paces.set(key, now)
 
+    def is_once(self, key: int) -> bool:
+        """Tell whether a subscription is only a question, and not answered yet."""
+        found = self._all.get(key)
+        return found is not None and found.once and found.ending is None
+
     def change(self, key: int, now: float) -> None:
-        """Have a subscriber who is active told what is new, as soon as his pace allows."""
+        """Have a subscriber told what is new, as soon as his pace allows, and he may know."""
         found = self._all.get(key)
         if found is not None and found.state == ACTIVE:
             found.dirty = True
             self._paces.hasten(key, max(now, found.last + found.pace))
 
-    def ready(self, key: int, now: float) -> None:
-        """Have what was asked once answered now: there is nothing better to wait for."""
+    def ready(self, key: int, now: float, within: float = 0.0) -> None:
+        """Have what was asked once answered, `within` so many seconds: there is something to tell.
+
+        It is the document of then.
+        """
         found = self._all.get(key)
-        if found is not None and found.once:
+        if found is not None and found.once and found.ending is None:
             found.state = ACTIVE
-            self._finish(found, now)
+            if within:
+                self._ends.hasten(key, now + within)
+            else:
+                self._finish(found, now)
 
     def end(
         self,
