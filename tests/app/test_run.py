@@ -93,13 +93,19 @@ def test_a_state_directory_that_cannot_be_made_is_said_plainly(tmp_path: Path) -
     assert "Traceback" not in done.stderr
 
 
-def test_a_database_that_is_none_ends_with_2_and_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("dragoman.db", "move the file away"), ("presence.db", "put a copy of it back")],
+)
+def test_a_database_that_is_none_ends_with_2_and_says_what_to_do(
+    tmp_path: Path, name: str, advice: str
+) -> None:
     (tmp_path / "state").mkdir()
-    file = tmp_path / "state" / "dragoman.db"
+    file = tmp_path / "state" / name
     file.write_text("a letter, by mistake " * 100)
     done = ended(tmp_path, "run")
     assert done.returncode == 2
-    assert f"dragoman: state: {file}: it is no database: move the file away" in done.stderr
+    assert f"dragoman: state: {file}: it is no database: {advice}" in done.stderr
     assert "Traceback" not in done.stderr
     assert file.read_text().startswith("a letter")
 

@@ -132,7 +132,8 @@ def test_what_is_written_is_the_standard_s_own() -> None:
         "<presence xmlns='urn:ietf:params:xml:ns:pidf' entity='pres:juliet@example.com'"
         " xmlns:dm='urn:ietf:params:xml:ns:pidf:data-model'"
         " xmlns:rpid='urn:ietf:params:xml:ns:pidf:rpid'"
-        " xmlns:c='urn:ietf:params:xml:ns:pidf:cipid'>"
+        " xmlns:c='urn:ietf:params:xml:ns:pidf:cipid'"
+        " xmlns:caps='urn:ietf:params:xml:ns:pidf:caps'>"
         "<tuple id='ID-yn0cl4bnw0yr3vym'><status><basic>open</basic>"
         "<show xmlns='jabber:client'>away</show></status></tuple></presence>"
     )
@@ -162,6 +163,7 @@ tuples = st.builds(
     moments,
     moments,
     words,
+    st.frozensets(st.sampled_from(["audio", "message", "video"])),
 )
 documents = st.builds(
     Document, words, st.lists(tuples, max_size=3).map(tuple), notes, activities, words

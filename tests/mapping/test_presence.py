@@ -234,6 +234,16 @@ def test_resources_are_tuples_of_one_document() -> None:
     assert document.tuples[-1].priority is None
 
 
+def test_what_a_resource_can_do_is_told() -> None:
+    """RFC 5196 §3.2: take messages; one that is gone can do nothing."""
+    given_ = [Presence("here"), Presence("gone", available=False)]
+    here, gone_ = to_document("", given_, contact, NOW).tuples
+    assert (here.capable, gone_.capable) == (frozenset({"message"}), frozenset())
+    written = write(Document("", (here,))).decode()
+    caps = "<caps:audio>false</caps:audio><caps:message>true</caps:message><caps:video>false"
+    assert f"<caps:servcaps>{caps}" in written
+
+
 def test_last_words_are_told_where_nobody_is_left() -> None:
     """Linphone shows the last note of a document as what its friend says now."""
     words = (Note("Disconnected"),)

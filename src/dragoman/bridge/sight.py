@@ -16,7 +16,7 @@ MOST_OCTETS: Final = 256 << 20
 """Of all documents that could be written at once."""
 HEAD: Final = 1024
 """Octets at most of a document without its tuples, but for the address of its user."""
-TUPLE: Final = 384
+TUPLE: Final = 576
 """Octets at most of a tuple that says nothing, but for its addresses."""
 
 

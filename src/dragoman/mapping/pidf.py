@@ -21,6 +21,7 @@ NS: Final = "urn:ietf:params:xml:ns:pidf"
 PERSON: Final = "urn:ietf:params:xml:ns:pidf:data-model"
 RPID: Final = "urn:ietf:params:xml:ns:pidf:rpid"
 CIPID: Final = "urn:ietf:params:xml:ns:pidf:cipid"
+CAPS: Final = "urn:ietf:params:xml:ns:pidf:caps"
 CLIENT: Final = "jabber:client"
 BLINK: Final = "urn:ag-projects:xml:ns:pidf"
 """What AG Projects' clients say beyond the standards."""
@@ -39,7 +40,9 @@ MOST_ACTIVITIES: Final = 16
 LONGEST_NOTE: Final = 2048
 """Characters; what is more is cut off."""
 
-PREFIXES: Final = {PERSON: "dm", RPID: "rpid", CIPID: "c"}
+CAPABILITIES: Final = ("audio", "message", "video")
+
+PREFIXES: Final = {PERSON: "dm", RPID: "rpid", CIPID: "c", CAPS: "caps"}
 """Phones look for these very letters."""
 DECLARED: Final = "".join(f" xmlns:{prefix}='{space}'" for space, prefix in PREFIXES.items())
 
@@ -90,6 +93,8 @@ class Tuple:
     """Seconds since 1970."""
     idle_since: float | None = None
     device_id: str = ""
+    capable: frozenset[str] = frozenset()
+    """Of audio, message and video, what the service there can do (RFC 5196 §3.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +225,16 @@ def _tuple(element: Element, lang: str, idle: Mapping[str, float | None], now: f
         parse_stamp(_word(_pidf("timestamp"), element)),
         idle.get(device_id) if since is None else since,
         device_id,
+        _capable(element),
     )
+
+
+def _capable(element: Element) -> frozenset[str]:
+    found = element.find(f"{{{CAPS}}}servcaps")
+    if found is None:
+        return frozenset()
+    told = ((each, _word(f"{{{CAPS}}}{each}", found)) for each in CAPABILITIES)
+    return frozenset(each for each, text in told if text in {"true", "1"})
 
 
 def _basic(status: Element) -> Basic | None:
@@ -292,6 +306,12 @@ def _tuple_element(found: Tuple) -> Element:
     if found.idle_since is not None:
         last = {"last-input": stamp(found.idle_since)}
         children.append(Element(f"{{{RPID}}}user-input", last, ("idle",)))
+    if found.capable:
+        told = [
+            Element(f"{{{CAPS}}}{each}", None, (str(each in found.capable).lower(),))
+            for each in CAPABILITIES
+        ]
+        children.append(Element(f"{{{CAPS}}}servcaps", None, told))
     if found.device_id:
         children.append(Element(f"{{{PERSON}}}deviceID", None, (found.device_id,)))
     if found.contact:

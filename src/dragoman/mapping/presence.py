@@ -29,6 +29,8 @@ LONGEST_STATUS: Final = 1024
 """Characters; what is more is cut off."""
 LONGEST_STATUSES: Final = 16_384
 """Characters of all statuses that one document is made into."""
+CAPABLE: Final = frozenset({"message"})
+"""What an XMPP user's client can be asked for by SIP."""
 LATE: Final = 60.0
 """Seconds after which presence is told to be of another time than now."""
 
@@ -255,6 +257,7 @@ def _to_tuple(what: Presence, contact: Callable[[str], str], now: float) -> Tupl
         notes=what.statuses,
         timestamp=now if what.since is None else what.since,
         idle_since=what.idle_since,
+        capable=CAPABLE if what.available else frozenset(),
     )
 
 
