@@ -68,6 +68,12 @@ async def test_what_the_gateway_does_shows(house: House) -> None:
     assert after[sample("connections_refused_total", side="xmpp")] == 0
     assert after[sample("messages_remembered")] == 0
     assert after[sample("store_waiting")] == 0
+    assert after[sample("presence_watched", state="active")] == 0
+    assert after[sample("presence_watched", state="to take up")] == 0
+    assert after[sample("presence_dialogs", watcher="sip")] == 0
+    assert after[sample("presence_published")] == 0
+    assert after[sample("subscriptions", watcher="xmpp")] == 0
+    assert after[sample("subscriptions_waiting")] == 0
     assert after[sample("store_lost_total")] == 0
     assert after["process_resident_memory_bytes", frozenset()] > 1e6
 

@@ -50,6 +50,7 @@ class _Gateway(Collector):
         yield from _sockets(found)
         yield from _certificates(found["certificates"])
         yield from _store(found["store"])
+        yield from _subscriptions(found["subscriptions"])
 
 
 def _hub(hub: Described) -> Iterator[Metric]:
@@ -65,9 +66,29 @@ def _hub(hub: Described) -> Iterator[Metric]:
         "Messages whose sender waits to hear, by the side that they came from.",
         [(messages[f"from_{side}"], {"from": side}) for side in ("sip", "xmpp")],
     )
+    yield from _presence(hub["presence"])
     yield _gauge("requests_parked", "SIP requests that wait for the DNS.", [(hub["parked"], {})])
     yield _gauge("domains_known", "DNS answers kept about domains.", [(hub["directory"], {})])
     yield _gauge("tasks", "Look-ups and connections under way.", [(hub["tasks"], {})])
+
+
+def _presence(presence: Described) -> Iterator[Metric]:
+    watched, watchers = presence["presentities"], presence["watchers"]
+    yield _gauge(
+        "presence_watched",
+        "SIP users whom XMPP users watch, by how the two stand; those to take up after a start.",
+        [(count, {"state": state}) for state, count in watched.items() if state != "dialogs"],
+    )
+    yield _gauge(
+        "presence_dialogs",
+        "SIP dialogs of presence, by who watches in them.",
+        [(watched["dialogs"], {"watcher": "xmpp"}), (watchers["dialogs"], {"watcher": "sip"})],
+    )
+    yield _gauge(
+        "presence_published",
+        "XMPP users whose presence is published at a SIP server.",
+        [(presence["publications"]["users"], {})],
+    )
 
 
 def _sip(counts: Mapping[str, int]) -> Iterator[Metric]:
@@ -136,6 +157,19 @@ def _store(counts: Mapping[str, int]) -> Iterator[Metric]:
     )
     yield _counter(
         "store_lost", "Changes that could not be written and were given up.", [(counts["lost"], {})]
+    )
+
+
+def _subscriptions(counts: Mapping[str, int]) -> Iterator[Metric]:
+    yield _gauge(
+        "subscriptions",
+        "Who may see whom, or asked to, as it is kept, by who watches.",
+        [(counts["watching"], {"watcher": "xmpp"}), (counts["watched"], {"watcher": "sip"})],
+    )
+    yield _gauge(
+        "subscriptions_waiting",
+        "Dialogs that wait to be written to disk.",
+        [(counts["waiting"], {})],
     )
 
 
