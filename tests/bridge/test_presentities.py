@@ -342,6 +342,7 @@ def test_nobody_answers(cause: Cause | Unreached | StanzaError, condition: str) 
 
 
 @pytest.mark.spec("PRES-06")
+@pytest.mark.spec("ERR-14")
 @pytest.mark.parametrize("status", [403, 489, 603])
 def test_a_refusal_for_ever(status: int) -> None:
     """RFC 8048 §5.2.2: the authorization is cancelled, first or later."""
@@ -617,6 +618,7 @@ def test_questions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.spec("PRES-07")
+@pytest.mark.spec("ERR-14")
 @pytest.mark.parametrize("status", [*sorted(GONE)])
 def test_a_lost_dialog_is_made_anew(status: int) -> None:
     """RFC 6665 §4.1.2.2: shown as before, until it is known better."""
@@ -633,6 +635,17 @@ def test_a_lost_dialog_is_made_anew(status: int) -> None:
     world.cseq = 0
     world.notify("active", pidf(("ID-orchard", "closed")))
     assert world.heard() == ["unavailable orchard"]
+
+
+@pytest.mark.spec("ERR-14")
+def test_too_short_a_time_cancels_nothing() -> None:
+    """RFC 8048 §5.2.2: 423 is asked again, first or later."""
+    world = World().asked()
+    world.answer(423, ("Min-Expires", "7200"))
+    assert world.sent().get("Expires") == "7200"
+    world.answer(200, ("Expires", "7200"))
+    world.notify("active;expires=7200", OPEN)
+    assert world.heard() == ["subscribed", "available orchard"]
 
 
 def test_a_dialog_that_cannot_be_made_anew_hides() -> None:
