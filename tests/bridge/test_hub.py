@@ -11,6 +11,7 @@ from dragoman.bridge.directory import DOUBTED, FRESH
 from dragoman.bridge.fence import PATIENCE as FENCE
 from dragoman.bridge.hub import Attached, _in_our_name
 from dragoman.bridge.intake import PATIENCE
+from dragoman.bridge.message import ALLOW
 from dragoman.bridge.naming import Attachment
 from dragoman.bridge.outbox import CAPACITY
 from dragoman.bridge.parking import MOST_OF_ONE
@@ -39,6 +40,7 @@ from tests.bridge.world import (
     GATEWAY,
     POLICY,
     PROXY,
+    RECORDS,
     SERVER,
     SIP,
     SLOWEST,
@@ -48,6 +50,7 @@ from tests.bridge.world import (
     Gallery,
     Papers,
     World,
+    leads,
     run,
 )
 
@@ -1146,3 +1149,47 @@ def test_a_request_that_cannot_be_written_fails_and_nothing_else_does(
 
     run(scenario())
     assert [each.message for each in caplog.records] == ["a request cannot be sent: a bug"]
+
+
+def test_a_component_s_contact_is_where_the_far_end_reaches_us() -> None:
+    """The DNS need not lead there: of our requests, and of what we answer."""
+
+    async def scenario() -> None:
+        gateway = "gateway.xmpp.example"
+        world = World(Attached(Attachment(gateway), "server.example", 5347), allow=ALLOW)
+        await pass_time()
+        contact = rf"carol\40sip.example@{gateway}"
+        world.from_xmpp(presence(contact, ALICE, id="p", type="subscribe"), "")
+        await pass_time()
+        [request] = world.sip.requests
+        ours = request.contacts[0].uri
+        assert (request.method, ours.user, ours.host, ours.port) == (
+            "SUBSCRIBE",
+            "alice",
+            GATEWAY,
+            5060,
+        )
+        assert ours.param("gr")
+
+    run(scenario())
+
+
+def test_a_contact_in_an_answer_leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    question, answer = leads(SIP, "phones.example", "proxy.sip.example", 5060)
+    monkeypatch.setitem(RECORDS, question, answer)
+
+    async def scenario() -> None:
+        world = World(
+            Attached(Attachment("gateway.xmpp.example"), "server.example", 5347), allow=ALLOW
+        )
+        sender, more = "sip:dave@phones.example", ("Contact: <sip:dave@192.0.2.30>",)
+        world.sip.arrives(
+            datagram("a", *more, "Event: presence", sender=sender, method="SUBSCRIBE")
+        )
+        await pass_time()
+        [answer] = world.sip.responses
+        assert answer.status == 200
+        assert (answer.contacts[0].uri.host, answer.contacts[0].uri.port) == (GATEWAY, 5060)
+        assert world.sip.requests[0].contacts == answer.contacts, "of the NOTIFY as well"
+
+    run(scenario())

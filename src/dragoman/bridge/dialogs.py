@@ -52,8 +52,9 @@ class Dialogs:
         """Return who subscribes to whom in SIP; raises Unmappable."""
         watcher, contact = Jid.parse(key[0]), Jid.parse(key[1])
         target, local = self._naming.sip_recipient(contact), self._naming.sip_sender(watcher)
-        ours = self._naming.sip_sender(Jid(watcher.local, watcher.domain, self._instance))
-        return Parties(str(target), f"<{local}>", f"<{target}>", f"<{ours}>")
+        device = Jid(watcher.local, watcher.domain, self._instance)
+        ours = self._naming.contact(device, contact)
+        return Parties(str(target), f"<{local}>", f"<{target}>", ours)
 
     def resume(self, pair: Authorization, now: float) -> bool:
         """Take up the dialog of an earlier process; False where there is none that lasts."""

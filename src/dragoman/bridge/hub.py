@@ -23,7 +23,7 @@ from dragoman.bridge.fence import Pair
 from dragoman.bridge.intake import PATIENCE, Intake
 from dragoman.bridge.link import Link, OurStream
 from dragoman.bridge.message import ALLOW, Messages, Rules, stanza_key
-from dragoman.bridge.naming import Attachment, Naming
+from dragoman.bridge.naming import HERE, Attachment, Naming
 from dragoman.bridge.ports import AnyStream, Icons, Lookup, Proofs, SipWire, XmppWire
 from dragoman.bridge.presence import EVENTS, METHODS, WATCHES, Presence
 from dragoman.bridge.presentities import Presentities
@@ -48,10 +48,11 @@ from dragoman.sip.endpoint import (
     ResponseStranded,
     ServerTransaction,
 )
+from dragoman.sip.flow import reply_target
 from dragoman.sip.guard import Guard
 from dragoman.sip.locate import DIALLED, Transport, locate, locate_sent_by, sources
 from dragoman.sip.locate import Target as SipTarget
-from dragoman.sip.message import Request, Response
+from dragoman.sip.message import Header, Request, Response
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.store.interface import Identifiers
@@ -321,7 +322,12 @@ class Hub:
     def respond(self, transaction: ServerTransaction, response: Response) -> None:
         """Give the final answer of a request that came in."""
         if self._sip is not None:
-            self._sip.endpoint.respond(transaction, response, self._loop.time())
+            endpoint = self._sip.endpoint
+            to = reply_target(transaction.request.via, transaction.flow)
+            headers = _placed(response, endpoint.place, to)
+            if headers is not None:
+                response = Response(response.status, response.reason, headers, response.body)
+            endpoint.respond(transaction, response, self._loop.time())
             self._sip.wake()
 
     def request(self, request: Request, handle: Hashable, route: RouteSet | None = None) -> None:
@@ -372,6 +378,9 @@ class Hub:
             self._failed(handle, loop)
         elif self._sip is not None:
             named = _in_our_name(request, targets)
+            headers = _placed(request, self._sip.endpoint.place, named[0])
+            if headers is not None:
+                request = Request(request.method, request.target, headers, request.body)
             try:
                 self._sip.endpoint.send(request, named, handle, self._loop.time())
             except LocalError:
@@ -694,6 +703,17 @@ class Hub:
 
     def _show(self, direction: Direction, stanza: Element, peer: str) -> None:
         self._tap.saw(Seen.XMPP, direction, peer, stanza_key(stanza), to_xml(stanza))
+
+
+def _placed(
+    message: Request | Response, place: Callable[[SipTarget], str], to: SipTarget
+) -> list[Header] | None:
+    """Return headers with the place where `to` reaches us in our Contact; None: nothing changes."""
+    contact = message.get("Contact")
+    if contact is None or HERE not in contact:
+        return None
+    here = contact.replace(HERE, place(to), 1)
+    return [(name, here if name == "Contact" else value) for name, value in message.headers]
 
 
 def _in_our_name(request: Request, targets: Sequence[SipTarget]) -> Sequence[SipTarget]:

@@ -1,7 +1,8 @@
 """Who a user is on the other side: federated, or a name at a component (RFC 7247 §6, XEP-0114)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from dragoman.mapping.address import (
     Unmappable,
@@ -13,6 +14,9 @@ from dragoman.mapping.address import (
 from dragoman.mapping.spelling import SpellingBook
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.jid import Jid
+
+HERE: Final = "here.invalid"
+"""In a Contact, the place where the far end reaches us: it is known when the message is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,17 @@ class Naming:
     def sip_sender(self, jid: Jid) -> Uri:
         """Return the SIP URI that an XMPP user writes from; raises Unmappable."""
         return jid_to_sip(jid)
+
+    def contact(self, user: Jid, peer: Jid) -> str:
+        """Return our Contact in a dialog of an XMPP user with the SIP user whose JID is `peer`.
+
+        It leads here by the user's own domain; for a component, of which the DNS need know nothing,
+        by the address `HERE`, which the hub fills in. Raises Unmappable.
+        """
+        uri = self.sip_sender(user)
+        if self.is_component(peer.domain):
+            uri = replace(uri, host=HERE, port=None)
+        return f"<{uri}>"
 
     def _usual(self, jid: Jid) -> Uri:
         attachment = self._attachments.get(jid.domain)

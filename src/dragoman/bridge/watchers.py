@@ -154,7 +154,7 @@ class Watchers:
         if len(dialogs) >= MOST_A_PAIR or self._of_watcher[pair[1]] >= MOST_A_WATCHER:
             raise Unacceptable(500, (("Retry-After", "60"),))
         ours = Jid.parse(f"{pair[0]}/{self._instance}")
-        contact = f"<{self._naming.sip_sender(ours)}>"
+        contact = self._naming.contact(ours, Jid.parse(pair[1]))
         return self._notifier.subscribe(request, self._token(), contact, self._now)
 
     def _answer(

@@ -84,6 +84,7 @@ class Endpoint:
         self._outbox = Outbox()
         self._busy = Refusal(503, (("Retry-After", str(limits.retry_after)),))
         self._clients = Clients(limits, self._outbox, sent_by, token, accounts)
+        self._sent_by = sent_by
         self._servers = Servers(limits, self._outbox, token().encode()[:64])
 
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
@@ -148,6 +149,10 @@ class Endpoint:
         """
         self._outbox.counts["responses out"] += 1
         self._servers.respond(transaction, response, now)
+
+    def place(self, to: Target) -> str:
+        """Return the "host[:port]" at which `to` reaches us."""
+        return self._sent_by(to).partition(";")[0]
 
     def tag(self, transaction: ServerTransaction) -> str:
         """Return the To tag of the transaction's responses, for who needs it before."""
