@@ -14,7 +14,7 @@ from dragoman.sip.notifier import GONE, Notifying
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.store.subscriptions import Full, Memory, Record, Watched, Watching
-from dragoman.xmpp.element import Element
+from dragoman.xmpp.element import CLIENT, Element
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.stanza import PRESENCE, ends, presence
 from tests.sip.test_subscriber import PIDF
@@ -137,10 +137,16 @@ class World:
     # XMPP
 
     def says(
-        self, kind: str | None, from_: str = ALICE, to: str = CAROL, error: Condition | None = None
+        self,
+        kind: str | None,
+        from_: str = ALICE,
+        to: str = CAROL,
+        error: Condition | None = None,
+        show: str = "",
     ) -> None:
         """Have an XMPP user send presence."""
         children = [] if error is None else [StanzaError(error).element()]
+        children += [Element(f"{{{CLIENT}}}show", None, (show,))] if show else []
         stanza = presence(to, from_, type=kind, children=children)
         self.service.on_presence(stanza, self.now)
 
@@ -400,9 +406,9 @@ def test_three_resources() -> None:
     world.says("unavailable", WORK)
     world.wait(5)
     assert world.told() == ["active: home open train open work closed"]
-    world.says(None, HOME)
+    world.says(None, HOME, show="away")
     world.wait(5)
-    assert world.told() == ["active: home open train open"]
+    assert world.told() == ["active: train open home open"]
 
 
 def test_the_last_resource() -> None:
@@ -438,7 +444,7 @@ def test_every_dialog_hears_of_a_parting() -> None:
     world.ask(again=True)
     world.wait(5)
     assert sorted(world.told()) == ["active: home open work closed"] * 2
-    world.says(None, HOME)
+    world.says(None, HOME, show="away")
     world.wait(5)
     assert world.told() == ["active: home open"] * 2
 
@@ -476,6 +482,21 @@ def test_what_is_kept_is_given_back(how: str, monkeypatch: pytest.MonkeyPatch) -
     else:
         world.says(how)
     assert room.left == sight.MOST_OCTETS
+
+
+def test_what_is_said_twice_is_told_once() -> None:
+    """Servers tell presence after `subscribed`, and again to a probe, with its time."""
+    world = World().active()
+    world.wait(60)
+    world.says(None, HOME)
+    world.says("unavailable", WORK)
+    world.wait(10)
+    assert world.told() == []
+    world.says("unavailable", HOME)
+    assert world.told() == ["active: home closed"]
+    world.says("unavailable", ALICE)
+    world.wait(10)
+    assert world.told() == []
 
 
 @pytest.mark.spec("PRES-35")

@@ -57,6 +57,15 @@ class Sight:
                 self._grow(-self._size(self.seen.pop(each)))
                 self._leave(replace(what, resource=each), set(dialogs))
 
+    def is_news(self, what: Presence) -> bool:
+        """Tell whether it changes anything: servers say the same again, late or to a probe."""
+        if not self.known:
+            return True
+        if not what.available:
+            return what.resource in self.seen if what.resource else bool(self.seen)
+        before = self.seen.get(what.resource)
+        return before is None or replace(what, since=before.since) != before
+
     def told(self, dialog: int) -> list[Presence]:
         """Return what a dialog is told now, where one who went is told of once."""
         parting = [each for each in self._left.values() if dialog in each[1]]

@@ -373,15 +373,17 @@ class Watchers:
             self._notifier.end(key, reason, self._now, retry_after=retry_after)
 
     def _told(self, watch: Watch, stanza: Element) -> None:
-        """Take what a contact is, and have all dialogs told."""
+        """Take what a contact is, and have all dialogs told what is new."""
         what = read(stanza)
+        news = watch.sight.is_news(what)
         if what.since is None:
             what = replace(what, since=self._wall())
         told = [key for key in watch.dialogs if self._notifier.state(key) == ACTIVE]
         watch.sight.take(what, told)
         within = GATHER if what.available or what.resource else 0.0
         for key in watch.dialogs:
-            self._notifier.change(key, self._now)
+            if news:
+                self._notifier.change(key, self._now)
             self._notifier.ready(key, self._now, within)
 
     # -- NOTIFY ---------------------------------------------------------------------------
