@@ -1,6 +1,7 @@
 """What is remembered reaches the disk while the gateway runs, and when it ends."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,29 @@ def read(store: Sqlite) -> int:
         return sum(bool(again.by_message(PLAIN.peer, f"m{n}", inward=True)) for n in numbers)
     finally:
         again.close()
+
+
+class Slow:
+    """A database that somebody has locked."""
+
+    def __init__(self) -> None:
+        self.ending = threading.Event()
+
+    def flush(self) -> None:
+        self.ending.wait(5)
+
+    def close(self) -> None: ...
+
+
+async def test_no_store_waits_for_another(store: Counted) -> None:
+    slow = Slow()
+    keeping = Keeping(slow, store, period=0.01)
+    keeping.start()
+    for _ in range(3):
+        store.flushed.clear()
+        await store.flushed.wait()
+    slow.ending.set()
+    await keeping.stop()
 
 
 async def test_it_is_written_again_and_again_and_never_by_the_loop(store: Counted) -> None:

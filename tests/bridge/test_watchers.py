@@ -334,6 +334,17 @@ def test_documents_that_are_taken(accept: str, status: int) -> None:
     assert world.ask(3600, ("Accept", accept)) == status
 
 
+def test_consent_that_cannot_be_kept_is_not_told() -> None:
+    """Alice is asked again by the next dialog, and her server says yes for her."""
+    world = World().asked()
+    cast("Broken", world.store).full = True
+    world.says("subscribed")
+    assert world.told() == []
+    cast("Broken", world.store).full = False
+    world.says("subscribed")
+    assert world.told() == ["active"]
+
+
 def test_no_room() -> None:
     """500 with Retry-After, and no dialog that knows nothing of its consent."""
     world = World()

@@ -1,10 +1,12 @@
 """Who may see whom, in memory and on disk."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.errors import LocalError
-from dragoman.store import schema
+from dragoman.store import consent, schema
 from dragoman.store.consent import Consent
 from dragoman.store.schema import Unusable
 from dragoman.store.subscriptions import Full, Memory, Watched, Watching
@@ -81,12 +83,12 @@ def test_what_is_kept_again_takes_the_place(store: Memory) -> None:
 
 
 def test_a_note_is_of_what_is_there(store: Memory) -> None:
-    """It never brings back what was dropped."""
+    """It never brings back what was dropped, and gives no consent."""
     store.note(SEES)
     assert everything(store) == ([], [])
     store.keep(Watching(ALICE, CAROL))
     store.note(SEES)
-    assert everything(store) == ([SEES], [])
+    assert everything(store) == ([replace(SEES, authorized=False)], [])
 
 
 def test_room(store: Memory) -> None:
@@ -120,27 +122,12 @@ def test_room_of_one_user(store: Memory, end: str) -> None:
 
 
 def test_it_outlives_the_process(path: Path) -> None:
-    """All of it, flushed or not; of dialogs, what was flushed."""
+    """All of it, flushed or not."""
     store = opened(path)
     store.keep(SEES)
     store.keep(SEEN)
-    store.note(replace(SEES, dialog="spoken on", expires=8.0))
-    store.flush()
-    store.note(replace(SEES, dialog="lost"))
+    store.note(replace(SEES, authorized=False, dialog="spoken on", expires=8.0))
     assert reopened(store, path) == ([replace(SEES, dialog="spoken on", expires=8.0)], [SEEN])
-
-
-def test_a_note_does_not_undo_what_came_after(path: Path) -> None:
-    """Consent is newer than the dialog that waited to be written."""
-    store = opened(path)
-    store.keep(SEES)
-    store.note(replace(SEES, dialog="old"))
-    store.keep(replace(SEES, leaving=True, dialog="new"))
-    store.flush()
-    store.note(replace(SEES, dialog="older"))
-    store.drop(SEES)
-    store.flush()
-    assert reopened(store, path) == ([], [])
 
 
 KILLED = """
@@ -197,25 +184,102 @@ def _ends(record: Watching) -> tuple[str, str]:
     return record.watcher, record.contact
 
 
-def test_notes_that_cannot_be_written_wait(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """They are told of once, and written when they can be."""
+def test_what_cannot_be_written_waits(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A dialog, and what is taken back: at once in memory, in the file when it can be.
+
+    What is granted does not wait, and nobody stands still for another program's lock.
+    """
     store = opened(path)
     store.keep(SEES)
-    assert store._flusher is not None
+    store.keep(SEEN)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        store._flusher.execute("PRAGMA busy_timeout = 0")
+        began = time.monotonic()
         store.note(replace(SEES, dialog="later"))
-        store.flush()
-        store.flush()
-        assert store.describe()["waiting"] == 1
+        store.drop(SEEN)
+        with pytest.raises(Full):
+            store.keep(Watching("bob@jabber.example", CAROL))
+        assert time.monotonic() - began < 1.0
+        assert store.describe() == {"watching": 1, "watched": 0, "waiting": 2}
         other.execute("ROLLBACK")
-    store.flush()
+    store.keep(Watching("bob@jabber.example", CAROL))
     assert [each.message for each in caplog.records] == [
         "what is kept of presence cannot be written",
         "presence is kept again",
     ]
-    assert reopened(store, path)[0] == [replace(SEES, dialog="later")]
+    watching, watched = reopened(store, path)
+    assert (watching[0], watched) == (replace(SEES, dialog="later"), [])
+
+
+def test_who_comes_back_while_it_waits_is_there(path: Path) -> None:
+    """What was owed to the file is over when something newer is written."""
+    store = opened(path)
+    store.keep(SEES)
+    assert store._writer is not None
+    store._writer.execute("PRAGMA query_only = 1")
+    store.drop(SEES)
+    store._writer.execute("PRAGMA query_only = 0")
+    store.keep(SEES)
+    assert reopened(store, path) == ([SEES], [])
+
+
+def test_a_dialog_that_can_never_be_written_keeps_no_other(path: Path) -> None:
+    """Half a character is none."""
+    store = opened(path)
+    store.keep(SEES)
+    store.note(replace(SEES, dialog="\udcff"))
+    store.keep(SEEN)
+    store.keep(SEEN)
+    assert store.describe()["waiting"] == 0
+    assert reopened(store, path) == ([SEES], [SEEN])
+
+
+def test_a_sync_that_failed_is_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until what was written is on the disk."""
+    store = opened(path)
+    store.keep(SEES)
+    tried, sync = [], consent._sync
+
+    def fails_once(where: Path) -> None:
+        tried.append(where)
+        if len(tried) == 1:
+            raise OSError(28, "No space left on device")
+        sync(where)
+
+    monkeypatch.setattr(consent, "_sync", fails_once)
+    for _ in range(3):
+        store.flush()
+    store.close()
+    assert len(tried) == 2
+
+
+def test_a_copy_of_the_file_is_a_copy_of_the_consent(path: Path, tmp_path: Path) -> None:
+    """After a minute of writing at the latest."""
+    store = opened(path)
+    for number in range(200):
+        store.keep(Watched(f"{number}@xmpp.example", CAROL, authorized=True))
+        store.flush()
+    copy = tmp_path / "copy.db"
+    shutil.copy(path, copy)
+    store.close()
+    with closing(opened(copy)) as again:
+        assert len(list(again.watched())) >= 180
+
+
+def test_the_loop_does_not_sync_each_second_once_the_log_was_long(path: Path) -> None:
+    """A log that stayed long would be moved by each flush, and begun anew by each `keep`."""
+    store = opened(path)
+    for number in range(3000):
+        store.keep(Watching(f"{number}@xmpp.example", "c@sip.example", dialog="x" * 2000))
+    store.flush()
+    log = path.with_name("presence.db-wal")
+    begun = set()
+    for number in range(9):
+        store.keep(Watching(f"x{number}@xmpp.example", CAROL))
+        begun.add(log.read_bytes()[16:24])  # the salts, new each time that it is begun anew
+        store.flush()
+    store.close()
+    assert len(begun) <= 2
 
 
 def test_the_log_does_not_grow_for_ever(path: Path) -> None:
@@ -255,7 +319,36 @@ def newer(path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {len(schema.PRESENCE.steps) + 1}")
 
 
-@pytest.mark.parametrize("spoil", [junk, damaged, emptied, newer])
+def flipped(path: Path) -> None:
+    """Damage one letter."""
+    data = path.read_bytes()
+    assert b"7@xmpp" in data
+    path.write_bytes(data.replace(b"7@xmpp", b"\xe1@xmpp"))
+
+
+def renamed(path: Path) -> None:
+    """Have another column."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE watching RENAME COLUMN leaving TO left_out")
+
+
+def theirs(path: Path) -> None:
+    """Put a database of another program there."""
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+
+
+def lost(path: Path) -> None:
+    """Lose the file, but not the log beside it."""
+    path.with_name("presence.db-wal").write_bytes(path.read_bytes())
+    path.write_bytes(b"")
+
+
+SPOILT = [junk, damaged, emptied, newer, flipped, renamed, theirs, lost]
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
 def test_a_file_that_cannot_be_used_is_left_alone(
     path: Path, spoil: Callable[[Path], None]
 ) -> None:
@@ -270,8 +363,9 @@ def test_a_file_that_cannot_be_used_is_left_alone(
         opened(path)
     assert caught.value.reason.startswith(f"{path}: ")
     assert path.read_bytes() == before
-    with pytest.raises(Unusable):
-        schema.examine(path, schema.PRESENCE)
+    if spoil is not theirs:  # which is as one that was not made yet
+        with pytest.raises(Unusable):
+            schema.examine(path, schema.PRESENCE)
 
 
 def test_two_gateways_do_not_share_one(path: Path) -> None:

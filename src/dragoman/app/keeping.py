@@ -33,32 +33,33 @@ class Keeping:
         self._stores = stores
         self._period = period
         self._ending = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin; needs a running loop."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        """Begin; needs a running loop. No store waits for another."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._run(each)) for each in self._stores]
 
     async def stop(self) -> None:
         """Write what is left, and close; nothing where it was not started."""
         self._ending.set()
-        if self._task is not None:
-            await self._task
-            self._task = None
-            await self._flush()
-            for each in self._stores:
-                each.close()
+        tasks, self._tasks = self._tasks, []
+        if not tasks:
+            return
+        await asyncio.gather(*tasks)
+        for each in self._stores:
+            await self._flush(each)
+            each.close()
 
-    async def _run(self) -> None:
+    async def _run(self, store: Store) -> None:
         while not self._ending.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._period):
                     await self._ending.wait()
-            await self._flush()
+            await self._flush(store)
 
-    async def _flush(self) -> None:
-        for each in self._stores:
-            try:
-                await asyncio.to_thread(each.flush)
-            except Exception:
-                log.exception("a flush failed: a bug")
+    async def _flush(self, store: Store) -> None:
+        try:
+            await asyncio.to_thread(store.flush)
+        except Exception:
+            log.exception("a flush failed: a bug")

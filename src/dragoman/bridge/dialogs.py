@@ -84,10 +84,7 @@ class Dialogs:
 
     def drop(self, pair: Authorization) -> None:
         """Forget a pair, and a dialog that nobody has asked to end."""
-        try:
-            self._store.drop(pair.record)
-        except Full as error:
-            log.warning("a subscription ended and is kept", extra=about(reason=error.reason))
+        self._store.drop(pair.record)
         if pair.key in self:
             self.subscriber.forget(pair.key)
 

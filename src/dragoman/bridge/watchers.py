@@ -317,6 +317,7 @@ class Watchers:
                 self._store.keep(replace(record, authorized=True))
             except Full as error:
                 log.warning("consent cannot be kept", extra=about(jid=pair[0], reason=error.reason))
+                return  # he is asked again, by the next dialog
         self._undecided.cancel(pair)
         watch = self._watches.get(pair)
         if watch is None:
@@ -359,10 +360,7 @@ class Watchers:
         """End all that a SIP user has of an XMPP user."""
         record = self._store.find_watched(*pair)
         if record is not None:
-            try:
-                self._store.drop(record)
-            except Full as error:
-                log.warning("a subscription is kept", extra=about(reason=error.reason))
+            self._store.drop(record)
         watch = self._watches.get(pair)
         if watch is None:
             return

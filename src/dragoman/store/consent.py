@@ -1,16 +1,16 @@
 """Subscriptions in a database that outlives the process (docs/design/0008).
 
-All of them are in memory too: reading asks no disk. Who may see whom is in the file when `keep` and
-`drop` return, whatever happens to the process then; `flush` has it on the disk a moment later,
-whatever happens to the machine. What is needed to speak in a dialog is written by `flush`.
+All of them are in memory too: reading asks no disk. What is kept is in the file when `keep`
+returns, whatever happens to the process then; `flush` has it on the disk a moment later, whatever
+happens to the machine.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from dataclasses import replace
 from logging import getLogger
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from dragoman.errors import LocalError
 from dragoman.log import about
@@ -29,10 +29,14 @@ from dragoman.store.subscriptions import (
 
 log = getLogger(__name__)
 
-CHUNK: Final = 200
-"""Dialogs that one transaction writes: no other waits longer than these take."""
-LOG_PAGES: Final = 1000
-"""Pages of the log before what is in it is moved into the database."""
+BUSY: Final = 50
+"""Milliseconds that a write waits for another program: the event loop stands still meanwhile."""
+LOG_OCTETS: Final = 4 << 20
+"""Octets of the log before what is in it is moved into the database."""
+OFTEN: Final = 60
+"""Flushes after which that is done in any case, so that a copy of the file is one."""
+CATCH_UP: Final = 20
+"""Writes that could not be done, and are done after one that could."""
 
 KEEP_WATCHING: Final = (
     "INSERT INTO watching (watcher, contact, authorized, leaving, dialog, expires)"
@@ -47,9 +51,11 @@ KEEP_WATCHED: Final = (
 )
 DROP_WATCHING: Final = "DELETE FROM watching WHERE watcher = ? AND contact = ?"
 DROP_WATCHED: Final = "DELETE FROM watched WHERE contact = ? AND watcher = ?"
-NOTE: Final = "UPDATE watching SET dialog = ?, expires = ? WHERE watcher = ? AND contact = ?"
 WATCHING: Final = "SELECT watcher, contact, authorized, leaving, dialog, expires FROM watching"
 WATCHED: Final = "SELECT contact, watcher, authorized, asked FROM watched"
+
+Write: TypeAlias = tuple[str, tuple[str | bool | float, ...]]
+"""A statement, and its values."""
 
 
 class Consent(Memory):
@@ -65,8 +71,9 @@ class Consent(Memory):
         self._lock: int | None = None
         self._writer: sqlite3.Connection | None = None
         self._flusher: sqlite3.Connection | None = None
-        self._noted: dict[Ends, Watching] = {}
+        self._owed: dict[tuple[type[Record], Ends], Write] = {}
         self._unsynced = False
+        self._flushes = 0
         self._unwritable = False
 
     def open(self) -> None:
@@ -83,13 +90,15 @@ class Consent(Memory):
                 schema.check(self._writer, self._path, PRESENCE)
                 for each in (self._writer, self._flusher):
                     each.execute("PRAGMA wal_autocheckpoint = 0")
+                    each.execute(f"PRAGMA journal_size_limit = {LOG_OCTETS}")
                 self._load(self._writer)
+                self._writer.execute(f"PRAGMA busy_timeout = {BUSY}")
         except (LocalError, OSError):
             self.close()
             raise
 
     def close(self) -> None:
-        """Close the database; what was not flushed of dialogs is lost, and no consent."""
+        """Close the database."""
         for each in (self._writer, self._flusher):
             if each is not None:
                 each.close()
@@ -101,32 +110,54 @@ class Consent(Memory):
         """Write a record in place of the one of the same two; raises Full."""
         if self._known(record) is None:
             self._check_room(record)
-        if isinstance(record, Watching):
-            self._noted.pop((record.watcher, record.contact), None)
-            self._write(KEEP_WATCHING, _watching_row(record))
-        else:
-            row = (record.contact, record.watcher, record.authorized, record.asked)
-            self._write(KEEP_WATCHED, row)
+        try:
+            self._write(_kept(record))
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            raise Full(f"{self._path}: {error}") from error
+        self._owed.pop(_name(record), None)
         self._put(record)
+        self._catch_up()
 
     def drop(self, record: Record) -> None:
-        """Forget the record of the same two, if any; raises Full."""
-        if isinstance(record, Watching):
-            self._noted.pop((record.watcher, record.contact), None)
-            self._write(DROP_WATCHING, (record.watcher, record.contact))
-        else:
-            self._write(DROP_WATCHED, (record.contact, record.watcher))
+        """Forget the record of the same two, if any; what cannot be written yet is later."""
         self._take(record)
+        self._write_or_owe(record, _dropped(record))
 
     def note(self, record: Watching) -> None:
-        """Take the dialog of a record that is there; `flush` writes it."""
-        if self._known(record) is not None:
-            self._put(record)
-            self._noted[record.watcher, record.contact] = record
+        """Take dialog and expiry of a record that is there; the file has them soon."""
+        known = self.find_watching(record.watcher, record.contact)
+        if known is not None:
+            noted = replace(known, dialog=record.dialog, expires=record.expires)
+            self._put(noted)
+            self._write_or_owe(noted, _kept(noted))
 
     def describe(self) -> dict[str, int]:
-        """Return how many records there are, and dialogs that wait to be written."""
-        return {**super().describe(), "waiting": len(self._noted)}
+        """Return how many records there are, and writes that could not be done yet."""
+        return {**super().describe(), "waiting": len(self._owed)}
+
+    def _write_or_owe(self, record: Record, write: Write) -> None:
+        try:
+            self._write(write)
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            self._owed[_name(record)] = write
+            self._failed(error)
+        else:
+            self._owed.pop(_name(record), None)
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Do some of the writes that could not be done."""
+        for name in list(self._owed)[:CATCH_UP]:
+            try:
+                self._write(self._owed[name])
+            except sqlite3.Error:
+                return
+            except UnicodeEncodeError:
+                pass  # it never will be
+            del self._owed[name]
+        if self._unwritable and not self._owed:
+            self._unwritable = False
+            log.warning("presence is kept again", extra=about(file=self._path))
 
     def _load(self, reader: sqlite3.Connection) -> None:
         for watcher, contact, authorized, leaving, dialog, expires in reader.execute(WATCHING):
@@ -135,54 +166,10 @@ class Consent(Memory):
         for contact, watcher, authorized, asked in reader.execute(WATCHED):
             self._put(Watched(contact, watcher, bool(authorized), asked))
 
-    def _write(self, statement: str, values: Iterable[object]) -> None:
-        if self._writer is None:
-            return
-        try:
-            self._writer.execute(statement, tuple(values))
-        except (sqlite3.Error, UnicodeEncodeError) as error:
-            raise Full(f"{self._path}: {error}") from error
-        self._unsynced = True
-
-    # -- the flushing thread ----------------------------------------------------------------
-
-    def flush(self) -> None:
-        """Write the dialogs that wait, and have all that was written on the disk.
-
-        It may be called by any thread, by one at a time. What cannot be written is kept and tried
-        again by the next call.
-        """
-        if self._flusher is None:
-            return
-        noted, self._noted = self._noted, {}
-        try:
-            self._write_down(self._flusher, list(noted.values()))
-        except (sqlite3.Error, OSError) as error:
-            self._noted = {**noted, **self._noted}
-            self._failed(error)
-        else:
-            self._succeeded()
-
-    def _write_down(self, flusher: sqlite3.Connection, noted: list[Watching]) -> None:
-        for start in range(0, len(noted), CHUNK):
-            with schema.transaction(flusher):
-                flusher.executemany(
-                    NOTE,
-                    [
-                        (each.dialog, each.expires, each.watcher, each.contact)
-                        for each in noted[start : start + CHUNK]
-                    ],
-                )
-        if noted or self._unsynced:
-            self._unsynced = False
-            _sync(self._path)
-            self._shorten(flusher)
-
-    def _shorten(self, flusher: sqlite3.Connection) -> None:
-        """Move what is in the log into the database, when it is much; nobody waits for it."""
-        size = self._path.with_name(self._path.name + "-wal").stat().st_size
-        if size > LOG_PAGES * 4096:
-            flusher.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    def _write(self, write: Write) -> None:
+        if self._writer is not None:
+            self._writer.execute(*write)
+            self._unsynced = True
 
     def _failed(self, error: Exception) -> None:
         if not self._unwritable:
@@ -192,15 +179,54 @@ class Consent(Memory):
                 extra=about(file=self._path, reason=error),
             )
 
-    def _succeeded(self) -> None:
-        if self._unwritable:
-            self._unwritable = False
-            log.warning("presence is kept again", extra=about(file=self._path))
+    # -- the flushing thread ----------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Have all that was written on the disk, and now and then out of the log.
+
+        It may be called by any thread, by one at a time. What fails is tried again by the next.
+        """
+        if self._flusher is None or not self._unsynced:
+            return
+        self._unsynced = False
+        try:
+            _sync(self._path)
+            self._shorten(self._flusher)
+        except (sqlite3.Error, OSError) as error:
+            self._unsynced = True
+            log.warning("presence is not on the disk yet", extra=about(reason=error))
+
+    def _shorten(self, flusher: sqlite3.Connection) -> None:
+        """Move what is in the log into the database, when it is much or old; nobody waits."""
+        self._flushes += 1
+        size = _log_of(self._path).stat().st_size
+        if size > LOG_OCTETS or self._flushes >= OFTEN:
+            self._flushes = 0
+            flusher.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
-def _watching_row(record: Watching) -> tuple[str | bool | float, ...]:
-    ends = record.watcher, record.contact
-    return (*ends, record.authorized, record.leaving, record.dialog, record.expires)
+def _name(record: Record) -> tuple[type[Record], Ends]:
+    return type(record), (record.watcher, record.contact)
+
+
+def _kept(record: Record) -> Write:
+    """Return what writes a record."""
+    if isinstance(record, Watching):
+        flags = record.authorized, record.leaving
+        row = (record.watcher, record.contact, *flags, record.dialog, record.expires)
+        return KEEP_WATCHING, row
+    return KEEP_WATCHED, (record.contact, record.watcher, record.authorized, record.asked)
+
+
+def _dropped(record: Record) -> Write:
+    """Return what takes a record away."""
+    if isinstance(record, Watching):
+        return DROP_WATCHING, (record.watcher, record.contact)
+    return DROP_WATCHED, (record.contact, record.watcher)
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
 
 
 def _sync(path: Path) -> None:
@@ -208,7 +234,7 @@ def _sync(path: Path) -> None:
 
     No lock of SQLite's is on the log, so that to close a descriptor of it ends none.
     """
-    log_file = os.open(path.with_name(path.name + "-wal"), os.O_RDONLY | os.O_CLOEXEC)
+    log_file = os.open(_log_of(path), os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(log_file)
     finally:

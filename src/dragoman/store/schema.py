@@ -3,7 +3,7 @@
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,10 @@ class Form:
 
     A file says in `user_version` how many of these it has behind it.
     """
-    tables: Sequence[str]
+    tables: Mapping[str, str]
+    """The columns of each, as they are read."""
+    whole: bool
+    """Whether an examination reads all rows, and not only their pages."""
     remedy: str
     """What to do about a file that cannot be used, and what that costs."""
 
@@ -44,7 +47,11 @@ MESSAGES: Final = Form(
             WHERE inward = 1 AND asked & 4 AND NOT told & 4""",
         ),
     ),
-    ("crossed",),
+    {
+        "crossed": "number, user, peer, stanza_id, message_id, origin_id, inward, asked, told,"
+        " reply_to, route, original_to, sent"
+    },
+    False,
     "move the file away, and a new one is made: the gateway then no longer knows the messages of"
     " the last days, whose receipts are lost",
 )
@@ -64,7 +71,11 @@ PRESENCE: Final = Form(
             ) WITHOUT ROWID""",
         ),
     ),
-    ("watching", "watched"),
+    {
+        "watching": "watcher, contact, authorized, leaving, dialog, expires",
+        "watched": "contact, watcher, authorized, asked",
+    },
+    True,
     "put a copy of it back; without one, move it away and have everybody subscribe again: who lets"
     " whom see his presence is written there and nowhere else",
 )
@@ -92,6 +103,7 @@ def opened(path: Path, form: Form = MESSAGES) -> sqlite3.Connection:
     the machine refuses, and OSError where the file cannot be made.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_log(path, form)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE))
     path.chmod(MODE)
     with explained(path, form):
@@ -99,10 +111,11 @@ def opened(path: Path, form: Form = MESSAGES) -> sqlite3.Connection:
             path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
         try:
+            _check_ours(connection, path, form)
             connection.execute("PRAGMA journal_mode = WAL")
             # The file stays whole whatever happens; a power cut may take what was not yet synced.
             connection.execute("PRAGMA synchronous = NORMAL")
-            _update(connection, path, form)
+            _update(connection, form)
         except BaseException:
             connection.close()
             raise
@@ -117,13 +130,14 @@ def readable(path: Path, form: Form = MESSAGES) -> sqlite3.Connection:
 
 def examine(path: Path, form: Form = MESSAGES) -> int:
     """Return how many rows a database has; it is read whole. Raises LocalError."""
+    _check_log(path, form)
     with explained(path, form), closing(readable(path, form)) as connection:
         version = _version(connection)
         _check_version(version, path, form)
         if not version:
             return 0
         check(connection, path, form)
-        return sum(_count(connection, table) for table in form.tables)
+        return sum(_count(connection, form, table) for table in form.tables)
 
 
 def check(connection: sqlite3.Connection, path: Path, form: Form) -> None:
@@ -133,9 +147,21 @@ def check(connection: sqlite3.Connection, path: Path, form: Form) -> None:
         raise Unusable(f"{path}: it is damaged: {form.remedy}")
 
 
-def _count(connection: sqlite3.Connection, table: str) -> int:
+def _count(connection: sqlite3.Connection, form: Form, table: str) -> int:
+    rows = f"SELECT {form.tables[table]} FROM {table}"  # noqa: S608 - our own names
+    if form.whole:
+        return sum(1 for _ in connection.execute(rows))
+    connection.execute(f"{rows} LIMIT 1").fetchone()
     [count] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
     return int(count)
+
+
+def _check_log(path: Path, form: Form) -> None:
+    """Raise Unusable where a log has lost its database: SQLite would take it away."""
+    log_file = path.with_name(path.name + "-wal")
+    empty = not path.exists() or not path.stat().st_size
+    if empty and log_file.exists() and log_file.stat().st_size:
+        raise Unusable(f"{path}: it is empty, and {log_file.name} beside it is not: {form.remedy}")
 
 
 @contextmanager
@@ -176,7 +202,8 @@ def locked(path: Path) -> int:
 
 
 def _explain(error: sqlite3.Error, path: Path, form: Form) -> LocalError:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_INTERNAL) & 0xFF
+    # Text that is no UTF-8 is an error without a code.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if (what := DAMAGED.get(code)) is not None:
         return Unusable(f"{path}: {what}: {form.remedy}")
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
@@ -184,17 +211,24 @@ def _explain(error: sqlite3.Error, path: Path, form: Form) -> LocalError:
     return LocalError(f"{path}: {error}")
 
 
-def _update(connection: sqlite3.Connection, path: Path, form: Form) -> None:
-    """Take the steps that a database has not behind it, each whole or not at all."""
+def _check_ours(connection: sqlite3.Connection, path: Path, form: Form) -> None:
+    """Raise Unusable for a newer database, and for one of another program, before it is touched."""
     version = _version(connection)
     _check_version(version, path, form)
+    if not version and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise Unusable(f"{path}: its tables are not ours: {form.remedy}")
+
+
+def _update(connection: sqlite3.Connection, form: Form) -> None:
+    """Take the steps that a database has not behind it, each whole or not at all."""
+    version = _version(connection)
     for number, step in enumerate(form.steps[version:], version + 1):
         with transaction(connection):
             for statement in step:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
-    for table in form.tables:
-        connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608
+    for table, columns in form.tables.items():
+        connection.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchone()  # noqa: S608
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 
 from dragoman.errors import LocalError
@@ -74,10 +74,13 @@ class Subscriptions(Protocol):
         """
 
     def drop(self, record: Record) -> None:
-        """Forget the record of the same two, if any; raises Full."""
+        """Forget the record of the same two, if any, at once and whatever the disk says.
+
+        What is taken back is never refused: where it cannot be written, that is done later.
+        """
 
     def note(self, record: Watching) -> None:
-        """Take the dialog of a record that is there; it may be written a little later."""
+        """Take dialog and expiry of a record that is there, and nothing else; raises nothing."""
 
 
 Ends: TypeAlias = tuple[str, str]
@@ -122,9 +125,10 @@ class Memory:
         self._take(record)
 
     def note(self, record: Watching) -> None:
-        """Take the dialog of a record that is there."""
-        if self._known(record) is not None:
-            self._put(record)
+        """Take dialog and expiry of a record that is there."""
+        known = self.find_watching(record.watcher, record.contact)
+        if known is not None:
+            self._put(replace(known, dialog=record.dialog, expires=record.expires))
 
     def describe(self) -> dict[str, int]:
         """Return how many records there are."""
