@@ -181,8 +181,8 @@ def test_mode(
     servers(mode.servers)
     forget_state()
     with Gateway(environment=mode.gateway) as gateway:
-        chats = {server: online(start, jid) for server, jid in USERS.items()}
         begun = {server: end_of(server) for server in USERS}
+        chats = {server: online(start, jid) for server, jid in USERS.items()}
         text = f"mode {MODES.index(mode)}"
         to_sip = {server: tell(chat, f"{text} of {server}") for server, chat in chats.items()}
         from_sip = {
