@@ -8,6 +8,7 @@ import pytest
 from dragoman.bridge import sight, watchers
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.watchers import GATHER, LATER, UNDECIDED, Watchers
+from dragoman.mapping.date import stamp
 from dragoman.sip.endpoint import ServerTransaction
 from dragoman.sip.message import Header, Request, Response, build_request, encode, response_to
 from dragoman.sip.notifier import GONE, Notifying
@@ -16,6 +17,7 @@ from dragoman.sip.uri import Uri
 from dragoman.store.subscriptions import Full, Memory, Record, Watched, Watching
 from dragoman.xmpp.element import CLIENT, Element
 from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.stanza import PRESENCE, ends, presence
 from tests.sip.test_subscriber import PIDF
 
@@ -43,6 +45,8 @@ class World:
         self.store = store or Broken()
         self.stanzas: list[Element] = []
         self.requests: list[tuple[Request, Notifying]] = []
+        self.route: RouteSet | None = None
+        self.naming = Naming(lambda _: True)
         self.responses: list[Response] = []
         self.order: list[str] = []
         self.tokens = 0
@@ -51,7 +55,7 @@ class World:
         self.service = Watchers(
             self,
             self,
-            Naming(lambda _: True),
+            self.naming,
             self.store,
             self._token,
             lambda: self.now + 1e9,
@@ -72,6 +76,7 @@ class World:
         assert isinstance(handle, Notifying)
         assert encode(request)
         self.order.append(request.method)
+        self.route = route
         self.requests.append((request, handle))
 
     def send(self, stanza: Element, local: str, remote: str) -> None:
@@ -98,6 +103,7 @@ class World:
         call: str = "call",
         sender: str = CAROL,
         target: str = f"sip:{ALICE}",
+        to: str = f"sip:{ALICE}",
         event: str = "presence",
         again: bool = False,
         contact: str = "<sip:carol@192.0.2.50>",
@@ -108,7 +114,7 @@ class World:
         given = [
             ("Via", f"SIP/2.0/UDP 192.0.2.30;branch=z9hG4bK{self.cseq}"),
             ("From", f"<sip:{sender}>;tag=far"),
-            ("To", f"<sip:{ALICE}>{tag}"),
+            ("To", f"<{to}>{tag}"),
             ("Call-ID", call),
             ("CSeq", f"{self.cseq} SUBSCRIBE"),
             ("Contact", contact),
@@ -211,6 +217,7 @@ def test_a_subscribe_is_answered_at_once() -> None:
     assert world.ask() == 200
     assert world.order == ["200", "subscribe", "NOTIFY"]
     assert world.response.get("Expires") == "3600"
+    assert world.response.get("Allow-Events") == "presence"
     contact = world.response.contacts[0].uri
     assert (contact.user, contact.host) == ("alice", "xmpp.example")
     assert contact.param("gr")
@@ -224,6 +231,22 @@ def test_a_subscribe_is_answered_at_once() -> None:
         "id": "",
     }
     assert world.record == Watched(ALICE, CAROL, asked=1e9 + 1000.0)
+
+
+def test_a_notify_takes_the_way_of_its_subscribe() -> None:
+    """RFC 3261 §12.1.1: the route set, as the proxies recorded it."""
+    world = World()
+    world.ask(3600, ("Record-Route", "<sip:p1.example;lr>, <sip:p2.example;lr>"))
+    assert world.route is not None
+    assert [each.uri.host for each in world.route.hops] == ["p1.example", "p2.example"]
+    assert world.response.get_all("Record-Route")
+
+
+def test_who_asks_is_written_to_as_he_writes_himself() -> None:
+    """RFC 3261 §19.1.4: a JID does not tell the case of a user."""
+    world = World()
+    world.ask(sender="Carol@sip.example")
+    assert world.naming.sip_recipient(Jid.parse(CAROL)).user == "Carol"
 
 
 @pytest.mark.spec("PRES-11")
@@ -292,6 +315,8 @@ def test_one_who_asks_again_after_a_crash() -> None:
         ({"event": "dialog"}, 489),
         ({"target": "sips:alice@xmpp.example"}, 480),
         ({"target": "sip:%ff@xmpp.example"}, 404),
+        ({"target": "sip:xmpp.example", "to": "sip:xmpp.example"}, 404),
+        ({"sender": "sip.example"}, 404),
     ],
 )
 def test_one_who_cannot_watch(changed: dict[str, object], status: int) -> None:
@@ -574,16 +599,21 @@ def test_a_refresh_before_anything_is_known() -> None:
     world = World().asked()
     world.says("subscribed")
     world.told()
+    world.heard()
     assert world.ask(again=True) == 200
     assert world.told() == ["active"]
+    assert world.heard() == []
 
 
 def test_a_refresh_tells_what_is_known() -> None:
-    """At once, and nobody is asked."""
+    """At once, and nobody is asked; it is of when it was heard."""
     world = World().active()
+    heard = stamp(world.now + 1e9)
+    world.wait(600)
     assert world.ask(1800, again=True) == 200
     assert world.response.get("Expires") == "1800"
     assert world.told() == ["active: home open"]
+    assert f"<timestamp>{heard}</timestamp>" in world.last.body.decode()
     assert world.heard() == []
 
 
@@ -777,6 +807,27 @@ def test_one_who_cannot_be_asked(condition: Condition, state: str, how: str) -> 
     assert world.record is None
 
 
+def test_asking_once_one_who_cannot_be_asked() -> None:
+    """The probe did not reach his server: there is nothing to wait for."""
+    world = World()
+    world.ask(0)
+    error = StanzaError(Condition.REMOTE_SERVER_TIMEOUT)
+    world.service.undelivered(world.stanzas.pop(), error, world.now)
+    assert world.told() == ["terminated;reason=timeout"]
+
+
+def test_a_parting_that_does_not_arrive_ends_nothing() -> None:
+    """Meanwhile there may be another dialog."""
+    world = World().asked()
+    world.ask(0, again=True)
+    [parting] = world.stanzas
+    world.ask(call="other")
+    world.told()
+    error = StanzaError(Condition.REMOTE_SERVER_TIMEOUT)
+    world.service.undelivered(parting, error, world.now)
+    assert (world.told(), world.record is None) == ([], False)
+
+
 def test_an_error_does_not_take_back_consent() -> None:
     """A server that is away for a while says nothing about its users."""
     world = World().active()
@@ -794,6 +845,15 @@ def test_one_who_does_not_decide() -> None:
         assert world.told() == ["pending"]
     world.wait(60)
     assert world.told() == ["terminated;reason=giveup"]
+
+
+def test_one_who_did_decide() -> None:
+    """A day later he still has."""
+    world = World().active()
+    for _ in range(25):
+        world.wait(3599)
+        world.ask(again=True)
+        assert world.told() == ["active: home open"]
 
 
 @pytest.mark.spec("PRES-34")
@@ -821,6 +881,7 @@ def test_the_gateway_stops() -> None:
     world.told()
     world.heard()
     world.service.give_up(world.now)
+    assert len(world.requests) < 10
     world.wait(1)
     states = world.told()
     assert len(states) == 101

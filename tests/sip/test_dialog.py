@@ -110,6 +110,16 @@ def test_a_dialog_needs_one_contact(contact: bytes) -> None:
         Dialog.of_uas(again(1, contact), "yt66", US)
 
 
+@pytest.mark.parametrize(
+    "contact", ["", "*", "<sip:a@b.example>,<sip:c@d.example>", "<tel:+1234>", "<", "x"]
+)
+def test_a_response_with_another_contact_moves_nobody(contact: str) -> None:
+    """It cannot be refused, and the dialog is as it was."""
+    dialog, request = uas().request("NOTIFY")
+    response = response_to(request, 200, headers=[("Contact", contact)])
+    assert dialog.answered(response) == dialog
+
+
 def test_it_outlives_the_process() -> None:
     """Text and back, with the whole route."""
     dialog = uas().request("NOTIFY")[0]

@@ -3,10 +3,11 @@
 import pytest
 
 from dragoman.sip.failure import SipError
-from dragoman.sip.message import Header, Request, build_request, response_to
+from dragoman.sip.message import Header, Request, Response, build_request, response_to
 from dragoman.sip.notifier import (
     GONE,
     PATIENCE,
+    SLOWEST,
     Body,
     Granted,
     Notifier,
@@ -223,6 +224,33 @@ def test_one_notify_at_a_time() -> None:
     assert talk.request.cseq.number == first + 1
 
 
+def test_a_refresh_is_told_after_the_notify_under_way() -> None:
+    """At once after its answer, though nothing is new; a provisional one is none."""
+    talk = Talk().active()
+    talk.core.change(1, 10.0)
+    talk.told(10.0)
+    talk.ask(1800, 10.1, to_tag="near")
+    talk.answer(10.2, 100)
+    assert talk.silent(10.2)
+    talk.answer(10.3)
+    assert talk.told(10.3) == ("active;expires=1800", "open")
+
+
+def test_an_answer_may_tell_of_a_higher_number_and_of_a_move() -> None:
+    """RFC 3261 §8.1.3.5, §12.2.1.2: a challenge was met; the Contact is the target from then on."""
+    talk = Talk().active()
+    talk.core.change(1, 10.0)
+    talk.told(10.0)
+    number = talk.request.cseq.number + 1
+    response = response_to(talk.request, 200, headers=[("Contact", "<sip:romeo@new.example>")])
+    moved = [(n, f"{number} NOTIFY") if n == "CSeq" else (n, v) for n, v in response.headers]
+    talk.core.on_response(talk.handle, Response(200, "OK", moved), 10.1)
+    talk.core.change(1, 20.0)
+    talk.told(20.0)
+    assert talk.request.cseq.number == number + 1
+    assert talk.request.target == "sip:romeo@new.example"
+
+
 def test_a_longer_interval_is_granted() -> None:
     """RFC 6446 §4: max-rate is in notifications a second."""
     talk = Talk()
@@ -269,6 +297,16 @@ def test_a_dialog_is_found_and_left_as_it_is() -> None:
 
 def _ends(from_: str, to: str) -> list[Header]:
     return [("From", f"<sip:a@b.example>;tag={from_}"), ("To", f"<sip:c@d.example>;tag={to}")]
+
+
+def test_the_longest_interval_is_bounded() -> None:
+    """Who asks for next to nothing is told once an hour."""
+    talk = Talk(longest=86_400)
+    talk.core.activate(talk.ask(86_400, event="presence;max-rate=0.000001").key, 0.0)
+    talk.told(0.0)
+    talk.answer(0.1)
+    talk.core.change(1, 1.0)
+    assert talk.core.next_timer() == SLOWEST
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "x", "inf", "nan", "1000", ""])
@@ -357,12 +395,17 @@ def test_an_end_with_reason() -> None:
 
 
 def test_an_end_waits_for_a_notify_under_way() -> None:
-    """One at a time, the last one too."""
+    """One at a time, the last one too; it has ended all the same, and for the first reason."""
     talk = Talk().active()
     talk.core.change(1, 10.0)
     talk.told(10.0)
+    talk.core.change(1, 10.0)
     talk.core.end(1, "rejected", 10.0)
+    talk.core.end(1, "giveup", 10.0)
     assert talk.silent(10.0)
+    with pytest.raises(Unacceptable) as caught:
+        talk.ask(to_tag="near", now=10.5)
+    assert caught.value.status == 481
     talk.answer(11.0)
     assert talk.told(11.0) == ("terminated;reason=rejected", "")
 
@@ -377,6 +420,16 @@ def test_a_notify_may_find_nobody(status: int) -> None:
     talk.answer(10.1, status)
     assert talk.core.events() == [Over(1)]
     assert (len(talk.core), talk.silent(4000.0)) == (0, True)
+
+
+def test_who_ended_it_is_not_told_of_its_end() -> None:
+    """And nobody gets a last NOTIFY where nobody is."""
+    talk = Talk().active()
+    talk.core.change(1, 10.0)
+    talk.told(10.0)
+    talk.core.end(1, "rejected", 10.0)
+    talk.answer(10.1, 481)
+    assert (talk.core.events(), talk.silent(4000.0), len(talk.core)) == ([], True, 0)
 
 
 @pytest.mark.spec("PRES-34")

@@ -8,7 +8,7 @@ import pytest
 from dragoman.sip.dialog import Dialog
 from dragoman.sip.endpoint import Cause
 from dragoman.sip.failure import SipError
-from dragoman.sip.message import Header, Request, build_request, response_to
+from dragoman.sip.message import Header, Request, Response, build_request, response_to
 from dragoman.sip.subscriber import (
     GONE,
     TIMER_N,
@@ -241,6 +241,21 @@ def test_a_refresh_comes_in_time() -> None:
     assert request.get("Expires") == "3600"
     talk.answer(200, when, ("Expires", "1800"))
     assert 0.6 * 1800 <= (talk.core.next_timer() or 0.0) - when <= 0.85 * 1800
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("To", "<"), ("To", ""), ("Contact", "<tel:1>"), ("Contact", "<")]
+)
+def test_an_answer_that_cannot_be_read_refreshes_all_the_same(name: str, value: str) -> None:
+    """There is no way to refuse it; the dialog is as it was."""
+    talk = Talk().established()
+    when = talk.due()
+    target = talk.sent().target
+    response = response_to(talk.last, 200, headers=[("Expires", "1800"), ("Contact", "<sip:a@b>")])
+    headers = [(n, value if n == name else v) for n, v in response.headers]
+    talk.core.on_response(talk.handle, Response(200, "OK", headers), when)
+    talk.due()
+    assert talk.sent().target == target
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, final
 
@@ -119,11 +120,13 @@ class Dialog:
     def answered(self, response: Response) -> "Dialog":
         """Return the dialog after a response to a request of ours, which may move the peer.
 
-        The request may have been sent again with a higher CSeq to answer a challenge.
+        The request may have been sent again with a higher CSeq to answer a challenge. A Contact
+        that is no target moves nobody: there is no way to answer a response.
         """
         target = self.target
         if 200 <= response.status < 300 and response.get("Contact"):
-            target = _target(response)
+            with suppress(SipError):
+                target = _target(response)
         return replace(self, target=target, local_cseq=max(self.local_cseq, response.cseq.number))
 
     def met(self, request: Request) -> "Dialog":

@@ -384,7 +384,7 @@ class Subscriber(Generic[Key]):
         if found.stage is Stage.UNHEARD:
             # The dialog is made by its NOTIFY: of a forked request, nobody knows whose that is.
             return
-        if response.to.tag == found.dialog.remote_tag:
+        if _to_tag(response) == found.dialog.remote_tag:
             found.dialog = found.dialog.answered(response)
         if found.stage is Stage.LEAVING:
             found.stage = Stage.LEFT
@@ -446,6 +446,13 @@ def _state(request: Request) -> SubscriptionState:
     if value is None:
         raise SipError("Subscription-State is missing")
     return SubscriptionState.parse(value)
+
+
+def _to_tag(response: Response) -> str | None:
+    try:
+        return response.to.tag
+    except SipError:
+        return None
 
 
 def _granted_time(response: Response, wanted: int) -> int:
