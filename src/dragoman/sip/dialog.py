@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, final
 
@@ -108,7 +109,7 @@ class Dialog:
 
         The methods that move a peer, whose Contact is then the new target, are INVITE, UPDATE,
         SUBSCRIBE and NOTIFY (§12.2.2, RFC 6665 §4.4.1). Raises SipError(500) for one that is
-        older than what came before.
+        older than what came before, and SipError(400) where he cannot be moved to its Contact.
         """
         number = request.cseq.number
         if number < self.remote_cseq:
@@ -119,11 +120,13 @@ class Dialog:
     def answered(self, response: Response) -> "Dialog":
         """Return the dialog after a response to a request of ours, which may move the peer.
 
-        The request may have been sent again with a higher CSeq to answer a challenge.
+        Not by a Contact that no dialog can have. The request may have been sent again with a
+        higher CSeq to answer a challenge.
         """
         target = self.target
         if 200 <= response.status < 300 and response.get("Contact"):
-            target = _target(response)
+            with suppress(SipError):
+                target = _target(response)
         return replace(self, target=target, local_cseq=max(self.local_cseq, response.cseq.number))
 
     def met(self, request: Request) -> "Dialog":
