@@ -1132,6 +1132,40 @@ def test_who_is_not_believed_says_nothing_of_anybody() -> None:
     run(scenario())
 
 
+def test_who_was_asked_to_notify_says_nothing_of_others() -> None:
+    """The tags let a NOTIFY in from any address and in any name: that is all they prove."""
+
+    async def scenario() -> None:
+        world = World(allow=ALLOW)
+        world.from_xmpp(presence(CAROL, ALICE, id="p", type="subscribe"))
+        await pass_time()
+        [asked] = world.sip.requests
+        lines = [
+            f"NOTIFY sip:{ALICE} SIP/2.0",
+            f"Via: SIP/2.0/UDP {STRANGER};branch=z9hG4bKn;maddr={EDGE}",
+            "Max-Forwards: 70",
+            'From: "The boss" <sip:boss@other.example>;tag=far',
+            f"To: {asked.get('From')}",
+            f"Call-ID: {asked.call_id}",
+            "CSeq: 1 NOTIFY",
+            "Contact: <sip:ps.sip.example>",
+            "Event: presence",
+            "Subscription-State: active",
+            "Call-Info: <https://other.example/good>;purpose=icon",
+        ]
+        flow = Flow(Transport.UDP, (GATEWAY, 5060), (STRANGER, 5060), 0)
+        now = asyncio.get_running_loop().time()
+        world.sip.endpoint.receive_datagram("\r\n".join([*lines, "", ""]).encode(), flow, now)
+        world.hub.on_sip(world.sip.endpoint)
+        [answer] = [each for each in world.sip.endpoint.to_send() if b"NOTIFY" in each.data]
+        assert answer.data.startswith(b"SIP/2.0 200 ")
+        assert isinstance(answer.to, Flow)
+        assert answer.to.remote[0] == STRANGER
+        assert len(world.hub.cards) == 0
+
+    run(scenario())
+
+
 def test_a_request_that_cannot_be_written_fails_and_nothing_else_does(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -49,6 +49,7 @@ class World:
         self.naming = Naming(lambda _: True)
         self.responses: list[Response] = []
         self.order: list[str] = []
+        self.down = False
         self.tokens = 0
         self.tags: dict[str, str] = {}
         self.cseq = 0
@@ -84,6 +85,9 @@ class World:
         assert (from_.domain, to.domain, stanza.name) == (local, remote, PRESENCE)
         self.order.append(stanza.get("type", ""))
         self.stanzas.append(stanza)
+        if self.down:
+            error = StanzaError(Condition.REMOTE_SERVER_TIMEOUT)
+            self.service.undelivered(stanza, error, self.now)
 
     def unacknowledged(self, local: str, remote: str) -> None:
         raise NotImplementedError
@@ -602,7 +606,18 @@ def test_a_refresh_before_anything_is_known() -> None:
     world.heard()
     assert world.ask(again=True) == 200
     assert world.told() == ["active"]
-    assert world.heard() == []
+
+
+def test_a_refresh_asks_for_what_is_not_known() -> None:
+    """The last probe may have come to nothing."""
+    world = World().asked()
+    world.says("subscribed")
+    world.told()
+    world.service.undelivered(
+        world.stanzas.pop(), StanzaError(Condition.REMOTE_SERVER_TIMEOUT), world.now
+    )
+    world.ask(again=True)
+    assert (world.told(), world.heard()) == (["active"], [f"probe to {ALICE}"])
 
 
 def test_a_refresh_tells_what_is_known() -> None:
@@ -667,10 +682,26 @@ def test_who_wants_no_more() -> None:
 
 
 def test_who_wants_no_more_before_he_may() -> None:
-    """There is nothing to tell him."""
+    """There is nothing to tell him, and nothing is kept: whoever invents users fills no store."""
     world = World().asked()
     world.ask(0, again=True)
     assert world.told() == ["terminated;reason=timeout"]
+    assert world.record is None
+
+
+def test_who_asked_an_earlier_process_is_forgotten_after_a_day() -> None:
+    """Unless he may see the XMPP user, or asked a moment ago."""
+    world = World()
+    wall = world.now + 1e9
+    old, new = (
+        Watched(ALICE, "old@x.example", asked=wall - UNDECIDED - 1),
+        Watched(ALICE, CAROL, asked=wall - UNDECIDED + 1),
+    )
+    granted = Watched(ALICE, "granted@x.example", authorized=True)
+    for each in (old, new, granted):
+        world.store.keep(each)
+    world.service.start()
+    assert list(world.store.watched()) == [new, granted]
 
 
 def test_a_time_that_is_over() -> None:
@@ -826,6 +857,18 @@ def test_a_parting_that_does_not_arrive_ends_nothing() -> None:
     error = StanzaError(Condition.REMOTE_SERVER_TIMEOUT)
     world.service.undelivered(parting, error, world.now)
     assert (world.told(), world.record is None) == ([], False)
+
+
+def test_one_who_cannot_be_asked_yet_is_asked_the_next_time() -> None:
+    """What cannot be sent comes back before anything else is done."""
+    world = World()
+    world.down = True
+    world.ask()
+    assert world.told() == [f"terminated;reason=giveup;retry-after={LATER}"]
+    world.heard()
+    world.down = False
+    world.ask(call="later")
+    assert (world.told(), world.heard()) == (["pending"], [f"subscribe to {ALICE}"])
 
 
 def test_an_error_does_not_take_back_consent() -> None:

@@ -93,6 +93,14 @@ def test_a_peer_may_move() -> None:
     assert uas().received(again(17767)).target == uas().target
 
 
+@pytest.mark.parametrize("contact", ["*", "<tel:+1>", "<sip:a.example>, <sip:b.example>", "<"])
+def test_an_answer_moves_nobody_to_what_is_no_contact(contact: str) -> None:
+    """Nobody hears of an error in a response: the peer stays where he was."""
+    after, request = uas().request("NOTIFY")
+    response = response_to(request, 200, headers=[("Contact", contact)])
+    assert after.answered(response).target == after.target
+
+
 def test_what_is_older_is_refused() -> None:
     """§12.2.2: 500 for a CSeq that is lower than one before."""
     with pytest.raises(SipError) as caught:

@@ -188,6 +188,8 @@ def test_no_response_ends_an_attempt() -> None:
         ({"event": "dialog"}, 489),
         ({"event": "presence;id=3"}, 489),
         ({"event": ";"}, 400),
+        ({"contact": "<tel:+1>"}, 400),
+        ({"contact": "*"}, 400),
         ({"cseq": 1}, 500),
     ],
 )
@@ -222,14 +224,29 @@ def test_a_state_has_to_be_told(state: str) -> None:
     assert caught.value.status == 400
 
 
-def test_the_first_notify_needs_a_contact() -> None:
+@pytest.mark.parametrize("contact", [None, "*", "<tel:+1>", "<sip:a.example>, <sip:b.example>"])
+def test_the_first_notify_needs_a_contact(contact: str | None) -> None:
     """There would be nobody to refresh with."""
     talk = Talk()
     talk.core.subscribe("pair", PARTIES, 0.0)
     talk.sent()
     with pytest.raises(SipError) as caught:
-        talk.core.match(talk.notify("active", contact=None))
+        talk.core.match(talk.notify("active", contact=contact))
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("header", [("Contact", "*"), ("Contact", "<tel:+1>"), ("To", "<")])
+def test_an_answer_that_cannot_be_read_moves_nobody(header: Header) -> None:
+    """What it grants counts all the same."""
+    talk = Talk().established()
+    when = talk.due()
+    request = talk.sent()
+    response = response_to(request, 200, headers=[("Expires", "3600")])
+    headers = [each for each in response.headers if each[0] != header[0]]
+    response = Response(200, "OK", [*headers, header])
+    talk.core.on_response(talk.handle, response, when)
+    talk.due()
+    assert talk.sent().target == request.target
 
 
 def test_a_refresh_comes_in_time() -> None:

@@ -312,7 +312,8 @@ class Hub:
             self.cards.heard_in(request, sender, now)
             self.messages.on_request(request, transaction, sender, now, trusted=admitted.trusted)
         elif request.method in METHODS:
-            self.cards.heard_in(request, sender, now)
+            if request.method != "NOTIFY":  # which may come from whoever was asked, in any name
+                self.cards.heard_in(request, sender, now)
             self.presence.on_request(request, transaction, sender, now)
         else:
             self.respond(transaction, options.answer(request, self._abilities))

@@ -97,9 +97,10 @@ class Intake:
         if self.closed:
             self._refuse(arrived, 503, "the gateway stops", now)
             return
+        ours = self._is_of_ours(request)
         try:
             verdict: Verdict = Admitted(request.from_.uri, trusted=False)
-            if not self._is_of_ours(request):
+            if not ours:
                 verdict = self.admission.judge(request, flow.remote[0], now, self._vouching(flow))
         except (SipError, MappingRefused) as error:
             self._refuse(arrived, error.status, error.reason, now)
@@ -108,7 +109,7 @@ class Intake:
             case Admitted():
                 # OPTIONS is answered to whoever sends from where he says, and lets in nothing else.
                 if request.method != "OPTIONS":
-                    arrived.transaction.believed = True
+                    arrived.transaction.believed = not ours
                     if self.guard is not None:
                         self.guard.believed(flow.remote[0], now)
                 self._serve(arrived, verdict, now)
@@ -122,7 +123,8 @@ class Intake:
     def _is_of_ours(self, request: Request) -> bool:
         """Tell a NOTIFY that only who was asked to can send: no other knows the tags.
 
-        It may come from a phone, whose address no DNS knows.
+        It may come from a phone, whose address no DNS knows. Whom it names as its sender is not
+        believed by that.
         """
         return request.method == "NOTIFY" and self._notifies(request)
 

@@ -47,6 +47,7 @@ class Presence:
 
     def start(self, now: float) -> None:
         """Take up what an earlier process left."""
+        self.watchers.start()
         self.presentities.start(now)
 
     def give_up(self, now: float) -> None:

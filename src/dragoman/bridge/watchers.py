@@ -97,6 +97,12 @@ class Watchers:
         self._undecided: Alarms[Pair] = Alarms()
         self._now = 0.0
 
+    def start(self) -> None:
+        """Forget who asked an earlier process, and was not answered for a day."""
+        for record in self._store.watched():
+            if not record.authorized and record.asked + UNDECIDED < self._wall():
+                self._store.drop(record)
+
     def sees(self, contact: str, watcher: str) -> bool:
         """Tell whether an XMPP user lets a SIP user see him."""
         found = self._store.find_watched(contact, watcher)
@@ -177,6 +183,8 @@ class Watchers:
             self._leave(granted.key, watch)
         elif granted.first:
             self._begin(granted, watch)
+        elif self.sees(*pair) and not watch.sight.known:
+            self._say(pair, "probe")
 
     def _watch(self, pair: Pair) -> Watch:
         found = self._watches.get(pair)
@@ -209,8 +217,9 @@ class Watchers:
         elif not granted.expires or (authorized and not watch.sight.known):
             self._say(watch.pair, "probe")
         elif not authorized and watch.pair not in self._undecided:
-            self._say(watch.pair, "subscribe")
+            # First: what cannot be sent comes back at once, and ends all of this.
             self._undecided.set(watch.pair, self._now + UNDECIDED)
+            self._say(watch.pair, "subscribe")
 
     def _leave(self, key: int, watch: Watch) -> None:
         """End a dialog whose subscriber wants no more of it (RFC 8048 §5.3.3)."""
@@ -222,7 +231,8 @@ class Watchers:
     def _gone(self, key: int) -> None:
         """Forget a dialog; after the last, the contact's server need not tell us any more.
 
-        Of one who only asked once it was never told that he is there.
+        Of one who only asked once it was never told that he is there. What is undecided is not
+        kept for nobody: whose contact decides later is told so when he asks the next time.
         """
         watch = self._by_key.pop(key, None)
         if watch is None:
@@ -233,7 +243,14 @@ class Watchers:
         if not watch.dialogs:
             self._forget(watch)
             if watch.lasting:
+                self._withdraw(watch.pair)
                 self._say(watch.pair, "unavailable")
+
+    def _withdraw(self, pair: Pair) -> None:
+        """Forget that a SIP user asked to see an XMPP user, who has not answered."""
+        record = self._store.find_watched(*pair)
+        if record is not None and not record.authorized:
+            self._store.drop(record)
 
     def _forget(self, watch: Watch) -> None:
         del self._watches[watch.pair]

@@ -109,7 +109,7 @@ class Dialog:
 
         The methods that move a peer, whose Contact is then the new target, are INVITE, UPDATE,
         SUBSCRIBE and NOTIFY (§12.2.2, RFC 6665 §4.4.1). Raises SipError(500) for one that is
-        older than what came before.
+        older than what came before, and SipError(400) where he cannot be moved to its Contact.
         """
         number = request.cseq.number
         if number < self.remote_cseq:

@@ -277,10 +277,7 @@ class Subscriber(Generic[Key]):
         if event is None or Event.parse(event) != Event(self._package.event):
             raise SipError(f"not the event subscribed to: {event!r}", 489)
         _state(request)
-        if found.dialog.remote_tag:
-            found.dialog.received(request)
-        elif request.get("Contact") is None:
-            raise SipError("Contact is missing")
+        _after(found.dialog, request)
         return found.key
 
     def take(self, request: Request, now: float) -> Notice[Key]:
@@ -288,10 +285,7 @@ class Subscriber(Generic[Key]):
         found = self._by_call[request.call_id]
         state = _state(request)
         first = found.stage is Stage.UNHEARD
-        if not found.dialog.remote_tag:
-            found.dialog = found.dialog.met(request)
-        else:
-            found.dialog = found.dialog.received(request, refresh=True)
+        found.dialog = _after(found.dialog, request)
         if state.state == TERMINATED:
             self._close(found, None)
         elif found.stage in {Stage.UNHEARD, Stage.HEARD}:
@@ -384,7 +378,7 @@ class Subscriber(Generic[Key]):
         if found.stage is Stage.UNHEARD:
             # The dialog is made by its NOTIFY: of a forked request, nobody knows whose that is.
             return
-        if _to_tag(response) == found.dialog.remote_tag:
+        if _tag(response) == found.dialog.remote_tag:
             found.dialog = found.dialog.answered(response)
         if found.stage is Stage.LEAVING:
             found.stage = Stage.LEFT
@@ -441,18 +435,26 @@ class Subscriber(Generic[Key]):
             self._events.append(Due(found.key))
 
 
+def _after(dialog: Dialog, request: Request) -> Dialog:
+    """Return the dialog after a NOTIFY, which makes it if it is the first; raises SipError."""
+    if dialog.remote_tag:
+        return dialog.received(request, refresh=True)
+    return dialog.met(request)
+
+
+def _tag(response: Response) -> str | None:
+    """Return the tag of the far end, None where none can be read."""
+    try:
+        return response.to.tag
+    except SipError:
+        return None
+
+
 def _state(request: Request) -> SubscriptionState:
     value = request.get("Subscription-State")
     if value is None:
         raise SipError("Subscription-State is missing")
     return SubscriptionState.parse(value)
-
-
-def _to_tag(response: Response) -> str | None:
-    try:
-        return response.to.tag
-    except SipError:
-        return None
 
 
 def _granted_time(response: Response, wanted: int) -> int:
