@@ -115,6 +115,8 @@ def test_profanity_sees_a_linphone(
     user.says(f"{name}@sip.example.* is away")
     phone.tell("be offline")
     user.says(f"{name}@sip.example.* is offline")
+    user.tell("/quit")  # Prosody keeps the session of a client that is killed
+    user.wait(10)
 
 
 # phones watch XMPP users
