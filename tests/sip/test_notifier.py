@@ -330,7 +330,7 @@ def test_asking_once_is_answered_once() -> None:
     for _ in range(2):
         talk.core.ready(granted.key, 2.0)
         assert not talk.core.is_once(granted.key)
-    assert talk.core.events() == [Over(1, once=True)]
+    assert talk.core.events() == [Over(1)]
     assert talk.told(2.0) == ("terminated;reason=timeout", "open")
     assert (len(talk.core), talk.core.next_timer()) == (0, None)
 
@@ -359,7 +359,7 @@ def test_asking_once_is_answered_in_time() -> None:
     assert talk.core.next_timer() == PATIENCE
     talk.core.on_timer(PATIENCE)
     assert talk.told(PATIENCE) == ("terminated;reason=timeout", "")
-    assert talk.core.events() == [Over(1, once=True)]
+    assert talk.core.events() == [Over(1)]
 
 
 def test_what_was_asked_once_cannot_be_refreshed() -> None:

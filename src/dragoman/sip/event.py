@@ -6,10 +6,13 @@ from typing import Final, final
 from dragoman.sip.failure import SipError
 from dragoman.sip.grammar import BLANK, Params, find_param, is_token, parse_params, print_params
 from dragoman.sip.header import parse_seconds
+from dragoman.sip.message import Response
 
 ACTIVE: Final = "active"
 PENDING: Final = "pending"
 TERMINATED: Final = "terminated"
+LONGEST: Final = 86_400
+"""Seconds of the longest Min-Expires that is heeded."""
 
 
 @final
@@ -86,3 +89,23 @@ def interval(text: str) -> float:
     except (ValueError, SipError):
         return 0.0
     return 1.0 / rate if 0.0 < rate < float("inf") else 0.0
+
+
+def granted_seconds(response: Response, wanted: int) -> int:
+    """Return the seconds that a 2xx grants: never more than was wanted (§4.2.1.1; RFC 3903 §4.1).
+
+    Those wanted, where it does not say.
+    """
+    try:
+        return min(parse_seconds(response.get("Expires") or ""), wanted)
+    except SipError:
+        return wanted
+
+
+def longer_seconds(response: Response, wanted: int) -> int:
+    """Return the Min-Expires of a 423, 0 where it is no reason to ask again (§4.1.2.1)."""
+    try:
+        least = parse_seconds(response.get("Min-Expires") or "")
+    except SipError:
+        return 0
+    return least if wanted < least <= LONGEST else 0

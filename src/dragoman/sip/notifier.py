@@ -74,11 +74,9 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """A subscription ended by itself: its time was over, or nobody is there to be notified."""
+    """A subscription ended by itself: in time, answered as it asked once, or nobody is there."""
 
     key: int
-    once: bool = False
-    """Whether it was only asked once, and is answered."""
 
 
 class _Subscription:
@@ -345,7 +343,7 @@ class Notifier:
         """Answer what was asked once, with what is known."""
         body = self._document(found.key) if found.state == ACTIVE else None
         self.end(found.key, "timeout", now, body=body)
-        self._events.append(Over(found.key, once=True))
+        self._events.append(Over(found.key))
 
     def _next(self, found: _Subscription, now: float) -> None:
         """Go on after a NOTIFY was answered: one at a time is under way (RFC 3856 §6.10)."""

@@ -7,15 +7,13 @@ from typing import Final, Generic, TypeVar
 
 from dragoman.clock import Alarms
 from dragoman.sip.dialog import HOPS
-from dragoman.sip.header import parse_seconds
-from dragoman.sip.message import Header, Request, Response, SipError, build_request
+from dragoman.sip.event import granted_seconds, longer_seconds
+from dragoman.sip.message import Header, Request, Response, build_request
 from dragoman.sip.notifier import Body
-from dragoman.sip.subscriber import LONGEST, Package
+from dragoman.sip.subscriber import EARLIEST, LATEST, Package
 
 Key = TypeVar("Key", bound=Hashable)
 
-EARLIEST, LATEST = 0.6, 0.85
-"""The part of its time after which state is published again: by chance, so that many spread."""
 PACE: Final = 5.0
 """Seconds between two publications of one state that changes."""
 LATER: Final = 300.0
@@ -125,7 +123,7 @@ class Publisher(Generic[Key]):
         elif response.status == 412 and found.etag:
             found.etag = ""
             self._alarms.set(found.key, now)
-        elif response.status == 423 and (longer := _longer(response, found.wanted)):
+        elif response.status == 423 and (longer := longer_seconds(response, found.wanted)):
             found.wanted = longer
             self._alarms.set(found.key, now)
         else:
@@ -175,7 +173,7 @@ class Publisher(Generic[Key]):
         elif found.dirty:
             self._alarms.set(found.key, max(now, found.last + PACE))
         else:
-            granted = _granted(response, found.wanted)
+            granted = granted_seconds(response, found.wanted)
             self._alarms.set(found.key, now + granted * self._chance(EARLIEST, LATEST))
 
     def _again_later(self, found: _State[Key], status: int | None, now: float) -> None:
@@ -216,19 +214,3 @@ class Publisher(Generic[Key]):
             ("Max-Forwards", str(HOPS)),
         ]
         return build_request("PUBLISH", found.address, [*named, *headers], data)
-
-
-def _granted(response: Response, wanted: int) -> int:
-    try:
-        return min(parse_seconds(response.get("Expires") or ""), wanted)
-    except SipError:
-        return wanted
-
-
-def _longer(response: Response, wanted: int) -> int:
-    """Return the Min-Expires of a 423, 0 where it is no reason to ask again."""
-    try:
-        least = parse_seconds(response.get("Min-Expires") or "")
-    except SipError:
-        return 0
-    return least if wanted < least <= LONGEST else 0

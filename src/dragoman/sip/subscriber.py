@@ -8,8 +8,13 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from dragoman.clock import Alarms
 from dragoman.sip.dialog import Dialog
-from dragoman.sip.event import TERMINATED, Event, SubscriptionState
-from dragoman.sip.header import parse_seconds
+from dragoman.sip.event import (
+    TERMINATED,
+    Event,
+    SubscriptionState,
+    granted_seconds,
+    longer_seconds,
+)
 from dragoman.sip.message import Header, Request, Response, SipError
 from dragoman.sip.route import RouteSet
 
@@ -25,8 +30,6 @@ SOONEST: Final = 5.0
 """Seconds between two attempts to refresh."""
 SKIPPED: Final = 100
 """Requests that an earlier process may have sent since its dialog was written down."""
-LONGEST: Final = 86_400
-"""Seconds of the longest Min-Expires that is heeded."""
 FOREVER: Final = frozenset({403, 489, 603})
 """Responses after which nothing is to be asked again (RFC 8048 §5.2.2)."""
 GONE: Final = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 501, 604})
@@ -374,7 +377,7 @@ class Subscriber(Generic[Key]):
             self._end(found, now)
 
     def _granted(self, found: _Subscription[Key], response: Response, now: float) -> None:
-        found.expires = _granted_time(response, found.wanted)
+        found.expires = granted_seconds(response, found.wanted)
         if found.stage is Stage.UNHEARD:
             # The dialog is made by its NOTIFY: of a forked request, nobody knows whose that is.
             return
@@ -392,10 +395,10 @@ class Subscriber(Generic[Key]):
     def _denied(self, found: _Subscription[Key], response: Response, now: float) -> None:
         status, longer = response.status, 0
         if status == 423 and found.wanted == self._package.expires:
-            longer = _shortest(response)
+            longer = longer_seconds(response, found.wanted)
         if found.leave:
             self._close(found, None)
-        elif found.wanted < longer <= LONGEST:
+        elif longer:
             found.wanted = longer
             self._ask(found, longer)
         elif found.stage is Stage.UNHEARD or status in FOREVER:
@@ -455,18 +458,3 @@ def _state(request: Request) -> SubscriptionState:
     if value is None:
         raise SipError("Subscription-State is missing")
     return SubscriptionState.parse(value)
-
-
-def _granted_time(response: Response, wanted: int) -> int:
-    """Return the seconds that a 2xx grants: never more than was asked for (§4.2.1.1)."""
-    try:
-        return min(parse_seconds(response.get("Expires") or ""), wanted)
-    except SipError:
-        return wanted
-
-
-def _shortest(response: Response) -> int:
-    try:
-        return parse_seconds(response.get("Min-Expires") or "")
-    except SipError:
-        return 0
