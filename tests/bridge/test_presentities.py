@@ -94,15 +94,6 @@ class World:
         assert (from_.domain, to.domain, stanza.name) == (local, remote, PRESENCE)
         self.stanzas.append(stanza)
 
-    def unacknowledged(self, local: str, remote: str) -> None:
-        raise NotImplementedError
-
-    def waiting(self, local: str, remote: str) -> Sequence[Element]:
-        raise NotImplementedError
-
-    def silent(self, local: str, remote: str) -> None:
-        raise NotImplementedError
-
     # XMPP
 
     def says(self, kind: str | None, from_: str = ALICE, to: str = CAROL, id_: str = "p1") -> None:

@@ -1,11 +1,10 @@
 """Presence of XMPP users at SIP presence servers (RFC 3903)."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.publishing import Publications
-from dragoman.sip.endpoint import ServerTransaction
-from dragoman.sip.message import Header, Request, Response, response_to
+from dragoman.sip.message import Header, Request, response_to
 from dragoman.sip.publisher import Publishing
 from dragoman.sip.route import RouteSet
 from dragoman.xmpp.element import CLIENT, Element
@@ -35,9 +34,6 @@ class World:
             lambda _, high: high,
         )
 
-    def respond(self, transaction: ServerTransaction, response: Response) -> None:
-        raise NotImplementedError
-
     def request(self, request: Request, handle: Hashable, route: RouteSet | None = None) -> None:
         assert isinstance(handle, Publishing)
         assert route is SERVER
@@ -46,15 +42,6 @@ class World:
     def send(self, stanza: Element, local: str, remote: str) -> None:
         assert (local, remote) == (US, "xmpp.example")
         self.stanzas.append(stanza)
-
-    def unacknowledged(self, local: str, remote: str) -> None:
-        raise NotImplementedError
-
-    def waiting(self, local: str, remote: str) -> Sequence[Element]:
-        raise NotImplementedError
-
-    def silent(self, local: str, remote: str) -> None:
-        raise NotImplementedError
 
     def says(self, kind: str | None, from_: str = f"{ALICE}/home", show: str = "") -> None:
         """Have an XMPP user tell the gateway something."""

@@ -1,6 +1,6 @@
 """SIP users who watch XMPP users: docs/interworking/presence.md §3, row by row."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import cast
 
 import pytest
@@ -88,15 +88,6 @@ class World:
         if self.down:
             error = StanzaError(Condition.REMOTE_SERVER_TIMEOUT)
             self.service.undelivered(stanza, error, self.now)
-
-    def unacknowledged(self, local: str, remote: str) -> None:
-        raise NotImplementedError
-
-    def waiting(self, local: str, remote: str) -> Sequence[Element]:
-        raise NotImplementedError
-
-    def silent(self, local: str, remote: str) -> None:
-        raise NotImplementedError
 
     # SIP
 

@@ -15,7 +15,7 @@ from dragoman.bridge.fence import Pair
 from dragoman.bridge.letters import Letters
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.phones import Phones
-from dragoman.bridge.ports import SipPort, XmppPort
+from dragoman.bridge.ports import SipPort, XmppStreams
 from dragoman.bridge.quotes import Quotes
 from dragoman.bridge.receipts import Receipts, Word
 from dragoman.bridge.to_sip import Crossing, Crossings, Purpose
@@ -85,7 +85,7 @@ class Messages:
     def __init__(
         self,
         sip: SipPort,
-        xmpp: XmppPort,
+        xmpp: XmppStreams,
         naming: Naming,
         tap: Tap,
         token: Callable[[], str],

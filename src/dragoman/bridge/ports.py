@@ -17,11 +17,8 @@ T = TypeVar("T")
 AnyStream = OurStream | IncomingStream
 
 
-class SipPort(Protocol):
+class RequestPort(Protocol):
     """The way to SIP users."""
-
-    def respond(self, transaction: ServerTransaction, response: Response) -> None:
-        """Give the final answer of a request that came in."""
 
     def request(self, request: Request, handle: Hashable, route: RouteSet | None = None) -> None:
         """Find the request's next hop (RFC 3263) and send it, in a transaction of its own.
@@ -29,6 +26,13 @@ class SipPort(Protocol):
         What comes of it reaches the service with `handle`: one final response, or one failure. A
         request of a dialog takes its `route`, where that has hops, and no outbound proxy.
         """
+
+
+class SipPort(RequestPort, Protocol):
+    """The way to SIP users, and back."""
+
+    def respond(self, transaction: ServerTransaction, response: Response) -> None:
+        """Give the final answer of a request that came in."""
 
 
 class XmppPort(Protocol):
@@ -40,6 +44,10 @@ class XmppPort(Protocol):
         It waits while a stream is made.  One that cannot be handed over comes back to the
         service as `undelivered`, once, with the error to tell.
         """
+
+
+class XmppStreams(XmppPort, Protocol):
+    """The way to XMPP users, and what is known of those stanzas that went it."""
 
     def unacknowledged(self, local: str, remote: str) -> Sequence[Element] | None:
         """Return what was handed over and the far server may not have taken yet.

@@ -12,7 +12,7 @@ from logging import getLogger
 from typing import Final
 
 from dragoman.bridge.naming import Naming
-from dragoman.bridge.ports import SipPort, XmppPort
+from dragoman.bridge.ports import RequestPort, XmppPort
 from dragoman.log import about
 from dragoman.mapping.describe import described
 from dragoman.mapping.presence import Presence, read
@@ -37,7 +37,7 @@ class Publications:
 
     def __init__(
         self,
-        sip: SipPort,
+        sip: RequestPort,
         xmpp: XmppPort,
         naming: Naming,
         servers: Mapping[str, RouteSet],

@@ -10,7 +10,7 @@ from logging import getLogger
 from typing import Final, TypeAlias
 
 from dragoman.bridge.fence import Fences, Pair
-from dragoman.bridge.ports import SipPort, XmppPort
+from dragoman.bridge.ports import SipPort, XmppStreams
 from dragoman.log import about
 from dragoman.mapping.failure import Answer
 from dragoman.sip.endpoint import ServerTransaction
@@ -57,7 +57,7 @@ class Deliveries:
     def __init__(
         self,
         sip: SipPort,
-        xmpp: XmppPort,
+        xmpp: XmppStreams,
         token: Callable[[], str],
         settled: Callable[[Arrived, Key, str | None], None],
         most: int,
