@@ -1,5 +1,6 @@
 """A SIP endpoint on a desk: what tests say to it, and what it says back."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
@@ -23,6 +24,38 @@ def over(transport: Transport, target: Target = NEAR) -> Target:
 
 def admit(request: Request, flow: Flow) -> int | None:
     return None
+
+
+class WireEnd:
+    """An endpoint at one end of a `Wire`; `react` is what its user does with its events."""
+
+    def __init__(self, name: str, *, allow: Sequence[str] = ALLOW, flow: Flow = UDP) -> None:
+        tokens = count()
+        self.endpoint = Endpoint(
+            sent_by=lambda target: f"{name}:5060",
+            allow=allow,
+            token=lambda: f"{name}{next(tokens)}",
+            screen=admit,
+        )
+        self.flow = flow
+        self.heard: list[str] = []
+
+    def receive(self, data: bytes, now: float) -> None:
+        self.endpoint.receive_datagram(data, self.flow, now)
+        self.react(now)
+
+    def on_timer(self, now: float) -> None:
+        self.endpoint.on_timer(now)
+        self.react(now)
+
+    def next_timer(self) -> float | None:
+        return self.endpoint.next_timer()
+
+    def to_send(self) -> list[bytes]:
+        return [each.data for each in self.endpoint.to_send()]
+
+    @abstractmethod
+    def react(self, now: float) -> None: ...
 
 
 class Desk:

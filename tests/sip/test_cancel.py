@@ -7,7 +7,6 @@ from dragoman.sip.credentials import Account
 from dragoman.sip.endpoint import (
     CancelArrived,
     Cause,
-    Endpoint,
     Limits,
     RequestArrived,
     RequestFailed,
@@ -16,7 +15,16 @@ from dragoman.sip.endpoint import (
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import Request, parse, response_to
 from tests.pair import Weather, Wire
-from tests.sip.desk import ALLOW, FAR, NEAR, UDP, Desk, admit, heading, outgoing, over, request
+from tests.sip.desk import (
+    FAR,
+    NEAR,
+    Desk,
+    WireEnd,
+    heading,
+    outgoing,
+    over,
+    request,
+)
 from tests.sip.test_attempt import Talk
 from tests.sip.test_client import HANDLE, sends, told
 
@@ -215,40 +223,19 @@ def test_nothing_of_a_cancelled_invite_is_kept() -> None:
 # On the wire
 
 
-class Phone:
+class Phone(WireEnd):
     """Rings when it is called and gives up when it is told to; cancels a call of its that rings."""
 
     def __init__(self, name: str, *, obeys: bool = True) -> None:
-        tokens = iter(range(10**6))
-        self.endpoint = Endpoint(
-            sent_by=lambda target: f"{name}:5060",
-            allow=ALLOW,
-            token=lambda: f"{name}{next(tokens)}",
-            screen=admit,
-        )
+        super().__init__(name)
         self.obeys = obeys
-        self.heard: list[str] = []
         self.finals: dict[object, list[int | Cause]] = {}
 
     def calls(self, number: int, now: float) -> None:
         invite = request("INVITE", f"z9hG4bK{number}", without="Via")
         self.endpoint.send(invite, [NEAR], number, now)
 
-    def receive(self, data: bytes, now: float) -> None:
-        self.endpoint.receive_datagram(data, UDP, now)
-        self._react(now)
-
-    def on_timer(self, now: float) -> None:
-        self.endpoint.on_timer(now)
-        self._react(now)
-
-    def next_timer(self) -> float | None:
-        return self.endpoint.next_timer()
-
-    def to_send(self) -> list[bytes]:
-        return [each.data for each in self.endpoint.to_send()]
-
-    def _react(self, now: float) -> None:
+    def react(self, now: float) -> None:
         for event in self.endpoint.events():
             match event:
                 case RequestArrived(given, _, transaction):

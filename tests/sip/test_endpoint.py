@@ -2,12 +2,12 @@
 
 import pytest
 
-from dragoman.sip.endpoint import Endpoint, Flow, RequestArrived, RequestFailed, ResponseArrived
+from dragoman.sip.endpoint import Flow, RequestArrived, RequestFailed, ResponseArrived
 from dragoman.sip.locate import Transport
 from dragoman.sip.message import Request, Response, SipError, encode, response_to
 from dragoman.sip.server import Servers
 from tests.pair import STORM, Wire
-from tests.sip.desk import ALLOW, NEAR, TCP, UDP, Desk, admit, heading, outgoing, request
+from tests.sip.desk import ALLOW, NEAR, TCP, UDP, Desk, WireEnd, heading, outgoing, request
 
 
 def empty(desk: Desk) -> bool:
@@ -163,37 +163,16 @@ def test_the_number_of_state_is_what_the_servers_say() -> None:
 # On the wire
 
 
-class Phone:
+class Phone(WireEnd):
     """Sends requests through an endpoint, and answers those that it gets after a while."""
 
     def __init__(self, name: str, *, answers: int = 200) -> None:
-        tokens = iter(range(10**6))
-        self.endpoint = Endpoint(
-            sent_by=lambda target: f"{name}:5060",
-            allow=ALLOW,
-            token=lambda: f"{name}{next(tokens)}",
-            screen=admit,
-        )
-        self.flow = Flow(Transport.UDP, ("192.0.2.2", 5060), ("192.0.2.1", 5060))
+        flow = Flow(Transport.UDP, ("192.0.2.2", 5060), ("192.0.2.1", 5060))
+        super().__init__(name, flow=flow)
         self.answers = answers
-        self.heard: list[str] = []
         self.finals: dict[object, list[int | str]] = {}
 
-    def receive(self, data: bytes, now: float) -> None:
-        self.endpoint.receive_datagram(data, self.flow, now)
-        self._react(now)
-
-    def on_timer(self, now: float) -> None:
-        self.endpoint.on_timer(now)
-        self._react(now)
-
-    def next_timer(self) -> float | None:
-        return self.endpoint.next_timer()
-
-    def to_send(self) -> list[bytes]:
-        return [each.data for each in self.endpoint.to_send()]
-
-    def _react(self, now: float) -> None:
+    def react(self, now: float) -> None:
         for event in self.endpoint.events():
             if isinstance(event, RequestArrived):
                 self.heard.append(event.request.call_id)

@@ -9,7 +9,6 @@ from dragoman.sip.dialog import Dialog
 from dragoman.sip.endpoint import (
     AckArrived,
     AckMissing,
-    Endpoint,
     Limits,
     RequestArrived,
     ResponseArrived,
@@ -18,7 +17,7 @@ from dragoman.sip.endpoint import (
 from dragoman.sip.invite import Acceptances, Bye
 from dragoman.sip.message import Header, Request, Response, SipError, build_request, response_to
 from tests.pair import STORM, Weather, Wire
-from tests.sip.desk import NEAR, UDP, Desk, admit, heading, request
+from tests.sip.desk import NEAR, Desk, WireEnd, heading, request
 
 CONTACT = ("Contact", "<sip:romeo@gateway.example>")
 THEIRS = ("Contact", "<sip:juliet@192.0.2.1:5070>")
@@ -176,40 +175,19 @@ def test_what_waits_is_bounded_as_the_invites_are() -> None:
 # On the wire
 
 
-class Line:
+class Line(WireEnd):
     """One end of calls: sends INVITEs and acknowledges them, or accepts those that come."""
 
     def __init__(self, name: str, *, silent: bool = False) -> None:
-        tokens = iter(range(10**6))
-        self.endpoint = Endpoint(
-            sent_by=lambda target: f"{name}:5060",
-            allow=("INVITE", "ACK", "CANCEL", "BYE"),
-            token=lambda: f"{name}{next(tokens)}",
-            screen=admit,
-        )
+        super().__init__(name, allow=("INVITE", "ACK", "CANCEL", "BYE"))
         self.acceptances = Acceptances(self.endpoint)
         self.silent = silent
-        self.heard: list[str] = []
 
     def calls(self, number: int, now: float) -> None:
         invite = request("INVITE", f"z9hG4bK{number}", without="Via", more=[THEIRS])
         self.endpoint.send(invite, [NEAR], number, now)
 
-    def receive(self, data: bytes, now: float) -> None:
-        self.endpoint.receive_datagram(data, UDP, now)
-        self._react(now)
-
-    def on_timer(self, now: float) -> None:
-        self.endpoint.on_timer(now)
-        self._react(now)
-
-    def next_timer(self) -> float | None:
-        return self.endpoint.next_timer()
-
-    def to_send(self) -> list[bytes]:
-        return [each.data for each in self.endpoint.to_send()]
-
-    def _react(self, now: float) -> None:
+    def react(self, now: float) -> None:
         for event in self.endpoint.events():
             match event:
                 case RequestArrived(given, _, transaction):
