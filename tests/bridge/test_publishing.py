@@ -4,6 +4,9 @@ from collections.abc import Hashable
 
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.publishing import Publications
+from dragoman.bridge.sight import MOST_RESOURCES
+from dragoman.mapping.pidf import LARGEST, parse
+from dragoman.mapping.presence import LONGEST_STATUS
 from dragoman.sip.message import Header, Request, response_to
 from dragoman.sip.publisher import Publishing
 from dragoman.sip.route import RouteSet
@@ -128,3 +131,17 @@ def test_a_server_that_is_silent_is_asked_again() -> None:
     world.service.on_failure(world.requests.pop()[1], world.now)
     world.wait(300)
     assert world.published() == "3600: home open"
+
+
+def test_a_document_is_never_longer_than_may_be_read() -> None:
+    """However many resources there are, and however much each says."""
+    world = World()
+    status = Element(f"{{{CLIENT}}}status", None, ("€" * LONGEST_STATUS,))
+    for number in range(MOST_RESOURCES + 1):
+        stanza = presence(US, f"{ALICE}/r{number}", children=[status])
+        world.service.on_stanza(stanza, world.now)
+    world.published()
+    world.wait(5)
+    request, _ = world.requests[-1]
+    assert len(request.body) <= LARGEST
+    assert 1 < len(parse(request.body).tuples) <= MOST_RESOURCES

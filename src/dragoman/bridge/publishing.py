@@ -13,8 +13,10 @@ from typing import Final
 
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import RequestPort, XmppPort
+from dragoman.bridge.sight import Room, Sight
 from dragoman.log import about
 from dragoman.mapping.describe import described
+from dragoman.mapping.pidf import MEDIA_TYPE
 from dragoman.mapping.presence import Presence, read
 from dragoman.sip.message import Response
 from dragoman.sip.publisher import Publisher, Publishing
@@ -26,10 +28,9 @@ from dragoman.xmpp.stanza import ends, presence
 
 log = getLogger(__name__)
 
-PACKAGE: Final = Package("presence", "application/pidf+xml", 3600)
+PACKAGE: Final = Package("presence", MEDIA_TYPE, 3600)
 MOST: Final = 100_000
 """Users whose presence is published."""
-MOST_RESOURCES: Final = 64
 
 
 class Publications:
@@ -53,7 +54,8 @@ class Publications:
         self._token = token
         self._wall = wall
         self._publisher: Publisher[str] = Publisher(PACKAGE, token, chance)
-        self._seen: dict[str, dict[str, Presence]] = {}
+        self._seen: dict[str, Sight] = {}
+        self._room = Room()
 
     def takes(self, user: Jid) -> bool:
         """Tell whether presence of an XMPP user for our own domain is published."""
@@ -85,25 +87,25 @@ class Publications:
         self._drain(now)
 
     def _told(self, user: Jid, what: Presence, now: float) -> None:
-        bare = str(user.bare)
-        seen = self._seen.get(bare)
-        if seen is None:
+        bare, address = str(user.bare), self._naming.sip_sender(user.bare)
+        sight = self._seen.get(bare)
+        if sight is None:
             if not what.available or len(self._seen) >= MOST:
                 return
-            seen = self._seen[bare] = {}
-        if not what.available:
-            for each in [user.resource] if user.resource else list(seen):
-                seen.pop(each, None)
-        elif user.resource in seen or len(seen) < MOST_RESOURCES:
-            seen[user.resource] = replace(what, since=what.since or self._wall())
-        if not seen:
+            sight = self._seen[bare] = Sight(len(str(address)), self._room)
+        since = what.since or self._wall()
+        sight.take(replace(what, since=since) if what.available else what, ())
+        if not sight.seen:
             self._forget(user, now)
             return
-        body = described(user.bare, list(seen.values()), self._naming.sip_sender, self._wall())
-        self._publisher.publish(bare, str(self._naming.sip_sender(user.bare)), body, now)
+        seen = list(sight.seen.values())
+        body = described(user.bare, seen, self._naming.sip_sender, self._wall())
+        self._publisher.publish(bare, str(address), body, now)
 
     def _forget(self, user: Jid, now: float) -> None:
-        if self._seen.pop(str(user.bare), None) is not None:
+        sight = self._seen.pop(str(user.bare), None)
+        if sight is not None:
+            sight.clear()
             self._publisher.remove(str(user.bare), now)
 
     def _say(self, user: Jid, domain: Jid, kind: str | None) -> None:
