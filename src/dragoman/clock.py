@@ -1,10 +1,15 @@
 """Time as a value: absolute seconds of a monotonic clock that the caller reads, never we."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
+
+
+def earliest(times: Iterable[float | None]) -> float | None:
+    """Return the first of what several owners of timers want next; None: nobody wants anything."""
+    return min((when for when in times if when is not None), default=None)
 
 
 class Alarms(Generic[Key]):

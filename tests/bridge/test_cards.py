@@ -36,6 +36,10 @@ class House:
         self.router = Router()
         self.cards.install(self.router)
 
+    def hears(self, name: str, icon: str, now: float, *, of: str = CAROL) -> None:
+        lines = [f"<{icon}>;purpose=icon"] if icon else []
+        self.cards.heard_in(request(name, *lines, from_=of), Uri.parse(f"sip:{of}"), now)
+
     def asks(self, payload: Element, to: str = CAROL, type_: str = "get") -> Element:
         stanza = iq(to, ALICE, id="1", type=type_, children=[payload])
         reply = self.router.route(stanza).reply
@@ -90,9 +94,9 @@ def test_who_is_not_known_has_no_card_and_nobody_elses_can_be_written() -> None:
 @pytest.mark.spec("PRES-43")
 def test_presence_tells_of_the_picture() -> None:
     house = House()
-    house.cards.heard(JID, "Carol", "", 0.0)
+    house.hears("Carol", "", 0.0)
     assert house.cards.decoration(JID) == [update("")], "there is none"
-    house.cards.heard(JID, "", ICON, 0.0)
+    house.hears("", ICON, 0.0)
     assert house.cards.decoration(JID) == [update(None)], "nobody knows yet"
     house.fetches(PNG)
     assert house.cards.decoration(Jid.parse(f"{CAROL}/phone")) == [update(PICTURE.id)]
@@ -101,12 +105,12 @@ def test_presence_tells_of_the_picture() -> None:
 @pytest.mark.parametrize("data", [None, b"<svg/>"], ids=["not found", "no picture"])
 def test_a_picture_that_cannot_be_had_is_none(data: bytes | None) -> None:
     house = House()
-    house.cards.heard(JID, "Carol", ICON, 0.0)
+    house.hears("Carol", ICON, 0.0)
     assert house.fetches(data) == [SOURCE]
     assert house.cards.decoration(JID) == [update("")]
     assert house.card() == vcard.vcard("Carol", nickname="Carol")
     assert house.fetches(PNG) == []
-    house.cards.heard(JID, "Carol", ICON, MISSED)
+    house.hears("Carol", ICON, MISSED)
     assert house.fetches(PNG, MISSED) == [SOURCE]
     assert house.cards.decoration(JID) == [update(PICTURE.id)]
     assert house.changed == [CAROL, CAROL]
@@ -115,7 +119,7 @@ def test_a_picture_that_cannot_be_had_is_none(data: bytes | None) -> None:
 def test_a_picture_is_found_by_pubsub_as_well() -> None:
     house = House()
     assert house.refuses(items(avatar.DATA)) is Condition.ITEM_NOT_FOUND
-    house.cards.heard(JID, "Carol", ICON, 0.0)
+    house.hears("Carol", ICON, 0.0)
     assert house.refuses(items(avatar.METADATA)) is Condition.ITEM_NOT_FOUND
     house.fetches(PNG)
     for node in (avatar.METADATA, avatar.DATA):
@@ -147,7 +151,8 @@ def test_who_has_no_name_on_xmpp_has_no_card() -> None:
 
 def test_who_has_no_domain_has_no_picture() -> None:
     house = House(Attachment("gateway.xmpp.example"))
-    house.cards.heard(Jid.parse("carol@gateway.xmpp.example"), "Carol", ICON, 0.0)
+    house.cards.heard_in(request("Carol", INFO), Uri.parse("tel:+15551234"), 0.0)
+    assert len(house.cards) == 1
     assert house.fetches(PNG) == []
 
 
@@ -179,11 +184,11 @@ def test_what_is_new_is_heard_at_once(name: str, lines: str, from_: str) -> None
 def test_a_name_may_change_and_a_picture_once_a_minute() -> None:
     house = House()
     other = Source("https://sip.example/other.png", "sip.example")
-    house.cards.heard(JID, "Carol", ICON, 0.0)
-    house.cards.heard(JID, "Caroline", other.url, PAUSE - 1)
+    house.hears("Carol", ICON, 0.0)
+    house.hears("Caroline", other.url, PAUSE - 1)
     assert house.fetches(PNG) == [SOURCE]
     assert house.card() == vcard.vcard("Caroline", nickname="Caroline", photo=PICTURE)
-    house.cards.heard(JID, "", other.url, PAUSE)
+    house.hears("", other.url, PAUSE)
     assert house.fetches(None) == [other]
     assert house.cards.decoration(JID) == [update("")]
 
@@ -191,8 +196,8 @@ def test_a_name_may_change_and_a_picture_once_a_minute() -> None:
 def test_only_those_hear_of_a_picture_who_have_it() -> None:
     house = House()
     for name, icon in (("dave", ICON), ("erin", PAGE), ("carol", ICON)):
-        house.cards.heard(Jid.parse(f"{name}@sip.example"), name, icon, 0.0)
-    house.cards.heard(Jid.parse("carol@other.example"), "Carol", ICON, 0.0)
+        house.hears(name, icon, 0.0, of=f"{name}@sip.example")
+    house.hears("Carol", ICON, 0.0, of="carol@other.example")
     house.cards.fetched(SOURCE, PNG, 0.0)
     assert house.changed == ["dave@sip.example", CAROL]
 

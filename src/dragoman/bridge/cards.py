@@ -15,7 +15,7 @@ from dragoman.bridge.naming import Naming
 from dragoman.errors import RemoteError
 from dragoman.log import about
 from dragoman.mapping.address import Unmappable
-from dragoman.mapping.card import Card, card, picture, said_in
+from dragoman.mapping.card import Card, picture, said_in
 from dragoman.sip.message import Request
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
@@ -89,12 +89,6 @@ class Cards:
         except Unmappable:
             return
         self._hear(contact, said_in(name, lines), now)
-
-    def heard(
-        self, contact: Jid, display_name: str, icon_url: str, now: float, *, info_url: str = ""
-    ) -> None:
-        """Hear what a SIP user is called, and where his picture is; "" says nothing of it."""
-        self._hear(contact.bare, card(display_name, icon_url, info_url), now)
 
     # -- what XMPP users are told ------------------------------------------------------------
 

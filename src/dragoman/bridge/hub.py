@@ -31,6 +31,7 @@ from dragoman.bridge.publishing import Publications
 from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.bridge.to_sip import sender_domain
 from dragoman.bridge.watchers import Watchers
+from dragoman.clock import earliest
 from dragoman.errors import LocalError, ProtocolError, RemoteError
 from dragoman.log import about
 from dragoman.mapping.content import TYPES
@@ -671,7 +672,7 @@ class Hub:
             self.federation.next_timer(),
             self.intake.next_timer(),
         )
-        when = min((each for each in times if each is not None), default=None)
+        when = earliest(times)
         if when is None or (self._timer is not None and self._timer_at <= when):
             return
         if self._timer is not None:

@@ -21,6 +21,7 @@ from dragoman.bridge.receipts import Receipts, Word
 from dragoman.bridge.to_sip import Crossing, Crossings, Purpose
 from dragoman.bridge.to_xmpp import RETRY_AFTER, Arrived, Deliveries, Key, key_of
 from dragoman.bridge.writing import Writing
+from dragoman.clock import earliest
 from dragoman.log import about
 from dragoman.mapping import composing, hops, imdn, receipt
 from dragoman.mapping.address import Unmappable
@@ -479,8 +480,7 @@ class Messages:
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
         each = (self._deliveries, self._crossings, self._writing)
-        times = [service.next_timer() for service in each]
-        return min((when for when in times if when is not None), default=None)
+        return earliest(service.next_timer() for service in each)
 
     def give_up(self) -> None:
         """Tell everybody who waits that nothing more will come: the gateway stops."""

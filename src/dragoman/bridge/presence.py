@@ -11,6 +11,7 @@ from typing import Final
 from dragoman.bridge.presentities import PROOF_ID, Presentities
 from dragoman.bridge.publishing import Publications
 from dragoman.bridge.watchers import Watchers
+from dragoman.clock import earliest
 from dragoman.log import about
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction
@@ -126,8 +127,7 @@ class Presence:
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
         services = (self.presentities, self.watchers, self.publications)
-        times = [each.next_timer() for each in services]
-        return min((when for when in times if when is not None), default=None)
+        return earliest(each.next_timer() for each in services)
 
     def describe(self) -> dict[str, dict[str, int]]:
         """Return counts of both."""

@@ -4,7 +4,7 @@ The authorization of XMPP lasts until somebody takes it back; the dialog of SIP 
 pair of users has the first in the store, and the second for as long as its watcher is there.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from logging import getLogger
@@ -16,7 +16,7 @@ from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import SipPort, XmppPort
 from dragoman.bridge.showing import Showing
 from dragoman.bridge.whereabouts import Parting, Whereabouts
-from dragoman.clock import Alarms
+from dragoman.clock import Alarms, earliest
 from dragoman.errors import RemoteError
 from dragoman.log import about
 from dragoman.mapping import notify
@@ -541,7 +541,7 @@ class Presentities:
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
         times = (self._subscriber.next_timer(), self._retries.next(), self._tick)
-        return min((when for when in times if when is not None), default=None)
+        return earliest(times)
 
     def _take_up(self) -> None:
         """Go on with some of what an earlier process left."""
@@ -564,8 +564,8 @@ class Presentities:
 
     def describe(self) -> dict[str, int]:
         """Return how many pairs there are, and how they stand."""
-        stands = [pair.stand for pair in self._pairs.values()]
-        return {each.value: stands.count(each) for each in Stand} | {
+        stands = Counter(pair.stand for pair in self._pairs.values())
+        return {each.value: stands[each] for each in Stand} | {
             "dialogs": len(self._subscriber),
             "to take up": len(self._anew),
         }

@@ -13,12 +13,13 @@ from typing import Final, TypeAlias
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import SipPort, XmppPort
 from dragoman.bridge.sight import Room, Sight
-from dragoman.clock import Alarms
+from dragoman.clock import Alarms, earliest
 from dragoman.log import about
 from dragoman.mapping.address import Unmappable, jid_to_sip
 from dragoman.mapping.describe import described
 from dragoman.mapping.failure import Refused
 from dragoman.mapping.parties import recipient_of, refusal
+from dragoman.mapping.pidf import MEDIA_TYPE
 from dragoman.mapping.presence import Presence, read
 from dragoman.sip.endpoint import ServerTransaction
 from dragoman.sip.event import ACTIVE
@@ -34,8 +35,7 @@ from dragoman.xmpp.stanza import ends, presence
 
 log = getLogger(__name__)
 
-PIDF: Final = "application/pidf+xml"
-TAKES: Final = frozenset({PIDF, "application/*", "*/*"})
+TAKES: Final = frozenset({MEDIA_TYPE, "application/*", "*/*"})
 MOST_A_PAIR: Final = 32
 """Dialogs of one SIP user about one XMPP user."""
 MOST_A_WATCHER: Final = 5000
@@ -150,7 +150,7 @@ class Watchers:
         """Take the SUBSCRIBE, with all that may speak against it; raises Unacceptable."""
         accept = [item for line in request.get_all("Accept") for item in split_list(line)]
         if accept and not any(each.partition(";")[0].strip().lower() in TAKES for each in accept):
-            raise Unacceptable(406, (("Accept", PIDF),))
+            raise Unacceptable(406, (("Accept", MEDIA_TYPE),))
         watch = self._watches.get(pair)
         dialogs = set() if watch is None else watch.dialogs
         if request.to.tag is not None:
@@ -439,7 +439,7 @@ class Watchers:
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
         times = (self._notifier.next_timer(), self._undecided.next())
-        return min((when for when in times if when is not None), default=None)
+        return earliest(times)
 
     def give_up(self, now: float) -> None:
         """End all dialogs: the gateway stops, and may be back soon."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final, TypeAlias
 
-from dragoman.clock import Alarms
+from dragoman.clock import Alarms, earliest
 from dragoman.sip.dialog import Dialog
 from dragoman.sip.event import ACTIVE, PENDING, TERMINATED, Event, SubscriptionState, interval
 from dragoman.sip.header import parse_seconds
@@ -302,7 +302,7 @@ class Notifier:
     def next_timer(self) -> float | None:
         """Return when `on_timer` is next wanted."""
         times = (self._ends.next(), self._paces.next())
-        return min((when for when in times if when is not None), default=None)
+        return earliest(times)
 
     def on_timer(self, now: float) -> None:
         """Do whatever is due at `now`."""

@@ -8,6 +8,7 @@ happens to the machine.
 import os
 import sqlite3
 from dataclasses import replace
+from itertools import islice
 from logging import getLogger
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -147,7 +148,7 @@ class Consent(Memory):
 
     def _catch_up(self) -> None:
         """Do some of the writes that could not be done."""
-        for name in list(self._owed)[:CATCH_UP]:
+        for name in list(islice(self._owed, CATCH_UP)):
             try:
                 self._write(self._owed[name])
             except sqlite3.Error:
