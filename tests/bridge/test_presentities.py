@@ -593,14 +593,21 @@ def test_a_probe_asks_once_while_no_dialog_may_be() -> None:
 
 
 def test_questions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond, a probe is answered by an error."""
+    """Beyond, a probe is answered by an error; however many pairs have no dialog."""
     monkeypatch.setattr(presentities, "MOST_QUESTIONS", 3)
-    world = World().active()
+    store = Memory()
+    for number in range(9):
+        store.keep(Watching(f"u{number}@xmpp.example", CAROL, authorized=True))
+    world = World(store).active()
     world.notify("terminated;reason=invariant")
     for number in range(6):
         world.says("probe", f"{ALICE}/{number}")
-    assert len(world.requests) <= 4
-    assert "error resource-constraint" in " ".join(world.heard())
+    assert len(world.requests) == 3
+    assert " ".join(world.heard()).count("error resource-constraint") == 3
+    world.wait(TIMER_N)
+    world.requests.clear()
+    world.says("probe", f"{ALICE}/6")
+    assert [each.get("Expires") for each, _, _ in world.requests] == ["0"], "there is room again"
 
 
 @pytest.mark.spec("PRES-07")

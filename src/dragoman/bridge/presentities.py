@@ -104,6 +104,7 @@ class Presentities:
         self._whereabouts = Whereabouts()
         self._retries: Alarms[Key] = Alarms()
         self._proofs: dict[str, Key] = {}
+        self._questions: set[Key] = set()
         self._anew: deque[Key] = deque()
         self._tick: float | None = None
         self._now = 0.0
@@ -425,10 +426,13 @@ class Presentities:
         key = (*pair.key, str(asker))
         if key in self._subscriber:
             return
-        if len(self._subscriber) - len(self._pairs) >= MOST_QUESTIONS:
+        if len(self._questions) >= MOST_QUESTIONS:
+            self._questions = {each for each in self._questions if each in self._subscriber}
+        if len(self._questions) >= MOST_QUESTIONS:
             busy = StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT)
             self._showing.reply(error_reply(stanza, busy))
             return
+        self._questions.add(key)
         self._dialogs.subscribe(key, self._now, expires=0)
 
     def _drain(self) -> None:
