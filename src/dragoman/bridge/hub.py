@@ -325,8 +325,7 @@ class Hub:
         """Give the final answer of a request that came in."""
         if self._sip is not None:
             endpoint = self._sip.endpoint
-            to = reply_target(transaction.request.via, transaction.flow)
-            headers = _placed(response, endpoint.place, to)
+            headers = _placed(response, lambda: _place_of_reply(endpoint, transaction))
             if headers is not None:
                 response = Response(response.status, response.reason, headers, response.body)
             endpoint.respond(transaction, response, self._loop.time())
@@ -380,7 +379,8 @@ class Hub:
             self._failed(handle, loop)
         elif self._sip is not None:
             named = _in_our_name(request, targets)
-            headers = _placed(request, self._sip.endpoint.place, named[0])
+            place = self._sip.endpoint.place
+            headers = _placed(request, lambda: place(named[0]))
             if headers is not None:
                 request = Request(request.method, request.target, headers, request.body)
             try:
@@ -707,15 +707,21 @@ class Hub:
         self._tap.saw(Seen.XMPP, direction, peer, stanza_key(stanza), to_xml(stanza))
 
 
-def _placed(
-    message: Request | Response, place: Callable[[SipTarget], str], to: SipTarget
-) -> list[Header] | None:
-    """Return headers with the place where `to` reaches us in our Contact; None: nothing changes."""
+def _placed(message: Request | Response, place: Callable[[], str]) -> list[Header] | None:
+    """Return headers with `place()`, where we are reached, in our Contact; None: nothing changes.
+
+    Most messages have no Contact of that kind, and do not ask.
+    """
     contact = message.get("Contact")
     if contact is None or HERE not in contact:
         return None
-    here = contact.replace(HERE, place(to), 1)
+    here = contact.replace(HERE, place(), 1)
     return [(name, here if name == "Contact" else value) for name, value in message.headers]
+
+
+def _place_of_reply(endpoint: Endpoint, transaction: ServerTransaction) -> str:
+    """Return where the one whom a response goes to reaches us."""
+    return endpoint.place(reply_target(transaction.request.via, transaction.flow))
 
 
 def _in_our_name(request: Request, targets: Sequence[SipTarget]) -> Sequence[SipTarget]:
