@@ -14,11 +14,12 @@ from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.message import Header, Request, Response, build_request, response_to
 from dragoman.sip.route import RouteSet
 from dragoman.sip.subscriber import GONE, TIMER_N, Subscribing
-from dragoman.store.subscriptions import Full, Memory, Record, Watching
+from dragoman.store.subscriptions import Memory, Watching
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.stanza import PRESENCE, ends, presence
+from tests.bridge.full import Broken
 
 ALICE, CAROL = "alice@xmpp.example", "carol@sip.example"
 HOME, WORK = f"{ALICE}/home", f"{ALICE}/work"
@@ -39,17 +40,6 @@ def pidf(*tuples: tuple[str, str], note: str = "") -> bytes:
 
 
 OPEN = pidf(("ID-orchard", "open"))
-
-
-class Broken(Memory):
-    """A store that may have no room."""
-
-    full = False
-
-    def keep(self, record: Record) -> None:
-        if self.full:
-            raise Full("no room")
-        super().keep(record)
 
 
 class World:

@@ -14,26 +14,16 @@ from dragoman.sip.message import Header, Request, Response, build_request, encod
 from dragoman.sip.notifier import GONE, Notifying
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
-from dragoman.store.subscriptions import Full, Memory, Record, Watched, Watching
+from dragoman.store.subscriptions import Memory, Watched, Watching
 from dragoman.xmpp.element import CLIENT, Element
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.stanza import PRESENCE, ends, presence
+from tests.bridge.full import Broken
 from tests.sip.test_subscriber import PIDF
 
 ALICE, CAROL = "alice@xmpp.example", "carol@sip.example"
 HOME, WORK, TRAIN = f"{ALICE}/home", f"{ALICE}/work", f"{ALICE}/train"
-
-
-class Broken(Memory):
-    """A store that may have no room."""
-
-    full = False
-
-    def keep(self, record: Record) -> None:
-        if self.full:
-            raise Full("no room")
-        super().keep(record)
 
 
 class World:
