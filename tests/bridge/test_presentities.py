@@ -660,6 +660,24 @@ def test_unsubscribe() -> None:
     assert world.record is None
 
 
+def test_what_goes_with_presence_is_told_anew_to_those_who_see_it() -> None:
+    """And to nobody when nobody watches any more."""
+    store = Memory()
+    store.keep(Watching("bob@xmpp.example", CAROL, authorized=True))
+    world = World(store).active()
+    world.service.adorned(Jid.parse("dave@sip.example"))
+    assert world.heard() == []
+    world.service.adorned(Jid.parse(f"{CAROL}/orchard"))
+    assert world.heard() == ["available orchard"]
+    world.says("unsubscribe")
+    world.sent()
+    world.answer(200)
+    world.heard()
+    world.service.adorned(Jid.parse(CAROL))
+    assert world.heard() == []
+    assert world.service._watchers == {CAROL: {"bob@xmpp.example"}}
+
+
 @pytest.mark.spec("PRES-09")
 def test_the_last_notify_is_the_far_end_s() -> None:
     """RFC 6665 §4.2: we answer it, and send none."""

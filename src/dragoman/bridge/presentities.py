@@ -4,7 +4,7 @@ The authorization of XMPP lasts until somebody takes it back; the dialog of SIP 
 pair of users has the first in the store, and the second for as long as its watcher is there.
 """
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from logging import getLogger
@@ -101,6 +101,7 @@ class Presentities:
         self._dialogs = Dialogs(naming, store, token, wall, chance)
         self._subscriber = self._dialogs.subscriber
         self._pairs: dict[Key, Authorization] = {}
+        self._watchers: defaultdict[str, set[str]] = defaultdict(set)
         self._whereabouts = Whereabouts()
         self._retries: Alarms[Key] = Alarms()
         self._proofs: dict[str, Key] = {}
@@ -112,10 +113,22 @@ class Presentities:
     def start(self, now: float) -> None:
         """Take up what an earlier process left, little by little."""
         for record in self._store.watching():
-            pair = Authorization(record)
-            self._pairs[pair.key] = pair
-            self._anew.append(pair.key)
+            self._anew.append(self._add(record).key)
         self._tick = now if self._anew else None
+
+    def _add(self, record: Watching) -> Authorization:
+        """Have a pair, which its contact leads to as well."""
+        pair = Authorization(record)
+        self._pairs[pair.key] = pair
+        self._watchers[record.contact].add(record.watcher)
+        return pair
+
+    def _remove(self, pair: Authorization) -> None:
+        contact = pair.record.contact
+        del self._pairs[pair.key]
+        self._watchers[contact].discard(pair.record.watcher)
+        if not self._watchers[contact]:
+            del self._watchers[contact]
 
     # -- from XMPP ------------------------------------------------------------------------
 
@@ -141,9 +154,10 @@ class Presentities:
 
     def adorned(self, contact: Jid) -> None:
         """Learn that what goes with a SIP user's presence is different now: tell it again."""
-        for pair in self._pairs.values():
-            if pair.record.contact == str(contact.bare) and pair.stand is Stand.ACTIVE:
-                self._showing.again(pair, pair.record.watcher)
+        for watcher in list(self._watchers.get(str(contact.bare), ())):
+            pair = self._pairs[watcher, str(contact.bare)]
+            if pair.stand is Stand.ACTIVE:
+                self._showing.again(pair, watcher)
 
     def on_proof(self, stanza: Element, watcher: Jid, now: float) -> None:
         """Take the answer to a probe of ours, which was not a SIP user's or failed."""
@@ -207,7 +221,7 @@ class Presentities:
             full = "The gateway has no room for more subscriptions"
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT, text=full) from error
         if pair is None:
-            pair = self._pairs[key] = Authorization(record)
+            pair = self._add(record)
         else:
             self._subscriber.forget(key)
             pair.record, pair.stand = record, Stand.WAITING
@@ -523,7 +537,7 @@ class Presentities:
     def _end(self, pair: Authorization) -> None:
         """Forget a pair, and tell its watcher, who may have wanted it."""
         self._dialogs.drop(pair)
-        del self._pairs[pair.key]
+        self._remove(pair)
         self._retries.cancel(pair.key)
         self._showing.send(pair.key, "unsubscribed")
         self._showing.hide(pair)
