@@ -32,7 +32,8 @@ from dragoman.mapping.failure import Answer, Refused, Unreached, sip_status
 from dragoman.mapping.imdn import Imdn, ImdnError
 from dragoman.mapping.message import Dropped, to_request, to_stanza, wants_errors
 from dragoman.mapping.parties import recipient_of, refusal
-from dragoman.mapping.readable import corrects_nothing, known_as, said
+from dragoman.mapping.readable import corrects_nothing, known_as
+from dragoman.mapping.readable import said as said_by
 from dragoman.mapping.receipt import Told
 from dragoman.mapping.richer import HTML
 from dragoman.mapping.thread import ThreadBook
@@ -42,6 +43,7 @@ from dragoman.sip.uri import Uri
 from dragoman.store.interface import Disposition, Identifiers
 from dragoman.trace import Tap, of_sip
 from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext import receipts
 from dragoman.xmpp.ext.chatstates import State
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
@@ -80,6 +82,18 @@ class Rules:
     """The chat state for a SIP user who no longer writes; RFC 7573 §6 has active."""
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a SIP user said in a session, as the MESSAGE that it could have been."""
+
+    request: Request
+    sender: Uri
+    identifier: str
+    """The id for its stanza."""
+    confirm: bool
+    """Whether he wants to hear that it was received."""
+
+
 class Messages:
     """The service. `token()` gives identifiers nobody can guess, `wall()` seconds since 1970."""
 
@@ -108,7 +122,7 @@ class Messages:
         room = rules.limit - rules.via
         self._letters = Letters(self._phones, self._receipts, token, room, rules.split)
         self._quotes = Quotes()
-        self._deliveries = Deliveries(sip, xmpp, token, self._settled, rules.pending)
+        self._deliveries = Deliveries(xmpp, token, self._settled, rules.pending)
         self._crossings = Crossings(sip, rules.pending, self._again, self._crossed)
         submit = self._crossings.submit
         self._writing = Writing(xmpp, naming, self._threads, token, submit, rules.idle_as)
@@ -127,23 +141,57 @@ class Messages:
     ) -> None:
         """Carry a MESSAGE of `sender`, who is believed; `trusted` is that of `recipient_of`."""
         self._now = now
+        answer = partial(self._answer, request, transaction)
         try:
             user, recipient = self._ends(request, sender, trusted=trusted)
             self._phones.heard(str(user.bare), request)
-            request = decoded(request)
-            letter = opened(request)
-            if letter.essence == imdn.TYPE:
-                self._on_notification(letter, request, transaction, user)
-            elif letter.essence == composing.MEDIA_TYPE:
-                call_id = request.call_id
-                self._writing.on_document(letter.body, call_id, user, recipient, now)
-                self._sip.respond(transaction, response_to(request, 200))
-            else:
-                self._on_text(letter, request, transaction, sender, user, recipient)
+            self._take(request, answer, sender, user, recipient)
         except Refused as error:
-            self._refuse(request, transaction, error.answer, error.reason)
+            self._refuse(request, answer, error.answer, error.reason)
         except SipError as error:
-            self._refuse(request, transaction, Answer(error.status), error.reason)
+            self._refuse(request, answer, Answer(error.status), error.reason)
+
+    def on_said(
+        self, said: Said, answer: Callable[[Answer], None], user: Jid, recipient: Jid, now: float
+    ) -> str:
+        """Carry what a SIP user said in a session; return the id of its stanza, "" for none.
+
+        `answer` learns once what became of it: 2xx when the far server has it.
+        """
+        self._now = now
+        request = said.request
+        try:
+            return self._take(request, answer, said.sender, user, recipient, said)
+        except Refused as error:
+            self._refuse(request, answer, error.answer, error.reason)
+        except SipError as error:
+            self._refuse(request, answer, Answer(error.status), error.reason)
+        return ""
+
+    def has_room(self, local: str, remote: str) -> bool:
+        """Tell whether a message for a pair of domains would be taken now."""
+        return not self._deliveries.refusal((local, remote))
+
+    def _take(
+        self,
+        request: Request,
+        answer: Callable[[Answer], None],
+        sender: Uri,
+        user: Jid,
+        recipient: Jid,
+        said: Said | None = None,
+    ) -> str:
+        """Carry a message by what it is; return the id of its stanza, "" for none."""
+        request = decoded(request)
+        letter = opened(request)
+        if letter.essence == imdn.TYPE:
+            self._on_notification(letter, request, answer, user)
+        elif letter.essence == composing.MEDIA_TYPE:
+            self._writing.on_document(letter.body, request.call_id, user, recipient, self._now)
+            answer(Answer(200))
+        else:
+            return self._on_text(letter, request, answer, sender, user, recipient, said)
+        return ""
 
     def _ends(self, request: Request, sender: Uri, *, trusted: bool) -> tuple[Jid, Jid]:
         """Return the SIP user who wrote and the XMPP user whom he wrote to; raises Refused."""
@@ -165,31 +213,34 @@ class Messages:
         self,
         letter: Opened,
         request: Request,
-        transaction: ServerTransaction,
+        answer: Callable[[Answer], None],
         sender: Uri,
         user: Jid,
         recipient: Jid,
-    ) -> None:
+        said: Said | None,
+    ) -> str:
         stanza = to_stanza(
             request,
             user,
             recipient,
             threads=self._threads,
             wall=self._wall(),
-            reply_type="chat" if self._rules.chat else None,
+            reply_type="chat" if self._rules.chat or said else None,
+            id="" if said is None else said.identifier,
             wrapper=letter.wrapper,
         )
         asked = None if letter.wrapper is None else imdn.asked(letter.wrapper)
         if letter.essence == HTML:
             self._phones.sent(str(user.bare), HTML)
         if asked is not None:
-            self._phones.sent(str(user.bare), CPIM)
+            if said is None:
+                self._phones.sent(str(user.bare), CPIM)
             if self._receipts.is_copy(asked, user, recipient):
                 stanza = Dropped("it came before")
         if isinstance(stanza, Dropped):
             log.info("message dropped", extra=about(call_id=request.call_id, reason=stanza.reason))
-            self._sip.respond(transaction, response_to(request, 202))
-            return
+            answer(Answer(202))
+            return ""
         self._check_room(user, recipient)
         if message_id := answered(letter.wrapper):
             reply = self._receipts.answers(message_id, user, recipient)
@@ -197,14 +248,17 @@ class Messages:
         key = self._deliveries.name(stanza)
         target = request.to.uri
         message = None if asked is None else self._receipts.expect(asked, sender, target, stanza)
+        if said is not None and said.confirm and not receipts.is_request(stanza):
+            stanza.children = [*stanza.children, receipts.request()]
         exchange = self._exchange(request, stanza)
-        arrived = Arrived(request, transaction, exchange, message=message)
+        arrived = Arrived(request, answer, exchange, message=message)
         self._deliveries.carry(stanza, key, arrived, self._now)
-        self._quotes.said(str(recipient.bare), str(user.bare), [key[0]], said(stanza))
+        self._quotes.said(str(recipient.bare), str(user.bare), [key[0]], said_by(stanza))
         self._writing.sip_said(user, recipient, self._now)
+        return key[0]
 
     def _on_notification(
-        self, letter: Opened, request: Request, transaction: ServerTransaction, user: Jid
+        self, letter: Opened, request: Request, answer: Callable[[Answer], None], user: Jid
     ) -> None:
         """Tell an XMPP user what became of a message of his (RFC 5438 §7.1.3)."""
         try:
@@ -212,7 +266,7 @@ class Messages:
         except ImdnError as error:
             raise Refused(error.reason, 400) from error
         if stanza is None:
-            self._sip.respond(transaction, response_to(request, 200))
+            answer(Answer(200))
             return
         if (mark := hops.mark(request)) is not None:
             stanza.children = [*stanza.children, mark]
@@ -220,10 +274,10 @@ class Messages:
         self._check_room(user, recipient)
         if stanza.get("type") == "error":
             self._xmpp.send(stanza, user.domain, recipient.domain)
-            self._sip.respond(transaction, response_to(request, 202))
+            answer(Answer(202))
             return
         key = self._deliveries.name(stanza)
-        arrived = Arrived(request, transaction, self._exchange(request, stanza), quiet=True)
+        arrived = Arrived(request, answer, self._exchange(request, stanza), quiet=True)
         self._deliveries.carry(stanza, key, arrived, self._now)
 
     def _check_room(self, user: Jid, recipient: Jid) -> None:
@@ -274,15 +328,18 @@ class Messages:
         self._cross(stanza, found.exchange, self._now, Purpose.NOTIFICATION)
 
     def _refuse(
-        self, request: Request, transaction: ServerTransaction, answer: Answer, reason: str
+        self, request: Request, answer: Callable[[Answer], None], found: Answer, reason: str
     ) -> None:
         log.warning(
             "message refused",
             extra=about(
-                sip=request.from_.uri, call_id=request.call_id, status=answer.status, reason=reason
+                sip=request.from_.uri, call_id=request.call_id, status=found.status, reason=reason
             ),
         )
-        response = response_to(request, answer.status, answer.reason, headers=answer.headers)
+        answer(found)
+
+    def _answer(self, request: Request, transaction: ServerTransaction, found: Answer) -> None:
+        response = response_to(request, found.status, found.reason, headers=found.headers)
         self._sip.respond(transaction, response)
 
     # -- from XMPP ----------------------------------------------------------------------
@@ -328,7 +385,7 @@ class Messages:
     def _said(self, stanza: Element, now: float) -> None:
         """Learn that an XMPP user said something, which ends his writing of it."""
         user, peer = ends(stanza)
-        self._quotes.said(str(user.bare), str(peer.bare), known_as(stanza), said(stanza))
+        self._quotes.said(str(user.bare), str(peer.bare), known_as(stanza), said_by(stanza))
         self._writing.xmpp_said(stanza, now)
 
     def on_answer(self, stanza: Element, local: str, remote: str) -> bool:

@@ -1,7 +1,7 @@
-"""MESSAGEs on their way into XMPP (RFC 3428 §7): each is answered once the far server has it.
+"""Messages on their way into XMPP (RFC 3428 §7): each is answered once the far server has it.
 
-The stanza of a MESSAGE is sent, and the MESSAGE waits until the far server has taken the stanza
-(202) or has refused it (its error, as a status).
+The stanza of a message is sent, and the message waits until the far server has taken the stanza
+(202) or has refused it (its error, as a status): a MESSAGE, or one of a session (RFC 4975).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,11 +10,10 @@ from logging import getLogger
 from typing import Final, TypeAlias
 
 from dragoman.bridge.fence import Fences, Pair
-from dragoman.bridge.ports import SipPort, XmppStreams
+from dragoman.bridge.ports import XmppStreams
 from dragoman.log import about
 from dragoman.mapping.failure import Answer
-from dragoman.sip.endpoint import ServerTransaction
-from dragoman.sip.message import Request, response_to
+from dragoman.sip.message import Request
 from dragoman.store.interface import Crossed
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import ping
@@ -34,10 +33,11 @@ Key: TypeAlias = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A MESSAGE that was let in, with the exchange that it is part of."""
+    """A message that was let in, with the exchange that it is part of."""
 
     request: Request
-    transaction: ServerTransaction
+    answer: Callable[[Answer], None]
+    """Tells its sender what became of it, once."""
     exchange: str
     message: Crossed | None = None
     """What is remembered of it, which is forgotten where it fails."""
@@ -48,7 +48,7 @@ class Arrived:
 
 
 class Deliveries:
-    """The MESSAGEs whose stanzas are under way.
+    """The messages whose stanzas are under way.
 
     `settled(arrived, key, reason)` learns what became of each, the reason None where the far server
     took it; `most` may wait, and `token()` gives identifiers nobody can guess.
@@ -56,14 +56,12 @@ class Deliveries:
 
     def __init__(
         self,
-        sip: SipPort,
         xmpp: XmppStreams,
         token: Callable[[], str],
         settled: Callable[[Arrived, Key, str | None], None],
         most: int,
     ) -> None:
         """Start with nothing under way."""
-        self._sip = sip
         self._xmpp = xmpp
         self._token = token
         self._settled = settled
@@ -110,9 +108,7 @@ class Deliveries:
         if found is None:
             return False
         if not found.owed:
-            request, headers = found.request, answer.headers
-            response = response_to(request, answer.status, answer.reason, headers=headers)
-            self._sip.respond(found.transaction, response)
+            found.answer(answer)
         if answer.status >= 300:
             _log_failure(found, key, answer.status, reason)
         self._settled(found, key, reason if answer.status >= 300 else None)
@@ -184,7 +180,7 @@ class Deliveries:
         found = self._waiting.get(key)
         if found is not None and not found.owed:
             self._waiting[key] = replace(found, owed=True)
-            self._sip.respond(found.transaction, response_to(found.request, 202))
+            found.answer(Answer(202))
 
     def _take_all(self, keys: Iterable[Key]) -> None:
         for key in keys:
