@@ -71,6 +71,10 @@ class Letters:
         parts = deque(self._parts(plain))
         return Crossing(stanza, parts, exchange, purpose, message=message, unasked=bool(wanted))
 
+    def fits(self, plain: Request) -> bool:
+        """Tell whether a bare request needs to be cut into no parts."""
+        return len(encode(plain)) <= self.room
+
     def again(self, crossing: Crossing, response: Response, now: float) -> Sequence[Request]:
         """Return what a phone may take that refused a request: it bare, or for any of its kind."""
         refused = crossing.requests[0]

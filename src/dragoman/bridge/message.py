@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from logging import getLogger
-from typing import Final
+from typing import Final, Protocol
 
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.letters import Letters
@@ -82,6 +82,28 @@ class Rules:
     """The chat state for a SIP user who no longer writes; RFC 7573 §6 has active."""
 
 
+class Sessions(Protocol):
+    """Where messages cross that go by no MESSAGE (RFC 7573)."""
+
+    def carries(self, crossing: Crossing, now: float) -> bool:
+        """Take a crossing into a session that there is, or that is to be; False: a MESSAGE."""
+
+    def begins(self, crossing: Crossing, now: float) -> bool:
+        """Take a crossing that is too long for a MESSAGE; False: there can be no session."""
+
+    def paged(self, crossing: Crossing) -> None:
+        """Learn that a crossing goes by MESSAGE, so that nothing overtakes it."""
+
+    def crossed(self, crossing: Crossing, error: StanzaError | None, now: float) -> bool:
+        """Learn what became of one that went by MESSAGE; True: it goes another way now."""
+
+    def told(self, stanza: Element, now: float) -> None:
+        """Learn what an XMPP user says of messages that came in a session."""
+
+    def under_way(self, domain: str) -> int:
+        """Return how many crossings of an XMPP domain wait here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What a SIP user said in a session, as the MESSAGE that it could have been."""
@@ -123,9 +145,10 @@ class Messages:
         self._letters = Letters(self._phones, self._receipts, token, room, rules.split)
         self._quotes = Quotes()
         self._deliveries = Deliveries(xmpp, token, self._settled, rules.pending)
-        self._crossings = Crossings(sip, rules.pending, self._again, self._crossed)
-        submit = self._crossings.submit
-        self._writing = Writing(xmpp, naming, self._threads, token, submit, rules.idle_as)
+        self._crossings = Crossings(sip, rules.pending, self._again, self.crossed)
+        self._writing = Writing(xmpp, naming, self._threads, token, self._submit, rules.idle_as)
+        self.sessions: Sessions | None = None
+        """Where messages cross that go by no MESSAGE."""
         self._now = 0.0
 
     # -- from SIP -----------------------------------------------------------------------
@@ -316,7 +339,17 @@ class Messages:
         crossing = Crossing(
             Element(MESSAGE, named), deque([word.request]), exchange, Purpose.NOTIFICATION
         )
-        self._crossings.submit(crossing, self._now)
+        self._submit(crossing, self._now)
+
+    def _submit(self, crossing: Crossing, now: float) -> None:
+        """Send what is ready, in a session where there is one for it, else by MESSAGE."""
+        if not self._sessions_take(crossing, now):
+            self._page(crossing, now)
+
+    def _page(self, crossing: Crossing, now: float) -> None:
+        if self.sessions is not None:
+            self.sessions.paged(crossing)
+        self._crossings.submit(crossing, now)
 
     def _notify(self, found: Arrived, key: Key, reason: str) -> None:
         """Tell by a MESSAGE that one which was answered 202 was not delivered after all."""
@@ -354,6 +387,8 @@ class Messages:
         try:
             for word in self._receipts.told(stanza):
                 self._say(word, exchange)
+            if self.sessions is not None:
+                self.sessions.told(stanza, now)
         except StanzaError as error:
             self._return(stanza, error, exchange, Purpose.MESSAGE)
             return
@@ -364,23 +399,39 @@ class Messages:
     ) -> None:
         try:
             plain = self._request(stanza)
-            found = (
-                plain
-                if isinstance(plain, Dropped)
-                else self._letters.crossing(stanza, plain, exchange, purpose, now)
-            )
+            if isinstance(plain, Request):
+                draft = Crossing(stanza, deque([plain]), exchange, purpose, plain)
+                self._tap.join(exchange, sip_key(plain))
+                went = self._sessions_take(draft, now) or self.page(draft, now)
+                if went and purpose is Purpose.MESSAGE:
+                    self._said(stanza, now)
+                return
         except StanzaError as error:
             self._return(stanza, error, exchange, purpose)
             return
+        log.debug("stanza dropped", extra=about(jid=stanza.get("from"), reason=plain.reason))
+        if stanza.find(BODY) is None:
+            self._writing.on_stanza(stanza, now)
+
+    def _sessions_take(self, crossing: Crossing, now: float) -> bool:
+        return self.sessions is not None and self.sessions.carries(crossing, now)
+
+    def page(self, draft: Crossing, now: float, *, upgrade: bool = True) -> bool:
+        """Send a draft, which has the bare request only, in the form that its phone likes.
+
+        One that is too long for that may have a session (RFC 7572 §6), where `upgrade` says so.
+        False: it crossed before. Raises StanzaError for what cannot go.
+        """
+        stanza, plain = draft.stanza, draft.requests[0]
+        sessions = self.sessions if upgrade else None
+        if sessions and not self._letters.fits(plain) and sessions.begins(draft, now):
+            return True
+        found = self._letters.crossing(stanza, plain, draft.exchange, draft.purpose, now)
         if isinstance(found, Dropped):
             log.debug("stanza dropped", extra=about(jid=stanza.get("from"), reason=found.reason))
-            if stanza.find(BODY) is None:
-                self._writing.on_stanza(stanza, now)
-            return
-        self._tap.join(exchange, sip_key(found.requests[0]))
-        self._crossings.submit(found, now)
-        if purpose is Purpose.MESSAGE:
-            self._said(stanza, now)
+            return False
+        self._page(found, now)
+        return True
 
     def _said(self, stanza: Element, now: float) -> None:
         """Learn that an XMPP user said something, which ends his writing of it."""
@@ -448,8 +499,11 @@ class Messages:
     def _again(self, crossing: Crossing, response: Response) -> Sequence[Request]:
         return self._letters.again(crossing, response, self._now)
 
-    def _crossed(self, crossing: Crossing, error: StanzaError | None) -> None:
+    def crossed(self, crossing: Crossing, error: StanzaError | None) -> None:
+        """Learn what became of a crossing, the error None where its phone took it."""
         message = crossing.message
+        if self.sessions is not None and self.sessions.crossed(crossing, error, self._now):
+            return
         if crossing.purpose is Purpose.COMPOSING:
             self._writing.answered(crossing)
             return
@@ -473,7 +527,8 @@ class Messages:
 
     def under_way(self, domain: str) -> int:
         """Return how many messages of an XMPP domain, as it is spelled in them, wait for SIP."""
-        return self._crossings.under_way(domain)
+        waiting = 0 if self.sessions is None else self.sessions.under_way(domain)
+        return self._crossings.under_way(domain) + waiting
 
     def _return(self, stanza: Element, error: StanzaError, exchange: str, purpose: Purpose) -> None:
         """Tell the sender of a message that it did not cross; of anything else nobody is told."""
