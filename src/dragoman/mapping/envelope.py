@@ -54,7 +54,7 @@ class Envelope:
     """What the headers around a message say beside whom it is from and for."""
 
     message_id: str
-    """At least 32 random bits, a token (RFC 5438 §6.3)."""
+    """At least 32 random bits, a token (RFC 5438 §6.3); "" where nobody will speak of it."""
     asked: Disposition
     sent: float
     """Seconds since 1970."""
@@ -62,6 +62,8 @@ class Envelope:
     """URIs that a notification goes back through, topmost first (§6.6)."""
     disposition: str = ""
     """The Content-Disposition of what is wrapped, "" for none."""
+    subject: str = ""
+    """What a MESSAGE says in its own header, and a message of a session here (RFC 3862 §4.5)."""
 
 
 def wrapped(request: Request, envelope: Envelope, user: str, peer: str) -> Request:
@@ -87,9 +89,12 @@ def _headers(envelope: Envelope, user: str, peer: str) -> tuple[Header, ...]:
         Header("From", f"<{user}>"),
         Header("To", f"<{peer}>"),
         Header("DateTime", stamp(envelope.sent)),
-        Header("NS", f"imdn <{imdn.NS}>"),
-        _of_imdn("Message-ID", envelope.message_id),
     ]
+    if envelope.subject:
+        headers.append(Header("Subject", envelope.subject))
+    if envelope.message_id:
+        headers.append(Header("NS", f"imdn <{imdn.NS}>"))
+        headers.append(_of_imdn("Message-ID", envelope.message_id))
     if envelope.asked:
         headers.append(_of_imdn("Disposition-Notification", imdn.words(envelope.asked)))
     headers += [_of_imdn("IMDN-Route", f"<{uri}>") for uri in envelope.route]
