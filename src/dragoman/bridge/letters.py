@@ -14,23 +14,34 @@ from dragoman.bridge.phones import Phones
 from dragoman.bridge.receipts import Receipts
 from dragoman.bridge.to_sip import Crossing, Purpose
 from dragoman.mapping import receipt
+from dragoman.mapping.chat import Form, Takes, form
 from dragoman.mapping.date import parse_sip_date
 from dragoman.mapping.envelope import CONTENT_TYPE as CPIM
 from dragoman.mapping.envelope import Envelope, opened, wrapped
+from dragoman.mapping.imdn import TYPE as IMDN
 from dragoman.mapping.message import Dropped, check_size
 from dragoman.mapping.parties import to_any_device
 from dragoman.mapping.richer import RICH, richer
 from dragoman.mapping.split import split
 from dragoman.sip.message import Request, Response, encode
-from dragoman.store.interface import NOTHING
+from dragoman.store.interface import NOTHING, Disposition
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.failure import StanzaError
+from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 
 UNSUPPORTED: Final = frozenset({406, 415, 488, 606})
 """Statuses by which a phone says that it does not take a type of body."""
 GONE: Final = frozenset({404, 410, 430, 480})
 """Statuses that say no more than that a device is not there (RFC 5627 §6.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A message as it goes in a session."""
+
+    form: Form
+    success: bool = False
+    """Whether its sender wants to hear that it was delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,33 @@ class Letters:
                 return Crossing(stanza, first, exchange, purpose, plain, message, unasked)
         parts = deque(self._parts(plain))
         return Crossing(stanza, parts, exchange, purpose, message=message, unasked=bool(wanted))
+
+    def note(self, draft: Crossing, takes: Takes) -> Note | Dropped:
+        """Return how a draft goes in a session, and remember it in the draft (RFC 7573 §7).
+
+        Dropped is one that crossed before. Raises StanzaError for what the far end does not take.
+        """
+        stanza, plain, message = draft.stanza, draft.requests[0], draft.message
+        delayed = plain.get("Date") is not None
+        if message is None and self.receipts.is_repeated(stanza, delayed=delayed):
+            return Dropped("it crossed before")
+        wanted = receipt.asked(stanza)
+        message = message or self.receipts.outward(stanza, wanted)
+        rich = richer(stanza, plain, [each for each in RICH if takes.accepts(each)])
+        found = form(
+            [plain] if rich is None else [rich, plain],
+            takes,
+            message_id="" if message is None else message.message_id,
+            displayed=Disposition.DISPLAYED in wanted and takes.wraps(IMDN),
+            sent=self.receipts.wall(),
+        )
+        if found is None:
+            if message is not None:
+                self.receipts.forget(message)
+            text = "The SIP user's program does not take this kind of message"
+            raise StanzaError(Condition.NOT_ACCEPTABLE, text=text)
+        draft.message = message
+        return Note(found, Disposition.DELIVERED in wanted)
 
     def fits(self, plain: Request) -> bool:
         """Tell whether a bare request needs to be cut into no parts."""

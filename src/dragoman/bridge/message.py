@@ -12,7 +12,7 @@ from logging import getLogger
 from typing import Final, Protocol
 
 from dragoman.bridge.fence import Pair
-from dragoman.bridge.letters import Letters
+from dragoman.bridge.letters import Letters, Note
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.phones import Phones
 from dragoman.bridge.ports import SipPort, XmppStreams
@@ -25,6 +25,7 @@ from dragoman.clock import earliest
 from dragoman.log import about
 from dragoman.mapping import composing, hops, imdn, receipt
 from dragoman.mapping.address import Unmappable
+from dragoman.mapping.chat import Takes
 from dragoman.mapping.encoding import decoded
 from dragoman.mapping.envelope import CONTENT_TYPE as CPIM
 from dragoman.mapping.envelope import Opened, answered, opened
@@ -175,11 +176,12 @@ class Messages:
             self._refuse(request, answer, Answer(error.status), error.reason)
 
     def on_said(
-        self, said: Said, answer: Callable[[Answer], None], user: Jid, recipient: Jid, now: float
+        self, said: Said, answer: Callable[[Answer], bool], user: Jid, recipient: Jid, now: float
     ) -> str:
         """Carry what a SIP user said in a session; return the id of its stanza, "" for none.
 
-        `answer` learns once what became of it: 2xx when the far server has it.
+        `answer` learns once what became of it: 2xx when the far server has it. Where it returns
+        False, its sender is told of a failure by MESSAGE.
         """
         self._now = now
         request = said.request
@@ -198,7 +200,7 @@ class Messages:
     def _take(
         self,
         request: Request,
-        answer: Callable[[Answer], None],
+        answer: Callable[[Answer], bool],
         sender: Uri,
         user: Jid,
         recipient: Jid,
@@ -236,7 +238,7 @@ class Messages:
         self,
         letter: Opened,
         request: Request,
-        answer: Callable[[Answer], None],
+        answer: Callable[[Answer], bool],
         sender: Uri,
         user: Jid,
         recipient: Jid,
@@ -281,7 +283,7 @@ class Messages:
         return key[0]
 
     def _on_notification(
-        self, letter: Opened, request: Request, answer: Callable[[Answer], None], user: Jid
+        self, letter: Opened, request: Request, answer: Callable[[Answer], bool], user: Jid
     ) -> None:
         """Tell an XMPP user what became of a message of his (RFC 5438 §7.1.3)."""
         try:
@@ -361,7 +363,7 @@ class Messages:
         self._cross(stanza, found.exchange, self._now, Purpose.NOTIFICATION)
 
     def _refuse(
-        self, request: Request, answer: Callable[[Answer], None], found: Answer, reason: str
+        self, request: Request, answer: Callable[[Answer], bool], found: Answer, reason: str
     ) -> None:
         log.warning(
             "message refused",
@@ -371,9 +373,10 @@ class Messages:
         )
         answer(found)
 
-    def _answer(self, request: Request, transaction: ServerTransaction, found: Answer) -> None:
+    def _answer(self, request: Request, transaction: ServerTransaction, found: Answer) -> bool:
         response = response_to(request, found.status, found.reason, headers=found.headers)
         self._sip.respond(transaction, response)
+        return True
 
     # -- from XMPP ----------------------------------------------------------------------
 
@@ -515,6 +518,17 @@ class Messages:
             self._return(crossing.stanza, error, crossing.exchange, crossing.purpose)
         elif crossing.unasked and self._rules.receipt_on_200 and crossing.status == 200:
             self._confirm(crossing.stanza)
+
+    def note(self, draft: Crossing, takes: Takes) -> Note | Dropped:
+        """Return a draft as it goes in a session; raises StanzaError for what cannot go."""
+        return self._letters.note(draft, takes)
+
+    def delivered(self, crossing: Crossing) -> None:
+        """Learn that a phone says that it has what was sent in a session (RFC 7573 §7)."""
+        found = None if crossing.message is None else self._receipts.delivered(crossing.message)
+        if found is not None:
+            remote = Jid.parse(found.attributes["to"]).domain
+            self._xmpp.send(found, Jid.parse(found.attributes["from"]).domain, remote)
 
     def _confirm(self, stanza: Element) -> None:
         """Take the 200 of a phone that gives no notifications for a delivery."""

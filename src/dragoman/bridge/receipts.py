@@ -50,7 +50,7 @@ class Receipts:
         self._store = store
         self._address = address
         self._token = token
-        self._wall = wall
+        self.wall = wall
 
     # -- messages of SIP ------------------------------------------------------------------
 
@@ -87,7 +87,7 @@ class Receipts:
             asked=wanted,
             reply_to=str(sender),
             route=asked.route,
-            sent=self._wall(),
+            sent=self.wall(),
             original_to=asked.original_to or _short(target),
         )
         self._store.add(crossed)
@@ -154,7 +154,7 @@ class Receipts:
             ("CSeq", "1 MESSAGE"),
             ("Content-Type", TYPE),
         ]
-        envelope = Envelope(self._token(), NOTHING, self._wall(), crossed.route, NOTIFICATION)
+        envelope = Envelope(self._token(), NOTHING, self.wall(), crossed.route, NOTIFICATION)
         request = build_request("MESSAGE", str(target), headers, body)
         return wrapped(request, envelope, str(user), str(without_gr(peer)))
 
@@ -206,7 +206,7 @@ class Receipts:
             asked=asked,
             reply_to=stanza.get("from", ""),
             origin_id=origin,
-            sent=self._wall(),
+            sent=self.wall(),
         )
         self._store.add(crossed)
         return crossed
@@ -214,6 +214,18 @@ class Receipts:
     def forget(self, crossed: Crossed) -> None:
         """Forget a message that did not cross: who sends it again is no repetition."""
         self._store.remove(crossed)
+
+    def delivered(self, crossed: Crossed) -> Element | None:
+        """Return the stanza that tells an XMPP user that a message of a session was delivered.
+
+        None where he did not ask, or was told.
+        """
+        if Disposition.DELIVERED not in crossed.asked:
+            return None
+        if not self._store.tell(crossed, Disposition.DELIVERED):
+            return None
+        told = Told(crossed.stanza_id, Disposition.DELIVERED)
+        return receipt.to_stanza(told, Jid.parse(crossed.peer), crossed.reply_to, self._token())
 
     def heard(self, document: Imdn, sender: Jid) -> Element | None:
         """Return the stanza that tells an XMPP user what a phone says of a message of his.

@@ -36,15 +36,16 @@ class Arrived:
     """A message that was let in, with the exchange that it is part of."""
 
     request: Request
-    answer: Callable[[Answer], None]
-    """Tells its sender what became of it, once."""
+    answer: Callable[[Answer], bool]
+    """Tells its sender what became of it, once; False: he cannot be told that way any more."""
     exchange: str
     message: Crossed | None = None
     """What is remembered of it, which is forgotten where it fails."""
     quiet: bool = False
     """Whether its stanza is a word about others, whose refusal means nothing to its sender."""
     owed: bool = False
-    """Whether it was answered 202 already, because it is kept until the far server has it."""
+    """Whether its sender thinks that it arrived: it was answered 202 already, because it is kept
+    until the far server has it, or its session is over."""
 
 
 class Deliveries:
@@ -107,8 +108,8 @@ class Deliveries:
         found = self._waiting.pop(key, None)
         if found is None:
             return False
-        if not found.owed:
-            found.answer(answer)
+        if not found.owed and not found.answer(answer):
+            found = replace(found, owed=True)
         if answer.status >= 300:
             _log_failure(found, key, answer.status, reason)
         self._settled(found, key, reason if answer.status >= 300 else None)
