@@ -17,7 +17,7 @@ def test_by_default_a_session_is_for_who_is_known_to_take_it() -> None:
 
 
 def test_a_refusal_counts_for_an_hour() -> None:
-    ways = Ways(Policy.SESSION)
+    ways = Ways(Policy.FIRST)
     ways.took(PEER)
     ways.refused(PEER, 10.0)
     assert not ways.allows_session(PEER, 9.0 + REFUSAL)
@@ -32,8 +32,8 @@ def test_a_refusal_counts_for_an_hour() -> None:
     ("policy", "prefers", "allows"),
     [
         (Policy.AUTO, False, True),
-        (Policy.MESSAGE, False, False),
-        (Policy.SESSION, True, True),
+        (Policy.NEVER, False, False),
+        (Policy.FIRST, True, True),
     ],
 )
 def test_the_operator_decides(policy: Policy, prefers: bool, allows: bool) -> None:

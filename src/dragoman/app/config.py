@@ -311,6 +311,17 @@ class Message(Section):
         description="What becomes of a text that is too long for one MESSAGE: several, or an"
         " error (RFC 7572 §6).",
     )
+    sessions: Literal["auto", "never", "first"] = Field(
+        default="auto",
+        description="When a session (MSRP) is begun for messages to a SIP user: where the phone is"
+        " known to take it or a MESSAGE does not do, never, or before any MESSAGE (RFC 7573).",
+    )
+    session_idle: int = Field(
+        default=600,
+        ge=30,
+        le=86_400,
+        description="Seconds without a message after which a session is ended.",
+    )
     receipt_on_200: bool = Field(
         default=False,
         description="Whether the 200 of a phone that knows no notifications is a receipt.",
@@ -376,6 +387,11 @@ class Configuration(BaseSettings):
     state: Path = Field(default_factory=_state, description="Where state is kept.")
     strict_7247: bool = Field(
         default=False, description="Errors by the letter of RFC 7247 (codes 401, 407, 6xx)."
+    )
+    strict_7573: bool = Field(
+        default=False,
+        description="Messages of sessions by the letter of RFC 7573 (Failure-Report: no), so that"
+        " nobody hears of those that do not arrive.",
     )
 
     @classmethod

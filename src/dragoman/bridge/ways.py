@@ -23,9 +23,9 @@ class Policy(StrEnum):
 
     AUTO = "auto"
     """A session where the phone is known to take it, or where a MESSAGE does not do."""
-    MESSAGE = "message"
+    NEVER = "never"
     """Never one of ours; those that phones begin are used."""
-    SESSION = "msrp"
+    FIRST = "first"
     """A session first (RFC 7573 §4), a MESSAGE where it is refused."""
 
 
@@ -53,12 +53,12 @@ class Ways:
         if not self.allows_session(peer, now):
             return False
         found = self._known.get(peer)
-        return self._policy is Policy.SESSION or (found is not None and found.takes)
+        return self._policy is Policy.FIRST or (found is not None and found.takes)
 
     def allows_session(self, peer: str, now: float) -> bool:
         """Tell whether a session with this user may be tried, where a MESSAGE does not do."""
         found = self._known.get(peer)
-        if self._policy is Policy.MESSAGE:
+        if self._policy is Policy.NEVER:
             return False
         return found is None or found.refused_until <= now
 
