@@ -14,6 +14,7 @@ FLOORS: Final = {
     "clock": 0,
     "log": 0,
     "records": 0,
+    "sdp": 0,
     "store": 0,
     "trace": 0,
     "sip": 1,
@@ -116,6 +117,7 @@ def test_there_is_something_to_read() -> None:
         ("xmpp/stream.py", "from time import monotonic", "time belongs in"),
         ("mapping/message.py", "import random", "randomness is handed in"),
         ("errors.py", "from dragoman import sip", "sip (floor 1) is above errors"),
+        ("sdp/session.py", "from dragoman.msrp import uri", "msrp (floor 1) is above sdp"),
         ("attic/old.py", "import re", "attic stands on no floor"),
     ],
 )
@@ -139,6 +141,8 @@ def test_a_bad_import_is_named(tmp_path: Path, file: str, line: str, why: str) -
         ("bridge/hub.py", "import asyncio"),
         ("app/services.py", "from dragoman.bridge import hub; import dragoman.net.tcp"),
         ("trace.py", "from dragoman.errors import LocalError"),
+        ("sdp/session.py", "from dragoman.errors import RemoteError"),
+        ("msrp/offer.py", "from dragoman.sdp.session import Media"),
     ],
 )
 def test_a_good_import_is_not(tmp_path: Path, file: str, line: str) -> None:
