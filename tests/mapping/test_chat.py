@@ -105,7 +105,9 @@ def test_a_notification_stays_in_its_wrapper() -> None:
     body = "From: <sip:a@b>\r\n\r\nContent-Type: message/imdn+xml\r\n\r\n<imdn/>"
     notification = letter(body, "message/cpim")
     taken = Types(("message/cpim",), ("message/imdn+xml",))
-    assert ready(notification, taken, sent=0.0) == Form("message/cpim", body.encode())
+    assert ready(notification, taken, sent=0.0) == Form(
+        "message/cpim", body.encode(), "message/imdn+xml"
+    )
     assert ready(notification, Types(("message/cpim",), ("text/plain",)), sent=0.0) is None
 
 

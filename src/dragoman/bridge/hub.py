@@ -51,7 +51,7 @@ from dragoman.sip.endpoint import (
 )
 from dragoman.sip.flow import reply_target
 from dragoman.sip.guard import Guard
-from dragoman.sip.locate import DIALLED, Transport, locate, locate_sent_by, sources
+from dragoman.sip.locate import DIALLED, SECURE, Transport, locate, locate_sent_by, sources
 from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.message import Header, Request, Response
 from dragoman.sip.route import RouteSet
@@ -390,6 +390,27 @@ class Hub:
                 self._failed(handle, StanzaError(Condition.INTERNAL_SERVER_ERROR))
                 return
             self._sip.wake()
+
+    def find(self, uri: Uri, told: Callable[[bool], None]) -> None:
+        """Tell whether the next hop toward a SIP user is reached over TLS; False: nobody knows."""
+        proxy = self._settings.proxy.hops
+        hop = proxy[0].uri if proxy else uri
+        try:
+            targets = self._lookup.now(self._search(hop))
+        except DnsFailure:
+            targets = []
+        if targets is None:
+            self._spawn(self._find(hop, told), lambda: told(False))
+        else:
+            told(_is_secure(targets))
+
+    async def _find(self, hop: Uri, told: Callable[[bool], None]) -> None:
+        try:
+            targets = await self._lookup.find(self._search(hop))
+        except DnsFailure:
+            targets = []
+        told(_is_secure(targets))
+        self._settle()
 
     async def _seek(self, endpoint: Endpoint, stranded: ResponseStranded) -> None:
         """Find the places where a response may go that could not be delivered (RFC 3263 §5)."""
@@ -731,6 +752,10 @@ def _in_our_name(request: Request, targets: Sequence[SipTarget]) -> Sequence[Sip
             local = request.from_.uri.host
             return [replace(each, local=local) for each in targets]
     return targets
+
+
+def _is_secure(targets: Sequence[SipTarget]) -> bool:
+    return bool(targets) and targets[0].transport in SECURE
 
 
 def _hosts(component: Attached) -> Generator[Question, Answer, list[servers.Target]]:

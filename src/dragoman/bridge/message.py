@@ -146,7 +146,7 @@ class Messages:
         self._letters = Letters(self._phones, self._receipts, token, room, rules.split)
         self._quotes = Quotes()
         self._deliveries = Deliveries(xmpp, token, self._settled, rules.pending)
-        self._crossings = Crossings(sip, rules.pending, self._again, self.crossed)
+        self._crossings = Crossings(sip, rules.pending, self._again, self._crossed)
         self._writing = Writing(xmpp, naming, self._threads, token, self._submit, rules.idle_as)
         self.sessions: Sessions | None = None
         """Where messages cross that go by no MESSAGE."""
@@ -177,9 +177,10 @@ class Messages:
 
     def on_said(
         self, said: Said, answer: Callable[[Answer], bool], user: Jid, recipient: Jid, now: float
-    ) -> str:
+    ) -> str | None:
         """Carry what a SIP user said in a session; return the id of its stanza, "" for none.
 
+        None: it was refused, as `answer` heard.
         `answer` learns once what became of it: 2xx when the far server has it. Where it returns
         False, its sender is told of a failure by MESSAGE.
         """
@@ -191,7 +192,7 @@ class Messages:
             self._refuse(request, answer, error.answer, error.reason)
         except SipError as error:
             self._refuse(request, answer, Answer(error.status), error.reason)
-        return ""
+        return None
 
     def has_room(self, local: str, remote: str) -> bool:
         """Tell whether a message for a pair of domains would be taken now."""
@@ -502,11 +503,14 @@ class Messages:
     def _again(self, crossing: Crossing, response: Response) -> Sequence[Request]:
         return self._letters.again(crossing, response, self._now)
 
+    def _crossed(self, crossing: Crossing, error: StanzaError | None) -> None:
+        """Learn what became of one that went by MESSAGE."""
+        if self.sessions is None or not self.sessions.crossed(crossing, error, self._now):
+            self.crossed(crossing, error)
+
     def crossed(self, crossing: Crossing, error: StanzaError | None) -> None:
         """Learn what became of a crossing, the error None where its phone took it."""
         message = crossing.message
-        if self.sessions is not None and self.sessions.crossed(crossing, error, self._now):
-            return
         if crossing.purpose is Purpose.COMPOSING:
             self._writing.answered(crossing)
             return
@@ -522,6 +526,16 @@ class Messages:
     def note(self, draft: Crossing, takes: Takes) -> Note | Dropped:
         """Return a draft as it goes in a session; raises StanzaError for what cannot go."""
         return self._letters.note(draft, takes)
+
+    def forget(self, crossing: Crossing) -> None:
+        """Have nothing remembered of a crossing that is to go another way."""
+        if crossing.message is not None:
+            self._receipts.forget(crossing.message)
+            crossing.message = None
+
+    def thread(self, call_id: str, user: Jid, peer: Jid) -> str:
+        """Return the thread that a Call-ID stands for between these two, "" for none."""
+        return self._threads.known(call_id, user, peer)
 
     def delivered(self, crossing: Crossing) -> None:
         """Learn that a phone says that it has what was sent in a session (RFC 7573 §7)."""

@@ -39,6 +39,8 @@ class Form:
 
     content_type: str
     body: bytes
+    wrapped: str | None = None
+    """The type of what is within a message/cpim object."""
 
 
 def form(
@@ -56,7 +58,7 @@ def form(
         if bare and not (within and (displayed or _needs_wrapper(letter))):
             return Form(letter.get("Content-Type") or TEXT, letter.body)
         if within:
-            return _wrapped(letter, message_id, displayed=displayed, sent=sent)
+            return _wrapped(letter, inner, message_id, displayed=displayed, sent=sent)
     return None
 
 
@@ -68,7 +70,7 @@ def ready(request: Request, takes: Takes, *, sent: float) -> Form | None:
     inner = opened(request).essence
     if _essence(request) == CPIM:
         within = takes.accepts(CPIM) and takes.wraps(inner)
-        return Form(CPIM, request.body) if within else None
+        return Form(CPIM, request.body, inner) if within else None
     return form([request], takes, message_id="", displayed=False, sent=sent)
 
 
@@ -107,14 +109,14 @@ def _subject(letter: Request) -> str:
     return "" if subject.encode() == letter.body else subject
 
 
-def _wrapped(letter: Request, message_id: str, *, displayed: bool, sent: float) -> Form:
+def _wrapped(letter: Request, inner: str, message_id: str, *, displayed: bool, sent: float) -> Form:
     date = letter.get("Date")
     moment = parse_sip_date(date) if date is not None else None
     asked = Disposition.DISPLAYED if displayed else NOTHING
     known = message_id if displayed else ""
     envelope = Envelope(known, asked, moment or sent, subject=_subject(letter))
     request = wrapped(letter, envelope, str(letter.from_.uri), str(letter.to.uri))
-    return Form(CPIM, request.body)
+    return Form(CPIM, request.body, inner)
 
 
 def _essence(letter: Request) -> str:
