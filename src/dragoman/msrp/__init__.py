@@ -1,7 +1,7 @@
 """MSRP and what it carries (RFC 4975, RFC 4976, RFC 3862): no sockets, no clock."""
 
 from dragoman.msrp.connection import Connection, PeerIdentity, Target
-from dragoman.msrp.endpoint import Endpoint, Limits
+from dragoman.msrp.endpoint import Endpoint
 from dragoman.msrp.event import (
     CloseWanted,
     ConnectWanted,
@@ -31,6 +31,7 @@ from dragoman.msrp.failure import (
     TooLarge,
     TypeNotAccepted,
 )
+from dragoman.msrp.limits import Limits
 from dragoman.msrp.relay import Authorize, Relay
 from dragoman.msrp.sending import Outgoing, Source
 from dragoman.msrp.session import Direction, Meeting, Session, State, Terms

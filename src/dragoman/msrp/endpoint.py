@@ -2,61 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from typing import cast, final
 
-from dragoman.msrp.connection import Connection
-from dragoman.msrp.event import Event
-from dragoman.msrp.relay import Authorize, Relay
-from dragoman.msrp.session import Session, Terms
-from dragoman.msrp.uri import MsrpUri, Transport
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much peers and users may make an endpoint keep; sizes in octets, times in seconds."""
-
-    sessions: int = 20_000
-    connections: int = 4096
-    unbound: int = 256
-    """Accepted connections on which no SEND has bound a session yet."""
-    sessions_per_connection: int = 1024
-    bind: float = 10.0
-    """How long an accepted connection may take for that."""
-    connect: float = 32.0
-    """How long a started session waits for its connection, whoever makes it."""
-    response: float = 30.0
-    """How long a SEND waits for its 200 (RFC 4975 §7.1.1)."""
-    gap: float = 60.0
-    """How long a part of a message that arrives may be missing."""
-    stalled: float = 60.0
-    """How long a peer may read nothing while something waits for it."""
-    idle: float = 60.0
-    """How long a connection of ours without sessions is kept for the next (RFC 4975 §5.4)."""
-    message: int = 1_000_000
-    """The longest message taken whole, where `Terms.max_size` says nothing."""
-    streamed: int = 1_000_000_000
-    """The longest message taken in pieces, where `Terms.max_size` says nothing."""
-    assembling: int = 64 * 2**20
-    """Octets of messages that are not whole, in all sessions together."""
-    partial: int = 16
-    """Messages of one session that are not whole."""
-    waiting: int = 256
-    """Messages of one session that wait to be sent."""
-    waiting_bytes: int = 16 * 2**20
-    """Octets of their bodies; those of a `Source` do not count."""
-    unconfirmed: int = 1024
-    """SENDs of one connection without a 200; more wait."""
-    unreported: int = 1024
-    """Sent messages of one session whose success REPORT is awaited."""
-    remembered: int = 256
-    """Message-IDs of one session that are known again when they come twice."""
+from dragoman.errors import LocalError
+from dragoman.msrp.connection import Connection, Target, target_of
+from dragoman.msrp.event import ConnectWanted, Event, Why
+from dragoman.msrp.failure import Full, MsrpError
+from dragoman.msrp.limits import Desk, Limits, Wait
+from dragoman.msrp.message import Request
+from dragoman.msrp.relay import DEFAULT_PORT, Authorize, Relay
+from dragoman.msrp.session import Meeting, Session, Terms
+from dragoman.msrp.uri import MsrpUri, Path, Transport
 
 
+@final
 class Endpoint:
     """All that one host has of MSRP; the driver lends it sockets and a clock."""
-
-    counts: Counter[str]
-    """What happened, by name: for metrics."""
 
     def __init__(
         self,
@@ -69,10 +30,24 @@ class Endpoint:
         """Stand at these public addresses: hosts and ports as they go into URIs.
 
         `token` returns at least 80 random bits in 20 to 32 letters and digits
-        (`secrets.token_hex(16)`). `sessmatch` has URIs compared by their session-id alone, for
-        middleboxes that rewrite paths.
+        (`secrets.token_hex(12)`): of it are session-ids, transaction ids and Message-IDs.
+        `sessmatch` has URIs compared by their session-id alone, for middleboxes that rewrite paths.
         """
-        raise NotImplementedError
+        self._addresses = dict(addresses)
+        self._desk = Desk(token, limits or Limits())
+        self._sessmatch = sessmatch
+
+    # -- what the user asks ---------------------------------------------------------------------
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What happened, by name: for metrics."""
+        return self._desk.counts
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds that it keeps."""
+        return self._desk.limits
 
     def prepare(
         self,
@@ -88,9 +63,22 @@ class Endpoint:
 
         `ours` is what we take. `port` is written instead of our own: 9 where we can only be active
         (RFC 6135 §4.2.2). With `streams` messages come in pieces. Raises Full where there are too
-        many sessions, LocalError where we have no address for the transport.
+        many sessions, LocalError where we have no address for the transport or the relay is not
+        ready, or has a session already.
         """
-        raise NotImplementedError
+        desk = self._desk
+        if len(desk.sessions) >= desk.limits.sessions:
+            raise Full("too many sessions")
+        if relay is None:
+            uri = self._own(transport, port)
+        elif relay.ready and relay.own.session_id not in desk.sessions:
+            uri = relay.own
+        else:
+            raise LocalError("the relay is not ready, or has a session already")
+        session = Session(desk, uri, ours, relay=relay, streams=streams, tag=tag, dial=self._dial)
+        desk.sessions[uri.session_id] = session
+        desk.written[str(uri)] = session
+        return session
 
     def relay(
         self,
@@ -101,32 +89,150 @@ class Endpoint:
         through: Relay | None = None,
         expires: int | None = None,
     ) -> Relay:
-        """Ask the relay at `uri` to act for us, may be through another that does already."""
-        raise NotImplementedError
+        """Ask the relay at `uri` to act for us, may be through another that does already.
 
-    def accepted(self, transport: Transport, now: float) -> Connection | None:
-        """Take a connection that a peer made; None: close it, there are too many."""
-        raise NotImplementedError
+        RelayReady or RelayFailed follows. Raises LocalError for what is no `msrps` URI: AUTH is for
+        TLS only (RFC 4976 §8); Full where there are too many connections.
+        """
+        if not uri.secure:
+            raise LocalError("a relay is asked over TLS only")
+        if through is None:
+            search = uri.port is None
+            port = DEFAULT_PORT if uri.port is None else uri.port
+            host = uri.host.lower()
+            connection = self._connect(Target(Transport.TLS, host, port, host, search))
+        elif through.ready:
+            connection = through.connection
+        else:
+            raise LocalError("the relay on the way is not ready")
+        relay = Relay(
+            self._desk,
+            connection,
+            uri,
+            self._own(Transport.TLS, None),
+            authorize,
+            through=None if through is None else through.use_path,
+            expires=expires,
+        )
+        if connection.is_open:
+            relay.connected(now)
+        return relay
+
+    def session(self, session_id: str) -> Session | None:
+        """Return the session with this id in its URI."""
+        return self._desk.sessions.get(session_id)
 
     def events(self) -> list[Event]:
         """Return what happened since the last call, in order."""
-        raise NotImplementedError
+        events, self._desk.events = self._desk.events, []
+        return events
+
+    # -- what the driver asks ---------------------------------------------------------------------
+
+    def accepted(self, transport: Transport, now: float) -> Connection | None:
+        """Take a connection that a peer made; None: close it, there are too many.
+
+        On TLS and WebSocket `secured` may tell who is there. Who binds no session on it in time is
+        sent away, and the one that waits longest where too many wait.
+        """
+        desk = self._desk
+        if len(desk.connections) >= desk.limits.connections:
+            desk.counts["connection refused"] += 1
+            return None
+        if len(desk.unbound) >= desk.limits.unbound:
+            next(iter(desk.unbound)).drop("too many that bind no session", now)
+        connection = Connection(desk, self._find, transport)
+        desk.connections[connection] = None
+        desk.unbound[connection] = None
+        desk.alarms.set((Wait.BIND, connection), now + desk.limits.bind)
+        return connection
 
     def touched(self) -> list[Connection]:
         """Return each connection that may have output, or another `reading`, since the last call.
 
         The driver asks after each turn, whoever's verb was called in it.
         """
-        raise NotImplementedError
+        touched = list(self._desk.touched)
+        self._desk.touched.clear()
+        return touched
 
     def on_timer(self, now: float) -> None:
         """Do what is due."""
-        raise NotImplementedError
+        for wait, whose in self._desk.alarms.due(now):
+            if wait is Wait.RELAY:
+                cast("Relay", whose).on_timer(now)
+            elif wait is Wait.MEETING:
+                cast("Session", whose).fail(Why.TIMEOUT, "", now)
+            elif wait is Wait.GAP:
+                cast("Session", whose).on_gap(now)
+            else:
+                _ON_TIMER[wait](cast("Connection", whose), now)
 
     def next_timer(self) -> float | None:
         """Return when something is due; None means nothing is."""
-        raise NotImplementedError
+        return self._desk.alarms.next()
 
-    def session(self, session_id: str) -> Session | None:
-        """Return the session with this id in its URI."""
-        raise NotImplementedError
+    # -- where sessions and connections meet -------------------------------------------------
+
+    def _own(self, transport: Transport, port: int | None) -> MsrpUri:
+        address = self._addresses.get(transport)
+        if address is None:
+            raise LocalError(f"no address for {transport}")
+        session_id = self._desk.token()
+        if session_id in self._desk.sessions:
+            raise LocalError("the same token twice")
+        return MsrpUri(
+            address[0],
+            address[1] if port is None else port,
+            session_id,
+            transport.secure,
+            transport.parameter,
+        )
+
+    def _dial(self, remote: Path, meeting: Meeting) -> Connection:
+        """Return the connection to a peer: one that there is, or one that is wanted now."""
+        first = remote.first
+        transport = Transport.TCP
+        if first.secure:
+            transport = Transport.WS if first.transport.lower() == "ws" else Transport.TLS
+        if first.transport.lower() != transport.parameter:
+            raise MsrpError(f"no way to connect by {first.transport}")
+        host, port = meeting.address or (first.host, first.port)
+        return self._connect(target_of(transport, host, port, first.host))
+
+    def _connect(self, target: Target) -> Connection:
+        desk = self._desk
+        known = desk.dialled.get(target)
+        if known is not None and len(known.sessions) < desk.limits.sessions_per_connection:
+            desk.alarms.cancel((Wait.IDLE, known))
+            return known
+        if len(desk.connections) >= desk.limits.connections:
+            raise Full("too many connections")
+        connection = Connection(desk, self._find, target.transport, target)
+        desk.connections[connection] = None
+        desk.dialled[target] = connection
+        desk.tell(ConnectWanted(connection))
+        return connection
+
+    def _find(self, request: Request) -> Session | None:
+        """Return the session that a request is for (RFC 4975 §7.3, §6.1)."""
+        path = request.to_path
+        session = self._desk.written.get(path.text)
+        if session is not None or len(path.uris) != 1:
+            return session
+        session = self._desk.sessions.get(path.first.session_id)
+        if session is None or self._sessmatch or path.first.matches(session.uri):
+            return session
+        return None
+
+
+def _unbound(connection: Connection, now: float) -> None:
+    connection.drop("no session was bound in time", now)
+
+
+_ON_TIMER = {
+    Wait.BIND: _unbound,
+    Wait.ANSWERS: Connection.on_answers,
+    Wait.STALLED: Connection.on_stalled,
+    Wait.IDLE: Connection.on_idle,
+}

@@ -1,7 +1,7 @@
 """MSRP URIs and paths of them (RFC 4975 §6, §9; RFC 7977 §5.2.1): parsed, printed, compared."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
@@ -104,18 +104,24 @@ class Path:
     """The URIs to be visited, next hop first, the far end last (RFC 4975 §7.1, §8.2)."""
 
     uris: tuple[MsrpUri, ...]
+    text: str = field(init=False, repr=False, compare=False)
+    """The URIs with blanks between them."""
+
+    def __post_init__(self) -> None:
+        """Keep the text: it is written into each request and response of a session."""
+        object.__setattr__(self, "text", " ".join(map(str, self.uris)))
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what To-Path, From-Path or a=path have; MsrpError where it is none."""
-        parts = text.split(" ")
+        parts = text.split(" ", MAX_PATH)
         if len(parts) > MAX_PATH:
             raise MsrpError(f"a path of more than {MAX_PATH} URIs")
         return cls(tuple(map(MsrpUri.parse, parts)))
 
     def __str__(self) -> str:
-        """Return the URIs with blanks between them."""
-        return " ".join(map(str, self.uris))
+        """Return what `parse` reads."""
+        return self.text
 
     def __add__(self, other: "Path") -> "Path":
         """Return this way, and then the other."""
@@ -134,6 +140,12 @@ class Path:
     def last(self) -> MsrpUri:
         """The far end."""
         return self.uris[-1]
+
+
+@lru_cache(maxsize=1024)
+def known_path(text: str) -> Path:
+    """Return `Path.parse`: the paths of a session come again with each of its messages."""
+    return Path.parse(text)
 
 
 @lru_cache(maxsize=1024)

@@ -222,21 +222,22 @@ class Negotiation:
         return replace(wanted, origin=replace(self.origin, version=last.origin.version + 1))
 
 
+DISCARD: Final = 9
+"""The port that stands for none, where it is the other side that connects (RFC 4145 §4.1)."""
+
+
 def direction(description: SessionDescription, media: Media) -> Direction:
     """Return which way the peer means a stream to go, the hold of RFC 2543 among it (§8.4).
 
-    A connection to 0.0.0.0 says that he receives nothing; but with port 9 or ICE it only says
-    that the address comes later (RFC 4145 §4.1, RFC 8839 §4.3).
+    A connection to 0.0.0.0 says that he receives nothing; but with port 9 or ICE only that his
+    address comes later (RFC 4145 §4.1, RFC 8839 §4.3). It says what may be sent: an answer is
+    made of `direction_of` (RFC 6337 §5.4).
     """
     said = description.direction_of(media)
     connection = description.connection_of(media)
     nowhere = connection is not None and connection.unspecified
     later = media.port == DISCARD or description.value("ice-ufrag", media) is not None
     return Direction.of(sends=said.sends, receives=said.receives and (later or not nowhere))
-
-
-DISCARD: Final = 9
-"""The port that stands for none, where somebody else connects (RFC 4145 §4.1)."""
 
 
 def answer_direction(offered: Direction, wanted: Direction = Direction.SENDRECV) -> Direction:
@@ -261,6 +262,6 @@ def _mismatch(offer: SessionDescription, answer: SessionDescription) -> str:
     for number, (asked, given) in enumerate(zip_longest(offer.media, answer.media)):
         if asked is None or given is None:
             return f"{len(answer.media)} streams in answer to {len(offer.media)}"
-        if asked.kind != given.kind or (given.port and asked.protocol != given.protocol):
-            return f"stream {number} is {given.kind} {given.protocol} in answer to {asked.kind}"
+        if asked.kind.lower() != given.kind.lower():
+            return f"stream {number} is {given.kind} in answer to {asked.kind}"
     return ""
