@@ -303,6 +303,7 @@ class Connection:
         if deadline is not None:
             self._counting = True
             self._desk.alarms.set((Wait.ANSWERS, self), deadline)
+        self._go_on(now)
 
     def on_stalled(self, now: float) -> None:
         """Drop a peer that has read nothing for too long."""
@@ -405,6 +406,7 @@ class Connection:
         outgoing = self._outlet.answered(response.transaction_id)
         if outgoing is not None:
             outgoing.session.answered(outgoing, response.status, response.comment, now)
+            self._go_on(now)
 
     # -- how it stands -----------------------------------------------------------------------
 
@@ -439,6 +441,11 @@ class Connection:
             del desk.dialled[self.target]
         for wait in (Wait.BIND, Wait.ANSWERS, Wait.STALLED, Wait.IDLE):
             desk.alarms.cancel((wait, self))
+
+    def _go_on(self, now: float) -> None:
+        """Have the driver look where answers made room for more SENDs."""
+        if self._outlet.ready:
+            self._wait(now)
 
     def _wait(self, now: float) -> None:
         """Have the driver look, and watch over whether the peer reads."""

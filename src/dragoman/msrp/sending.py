@@ -289,7 +289,7 @@ class Outlet:
         elif self._whole:
             self._write_whole(lane, outgoing, out, now)
         else:
-            data = outgoing.read(min(PIECE, budget))
+            data = outgoing.read(min(TURN if self._turns else PIECE, budget))
             if data is None:
                 lane.asleep = True
                 return

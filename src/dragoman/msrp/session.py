@@ -588,6 +588,8 @@ class Session:
         """Count the body no more."""
         self._bodies -= outgoing.weight
         outgoing.weight = 0
+        if self._lane.queue and self._lane.queue[0] is outgoing:
+            self._lane.asleep = False
 
     def _confirm(self, outgoing: Outgoing) -> None:
         """See whether a message is sent now: handed over, and every SEND of it answered."""
