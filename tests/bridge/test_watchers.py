@@ -11,7 +11,7 @@ from dragoman.bridge.watchers import GATHER, LATER, UNDECIDED, Watchers
 from dragoman.mapping.date import stamp
 from dragoman.sip.endpoint import ServerTransaction
 from dragoman.sip.message import Header, Request, Response, build_request, encode, response_to
-from dragoman.sip.notifier import GONE, Notifying
+from dragoman.sip.notifier import GONE, Notifying, Terms
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.store.subscriptions import Memory, Watched, Watching
@@ -384,6 +384,21 @@ def test_dialogs_of_a_watcher_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     assert world.ask(0, call="1", again=True, target="sip:u1@xmpp.example") == 200
     world.says("unsubscribed", "u2@xmpp.example")
     assert [world.ask(call=str(number)) for number in range(5, 8)] == [200, 200, 500]
+
+
+def test_a_domain_that_invents_users_leaves_room_for_others() -> None:
+    """However it is spelled; who leaves makes room."""
+    world = World()
+    world.service._notifier._terms = Terms("presence", share=3)
+    for number in range(4):
+        domain = "SIP.example" if number % 2 else "sip.example"
+        world.ask(call=str(number), sender=f"u{number}@{domain}")
+    assert (world.response.status, world.response.get("Retry-After")) == (500, "60")
+    assert world.ask(call="dave", sender="dave@other.example") == 200
+    world.told()
+    assert world.ask(0, call="1", again=True, sender="u1@SIP.example") == 200
+    world.told()
+    assert world.ask(call="5", sender="u5@sip.example") == 200
 
 
 @pytest.mark.spec("PRES-31")

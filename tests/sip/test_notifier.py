@@ -47,6 +47,7 @@ class Talk:
         call_id: str = "call",
         cseq: int = 0,
         contact: str = "<sip:romeo@phone.example>",
+        owner: str = "",
     ) -> Granted:
         """Send a SUBSCRIBE."""
         self.cseq = cseq or self.cseq + 1
@@ -61,7 +62,7 @@ class Talk:
         headers += [] if event is None else [("Event", event)]
         headers += [] if expires is None else [("Expires", str(expires))]
         request = build_request("SUBSCRIBE", "sip:juliet@example.com", headers)
-        return self.core.subscribe(request, "near", US, now)
+        return self.core.subscribe(request, "near", US, now, owner)
 
     def told(self, now: float) -> tuple[str, str]:
         """Return state and body of the one NOTIFY that goes out."""
@@ -506,3 +507,19 @@ def test_pending_is_told_before_active() -> None:
     talk.answer(0.1)
     talk.core.activate(key, 1.0)
     assert talk.silent(1.0)
+
+
+def test_one_owner_has_a_share_of_the_dialogs() -> None:
+    """Those count that are over, as long as their last NOTIFY waits for the one before."""
+    talk = Talk(most=4, share=2)
+    first = talk.ask(call_id="1", owner="a.example").key
+    talk.ask(call_id="2", owner="a.example")
+    talk.core.to_send(0.0)
+    talk.core.end(first, "timeout", 1.0)
+    with pytest.raises(Unacceptable) as caught:
+        talk.ask(call_id="3", owner="a.example")
+    assert (caught.value.status, caught.value.headers) == (500, (("Retry-After", "60"),))
+    talk.ask(call_id="4", owner="b.example")
+    talk.core.on_failure(Notifying(1))
+    talk.ask(call_id="5", owner="a.example")
+    assert len(talk.core) == 3

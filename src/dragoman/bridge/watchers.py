@@ -117,7 +117,7 @@ class Watchers:
         self._now = now
         try:
             pair = self._ends(request, sender)
-            granted = self._granted(request, pair)
+            granted = self._granted(request, pair, sender.host.lower())
         except Unacceptable as error:
             self._refuse(request, transaction, error.status, "not acceptable", error.headers)
         except Refused as error:
@@ -146,8 +146,11 @@ class Watchers:
         self._naming.heard(watcher, sender)
         return str(contact.bare), str(watcher.bare)
 
-    def _granted(self, request: Request, pair: Pair) -> Granted:
-        """Take the SUBSCRIBE, with all that may speak against it; raises Unacceptable."""
+    def _granted(self, request: Request, pair: Pair, domain: str) -> Granted:
+        """Take the SUBSCRIBE of a user of a SIP domain, with all that may speak against it.
+
+        Raises Unacceptable.
+        """
         accept = [item for line in request.get_all("Accept") for item in split_list(line)]
         if accept and not any(each.partition(";")[0].strip().lower() in TAKES for each in accept):
             raise Unacceptable(406, (("Accept", MEDIA_TYPE),))
@@ -161,7 +164,7 @@ class Watchers:
             raise Unacceptable(500, (("Retry-After", "60"),))
         ours = Jid.parse(f"{pair[0]}/{self._instance}")
         contact = self._naming.contact(ours, Jid.parse(pair[1]))
-        return self._notifier.subscribe(request, self._token(), contact, self._now)
+        return self._notifier.subscribe(request, self._token(), contact, self._now, domain)
 
     def _answer(
         self, request: Request, transaction: ServerTransaction, granted: Granted, pair: Pair
