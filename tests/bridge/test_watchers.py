@@ -134,11 +134,14 @@ class World:
         to: str = CAROL,
         error: Condition | None = None,
         show: str = "",
+        id_: str = "",
     ) -> None:
-        """Have an XMPP user send presence."""
+        """Have an XMPP user send presence; an error answers the last that he was sent."""
+        if error is not None and not id_:
+            id_ = self.stanzas[-1].get("id", "")
         children = [] if error is None else [StanzaError(error).element()]
         children += [Element(f"{{{CLIENT}}}show", None, (show,))] if show else []
-        stanza = presence(to, from_, type=kind, children=children)
+        stanza = presence(to, from_, id=id_, type=kind, children=children)
         self.service.on_presence(stanza, self.now)
 
     def heard(self) -> list[str]:
@@ -834,6 +837,35 @@ def test_one_who_cannot_be_asked(condition: Condition, state: str, how: str) -> 
     assert world.record is None
 
 
+@pytest.mark.parametrize("id_", ["another", ""])
+@pytest.mark.parametrize("once", [False, True])
+def test_an_error_that_answers_none_of_our_questions_ends_nothing(id_: str, once: bool) -> None:
+    """What is said to Alice in Carol's name, by the other direction, may bounce as well."""
+    world = World()
+    world.ask(0 if once else 3600)
+    world.told()
+    before = world.record
+    bounce = presence(CAROL, ALICE, id=id_, type="error")
+    world.service.on_presence(bounce, world.now)
+    assert (world.told(), world.record) == ([], before)
+    world.says("error", error=Condition.ITEM_NOT_FOUND)
+    assert world.told() == [f"terminated;reason={'timeout' if once else 'noresource'}"]
+
+
+def test_an_error_that_is_late_ends_nothing_new() -> None:
+    """It is about a question that is over."""
+    world = World()
+    world.ask()
+    world.told()
+    [old] = world.stanzas
+    world.says("unsubscribed")
+    world.ask(call="next")
+    world.told()
+    world.says("error", error=Condition.ITEM_NOT_FOUND, id_=old.get("id", ""))
+    world.service.undelivered(old, StanzaError(Condition.REMOTE_SERVER_TIMEOUT), world.now)
+    assert (world.told(), world.record is None) == ([], False)
+
+
 def test_asking_once_one_who_cannot_be_asked() -> None:
     """The probe did not reach his server: there is nothing to wait for."""
     world = World()
@@ -869,7 +901,10 @@ def test_one_who_cannot_be_asked_yet_is_asked_the_next_time() -> None:
 
 def test_an_error_does_not_take_back_consent() -> None:
     """A server that is away for a while says nothing about its users."""
-    world = World().active()
+    world = World()
+    world.store.keep(Watched(ALICE, CAROL, authorized=True))
+    world.ask()
+    world.told()
     world.says("error", error=Condition.REMOTE_SERVER_TIMEOUT)
     assert world.record is not None
     assert world.told() == []
@@ -927,4 +962,5 @@ def test_the_gateway_stops() -> None:
     assert all(each.startswith("terminated;reason=probation;retry-after=") for each in states)
     assert len(set(states)) > 20
     assert world.service.quiet
+    assert world.service.next_timer() is None
     assert world.record is not None
