@@ -185,6 +185,30 @@ def test_a_refresh_is_told_at_once() -> None:
     assert talk.request.target == "sip:romeo@elsewhere.example"
 
 
+@pytest.mark.spec("PRES-26")
+@pytest.mark.parametrize(("asked", "granted"), [(60, 60), (600, 600), (7200, 3600), (None, 3600)])
+@pytest.mark.parametrize("late", [0.0, 0.4, 0.6, 59.9])
+def test_no_notify_promises_more_than_was_granted(
+    asked: int | None, granted: int, late: float
+) -> None:
+    """RFC 6665 §4.2.2: what is left of it, in the first as after a refresh to less or to more."""
+    talk = Talk()
+    for begin, before in ((0.0, None), (100.0, 1800), (200.0, 60)):
+        if before is not None:
+            talk.ask(before, begin - 1.0, to_tag="near")
+            talk.core.to_send(begin - 1.0)
+        talk.ask(asked, begin, to_tag="" if before is None else "near")
+        if before is not None:
+            talk.core.on_response(
+                Notifying(begin // 50), response_to(talk.request, 200), begin + late
+            )
+        state, _ = talk.told(begin + late)
+        promised = int(state.partition("expires=")[2])
+        assert abs(granted - late - promised) <= 0.5
+        assert promised <= granted
+        talk.answer(begin + late + 0.1)
+
+
 def test_nothing_known_is_told_by_no_body() -> None:
     """RFC 8048 §5.3.2: a refresh before anything is known."""
     talk = Talk().active()
