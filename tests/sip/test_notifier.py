@@ -193,14 +193,15 @@ def test_no_notify_promises_more_than_was_granted(
 ) -> None:
     """RFC 6665 §4.2.2: what is left of it, in the first as after a refresh to less or to more."""
     talk = Talk()
-    for begin, before in ((0.0, None), (100.0, 1800), (200.0, 60)):
+    for round_, before in enumerate((None, 1800, 60)):
+        begin = 100.0 * round_
         if before is not None:
             talk.ask(before, begin - 1.0, to_tag="near")
             talk.core.to_send(begin - 1.0)
         talk.ask(asked, begin, to_tag="" if before is None else "near")
         if before is not None:
             talk.core.on_response(
-                Notifying(begin // 50), response_to(talk.request, 200), begin + late
+                Notifying(2 * round_), response_to(talk.request, 200), begin + late
             )
         state, _ = talk.told(begin + late)
         promised = int(state.partition("expires=")[2])
