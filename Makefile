@@ -20,7 +20,7 @@ help:
 	@echo "make lint types unit talks peers     its parts"
 	@echo "make conformance   which rows of docs/interworking are proved; writes docs/standards.md"
 	@echo "make federation-table        how messages cross to real servers; writes docs/federation.md"
-	@echo "make bench         how fast; ARGS=--quick for half a minute"
+	@echo "make bench         how fast; ARGS=--quick for half a minute each"
 	@echo "make fuzz          garbage for every parser; RUNS=$(RUNS)"
 	@echo "make lock          pin what pyproject.toml asks for (needs uv)"
 	@echo "make clean         remove what the others made"

@@ -3,10 +3,17 @@
 Starts `dragoman run` on 127.0.0.1 with a name server of its own, and is itself the load: see
 `watching.py`.  Prints one JSON object a line; `--help` tells the options.
 
-A subscription counts when the watcher sees the contact; a change, when the watcher sees it.
-`delay_ms` is the time between, `peak` the most SUBSCRIBEs of the gateway in one second and `mean`
-their number in a second of the time that they took.  `rss_added_mib` is what the gateway has grown
-by since the subscriptions before.
+A subscription counts when the watcher has consent and sees the contact; a change, when the watcher
+sees it; a refresh, and what a restart takes up, when the gateway took the state that was sent upon
+its SUBSCRIBE.  `delay_ms` is the time between; `overtaken` are changes not seen for a later one of
+the same pair, `lost` those of which nothing was seen.  `rate` is what counted by the time until the
+last did, and of paced cases `offered_rate` what was begun by the time in which that was.  `peak` is
+the most SUBSCRIBEs of the gateway in one second, `mean` their number by the `spread_s` seconds from
+the first to the last, those with none too.  `sent_again` and `came_again` are requests that were
+repeated, ours and the gateway's; they count once.  `cpu_s_per_1000` is the gateway's from the
+beginning of a case to its end; what a process needs until it listens is `start_cpu_s`.
+`rss_added_mib` is what the gateway has grown by in the case, `load_cpu_share` what of a core this
+process needed.
 """
 
 import argparse
@@ -41,7 +48,9 @@ from bench.message import (
 from bench.watching import Run, WatchingEnds
 from dragoman.testing.nameserver import Nameserver
 
-Starter = Callable[[int], None]
+Starter = Callable[[int], int]
+PACE = 5.2
+"""Seconds after which a SIP user is told the next state at once (RFC 3856 §6.10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +87,15 @@ class Bench:
         """Do something to so many pairs a second; print a line."""
         run = self._run(numbers, 0, seen, start)
         pacing = asyncio.create_task(self._pace(run))
-        await self._measure(case, run, paced_rate=round(self.plan.rate))
-        await pacing
+        await self._measure(case, run, pacing)
 
     def _run(self, numbers: Iterable[int], window: int, seen: str, start: Starter) -> Run:
         self.ends.seen = seen
         self.ends.run = run = Run(numbers, window, start)
         return run
 
-    async def _pace(self, run: Run) -> None:
+    async def _pace(self, run: Run) -> float:
+        """Begin with so many a second; return how many that were."""
         begun, sent = time.perf_counter(), 0
         while run.todo:
             due = int((time.perf_counter() - begun) * self.plan.rate) - sent
@@ -95,8 +104,17 @@ class Bench:
                 sent += due
                 self.ends.flush()
             await asyncio.sleep(0.001)
+        return run.count / (time.perf_counter() - begun)
 
-    async def _measure(self, case: str, run: Run, **more: Any) -> None:
+    async def pace_allows(self) -> None:
+        """Wait until the gateway may tell every SIP user the next state at once."""
+        await asyncio.sleep(max(0.0, self.ends.last_told + PACE - time.perf_counter()))
+
+    async def _measure(
+        self, case: str, run: Run, pacing: "asyncio.Task[float] | None" = None
+    ) -> None:
+        own = time.process_time()
+        self.ends.counts.clear()
         rss, cpu, begun = self.gateway.rss(), self.gateway.cpu(), time.perf_counter()
         run.last_done = begun
         if run.window:
@@ -104,13 +122,16 @@ class Bench:
             self.ends.flush()
         await self._until(lambda: run.over, lambda: run.last_done)
         seconds, cpu = run.last_done - begun, self.gateway.cpu() - cpu
+        more: dict[str, Any] = {"load_cpu_share": round((time.process_time() - own) / seconds, 2)}
+        if pacing is not None:
+            more |= {"paced_rate": self.plan.rate, "offered_rate": round(await pacing, 1)}
         delays = {f"delay_ms_p{part}": _ms(percentile(run.delays, part / 100)) for part in (50, 99)}
         self.say(
             case,
-            run.count,
-            run.count - run.done,
+            (run.count, run.done, run.lost),
             seconds,
             cpu,
+            overtaken=run.overtaken,
             rss_added_mib=round(self.gateway.rss() - rss, 1),
             **delays,
             **more,
@@ -121,9 +142,10 @@ class Bench:
             self.gateway.check()
             await asyncio.sleep(0.02)
 
-    async def refreshes(self, case: str, numbers: set[int], cpu: float) -> None:
+    async def refreshes(self, case: str, numbers: set[int], **more: Any) -> None:
         """Wait until each of these dialogs was refreshed; tell how evenly that was."""
-        ends, begun = self.ends, time.perf_counter()
+        ends, begun, cpu = self.ends, time.perf_counter(), self.gateway.cpu()
+        ends.counts.clear()
         last = [begun]
 
         def over() -> bool:
@@ -133,23 +155,23 @@ class Bench:
 
         seen = [len(ends.refreshed)]
         await self._until(over, lambda: last[0])
-        busy = [ends.seconds[each] for each in ends.seconds]
+        spread = max(ends.seconds, default=0) - min(ends.seconds, default=1) + 1
         self.say(
             case,
-            len(numbers),
-            len(numbers - ends.refreshed),
+            (len(numbers), len(numbers & ends.refreshed), len(numbers - ends.refreshed)),
             last[0] - begun,
             self.gateway.cpu() - cpu,
-            peak=max(busy, default=0),
-            mean=round(sum(busy) / max(1, len(busy)), 1),
-            spread_s=len(busy),
+            peak=max(ends.seconds.values(), default=0),
+            mean=round(sum(ends.seconds.values()) / max(1, spread), 1),
+            spread_s=spread,
+            **more,
         )
 
     def say(
-        self, case: str, count: int, lost: int, seconds: float, cpu: float, **more: Any
+        self, case: str, counts: tuple[int, int, int], seconds: float, cpu: float, **more: Any
     ) -> None:
-        """Print a line."""
-        done = count - lost
+        """Print a line; `counts` are how many there were, how many counted, how many were lost."""
+        count, done, lost = counts
         line = {
             "bench": "presence",
             "case": case,
@@ -159,6 +181,7 @@ class Bench:
             "rate": round(done / seconds, 1) if seconds else None,
             "cpu_s_per_1000": round(1000 * cpu / done, 4) if done else None,
             "rss_mib": round(self.gateway.rss(), 1),
+            **{each: self.ends.counts[each] for each in ("sent_again", "came_again", "refused")},
         }
         print(json.dumps({**line, **more, **self.common}), flush=True)
 
@@ -201,17 +224,18 @@ async def _cases(bench: Bench, options: argparse.Namespace) -> None:
     some = [each % plan.count for each in range(int(plan.rate * plan.paced))]
     await bench.windowed("changes-from-sip", numbers, xmpp, ends.sip_changes)
     await bench.paced("paced-changes-from-sip", some, xmpp, ends.sip_changes)
-    await bench.windowed("changes-from-xmpp", numbers, sip, ends.xmpp_changes)
-    if plan.count >= plan.rate * 6:  # else a dialog's turn comes sooner than its pace allows
-        await asyncio.sleep(5)
-        await bench.paced("paced-changes-from-xmpp", some, sip, ends.xmpp_changes)
     ends.run, ends.granted = None, plan.granted
     extra = range(plan.count, plan.count + plan.refreshes)
     await bench.windowed("short-subscriptions", extra, xmpp, ends.xmpp_subscribes)
     ends.run = None
-    ends.seconds.clear()
-    ends.refreshed.clear()
-    await bench.refreshes("refreshes", set(extra), bench.gateway.cpu())
+    ends.clear()
+    await bench.refreshes("refreshes", set(extra))
+    await bench.pace_allows()
+    await bench.windowed("changes-from-xmpp", numbers, sip, ends.xmpp_changes)
+    await bench.pace_allows()
+    if len(some) <= plan.count or plan.count >= plan.rate * PACE:  # else a pair's turn is too soon
+        await bench.paced("paced-changes-from-xmpp", some, sip, ends.xmpp_changes)
+    ends.run = None
 
 
 async def _restart(bench: Bench, command: list[str], directory: Path, ports: Ports) -> None:
@@ -221,11 +245,11 @@ async def _restart(bench: Bench, command: list[str], directory: Path, ports: Por
     bench.gateway.process.kill()
     bench.gateway.process.wait()
     ends.granted = 3600
-    ends.seconds.clear()
-    ends.refreshed.clear()
+    ends.clear()
     bench.gateway = Gateway(command, directory)
-    await listening(bench.gateway, ports)
-    await bench.refreshes("restart", set(range(plan.count)), 0.0)
+    start = round(await listening(bench.gateway, ports), 2)
+    used = round(bench.gateway.cpu(), 2)
+    await bench.refreshes("restart", set(range(plan.count)), start_s=start, start_cpu_s=used)
 
 
 def _ms(seconds: float | None) -> float | None:
@@ -247,7 +271,7 @@ def main() -> None:
     """Run the benchmark; exit 1 with the gateway's own words where it fails."""
     options = arguments()
     if options.quick:
-        plan = Plan(options.count or 400, options.window, 10, 100, 1.0, rate=400.0, patience=8.0)
+        plan = Plan(options.count or 200, options.window, 14, 100, 1.0, rate=200.0, patience=8.0)
     else:
         plan = Plan(options.count or 10_000, options.window, 120, 2000, 20.0, patience=60.0)
     conduct("presence", lambda directory: measure(options, plan, directory))

@@ -1,9 +1,12 @@
 """Both far ends of presence (RFC 8048): a presence server with phones, and an XMPP domain.
 
 Pairs are numbered: number n is the SIP user `user<n>` and the XMPP user `user<n % users>`. What
-is done to a pair counts when its effect came out at the other end.
+is done to a pair counts when its effect came out at the other end: a subscription when consent was
+told and the state that it is of, a change when its note was. Requests are sent again until they are
+answered (RFC 3261 §17.1.2.2); those of the gateway that come again are answered and not counted.
 """
 
+import asyncio
 import re
 import time
 from array import array
@@ -19,6 +22,9 @@ NOTE: Final = re.compile(rb"<note[^>]*>(\d{8})<")
 USER: Final = re.compile(rb"sips?:user(\d+)@(sip|xmpp)\.test")
 NAMES: Final = {b"f": b"from", b"t": b"to", b"i": b"call-id", b"v": b"via", b"m": b"contact"}
 GRANTED: Final = 3600
+T1, T2 = 0.5, 4.0
+AGAIN: Final = 0.1
+"""Seconds between two looks at what is to be sent again."""
 PIDF: Final = (
     b"<?xml version='1.0' encoding='UTF-8'?><presence xmlns='urn:ietf:params:xml:ns:pidf'"
     b" entity='pres:user%d@sip.test'><tuple id='t1'><status><basic>open</basic></status>"
@@ -27,15 +33,20 @@ PIDF: Final = (
 
 
 class Run:
-    """Pairs that something is done to, `window` at a time; `start(n)` begins with one."""
+    """Pairs that something is done to, `window` at a time.
 
-    def __init__(self, numbers: Iterable[int], window: int, start: Callable[[int], None]) -> None:
+    `start(n)` begins with one, and returns the note that tells of it.
+    """
+
+    def __init__(self, numbers: Iterable[int], window: int, start: Callable[[int], int]) -> None:
         """Begin with none yet."""
         self.todo = deque(numbers)
         self.count = len(self.todo)
         self.window = window
-        self.begun: dict[int, float] = {}
+        self.begun: dict[tuple[int, int], float] = {}
         self.delays = array("d")
+        self.overtaken = 0
+        """How many were not seen for a later one of the same pair."""
         self.last_done = time.perf_counter()
         self._start = start
 
@@ -54,16 +65,51 @@ class Run:
         if room is None:
             room = self.window - len(self.begun)
         for _ in range(min(room, len(self.todo))):
-            number = self.todo.popleft()
-            self.begun[number] = time.perf_counter()
-            self._start(number)
+            number, now = self.todo.popleft(), time.perf_counter()
+            self.begun[number, self._start(number)] = now
 
-    def end(self, number: int) -> None:
-        """Count a pair's effect."""
-        begun = self.begun.pop(number, None)
-        if begun is not None:
-            self.last_done = time.perf_counter()
-            self.delays.append(self.last_done - begun)
+    def end(self, number: int, note: int) -> None:
+        """Count a pair's effect, once; what came before it will not be seen any more."""
+        begun = self.begun.pop((number, note), None)
+        if begun is None:
+            return
+        self.last_done = time.perf_counter()
+        self.delays.append(self.last_done - begun)
+        while self.begun.pop((number, note := note - 1), None) is not None:
+            self.overtaken += 1
+
+    @property
+    def lost(self) -> int:
+        """How many were not seen at all."""
+        return self.count - self.done - self.overtaken
+
+
+class Unanswered:
+    """Requests that wait for a response, by Call-ID and CSeq; times are in seconds."""
+
+    def __init__(self) -> None:
+        """Have none."""
+        self._waiting: dict[tuple[bytes, bytes], tuple[bytes, float, float, float]] = {}
+
+    def add(self, call_id: bytes, cseq: bytes, data: bytes, now: float) -> None:
+        """Have a request that was just sent wait."""
+        self._waiting[call_id, cseq] = (data, now + T1, T1, now + 64 * T1)
+
+    def answered(self, call_id: bytes, cseq: bytes) -> bool:
+        """Take a final response; False where nothing waits for it."""
+        return self._waiting.pop((call_id, cseq), None) is not None
+
+    def due(self, now: float) -> list[bytes]:
+        """Return what is to be sent again; what has waited too long is given up."""
+        found = []
+        for key, (data, when, wait, until) in list(self._waiting.items()):
+            if until <= now:
+                del self._waiting[key]
+            elif when <= now:
+                wait = min(2 * wait, T2)
+                self._waiting[key] = (data, now + wait, wait, until)
+                found.append(data)
+        return found
 
 
 class Dialog:
@@ -89,28 +135,61 @@ class WatchingEnds(FarEnds):
     """Who sees what is done now."""
     run: Run | None = None
     granted = GRANTED
-    """Seconds that the presence server grants."""
+    """Seconds that the presence server grants a new dialog."""
     notes: dict[int, int]
     watched: dict[int, Dialog]
     """Dialogs in which the gateway watches a SIP user."""
     watching: dict[int, Dialog]
     """Dialogs in which a SIP user watches."""
+    consent: set[int]
+    """SIP users whose XMPP user was told `subscribed`."""
     seconds: Counter[int]
     """SUBSCRIBEs of the gateway by the second in which they came."""
     refreshed: set[int]
+    """SIP users whose state the gateway took, after a SUBSCRIBE of its own."""
+    last_told = 0.0
+    """When the gateway last told a SIP user anything."""
+    counts: Counter[str]
+    """Requests sent again, those of the gateway that came again, and responses that refuse."""
+    _ticking: asyncio.TimerHandle | None = None
 
     def reset(self) -> None:
-        """Forget all dialogs."""
-        self.watched, self.watching, self.notes = {}, {}, {}
-        self.seconds, self.refreshed = Counter(), set()
+        """Forget all dialogs, and look after what is not answered from now on."""
+        self.watched, self.watching, self.notes, self.consent = {}, {}, {}, set()
+        self.seconds, self.refreshed, self.counts = Counter(), set(), Counter()
+        self._unanswered = Unanswered()
+        self._grants: dict[int, tuple[bytes, bytes, bytes]] = {}
+        self._told_at: dict[bytes, int] = {}
+        self._confirming: dict[tuple[bytes, bytes], int] = {}
+        if self._ticking is None:
+            self._tick()
+
+    def _tick(self) -> None:
+        self._ticking = self._loop.call_later(AGAIN, self._tick)
+        for data in self._unanswered.due(time.perf_counter()):
+            self.counts["sent_again"] += 1
+            self._sendto(data, self._gateway)
+
+    async def aclose(self) -> None:
+        """Close every socket."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        await super().aclose()
+
+    def clear(self) -> None:
+        """Count refreshes from now on."""
+        self.seconds.clear()
+        self.refreshed.clear()
+        self._confirming.clear()
 
     # -- what is begun ------------------------------------------------------------------
 
-    def xmpp_subscribes(self, number: int) -> None:
+    def xmpp_subscribes(self, number: int) -> int:
         """Have an XMPP user ask to watch a SIP user."""
         self._presence(number, "type='subscribe'")
+        return self.notes.get(number, 0)
 
-    def sip_subscribes(self, number: int) -> None:
+    def sip_subscribes(self, number: int) -> int:
         """Have a SIP user ask to watch an XMPP user."""
         user = number % self.users
         data = (
@@ -121,17 +200,25 @@ class WatchingEnds(FarEnds):
             b"Event: presence\r\nAccept: application/pidf+xml\r\nExpires: 3600\r\n"
             b"Content-Length: 0\r\n\r\n"
         ) % (user, self._via, number, number, number, user, number, number, self._via)
-        self._sendto(data, self._gateway)
+        self._ask(b"w%d" % number, b"1 SUBSCRIBE", data)
+        return self.notes.get(number, 0)
 
-    def sip_changes(self, number: int) -> None:
+    def sip_changes(self, number: int) -> int:
         """Have the presence server tell a new note of a SIP user."""
-        self.notes[number] = self.notes.get(number, 0) + 1
+        self.notes[number] = note = self.notes.get(number, 0) + 1
         self._notify(number, self.watched[number])
+        return note
 
-    def xmpp_changes(self, number: int) -> None:
+    def xmpp_changes(self, number: int) -> int:
         """Have an XMPP user tell a SIP user a new status."""
         self.notes[number] = note = self.notes.get(number, 0) + 1
         self._presence(number, "", f"<status>{note:08d}</status>")
+        return note
+
+    def _ask(self, call_id: bytes, cseq: bytes, data: bytes) -> None:
+        """Send a request, and again until it is answered."""
+        self._unanswered.add(call_id, cseq, data, time.perf_counter())
+        self._sendto(data, self._gateway)
 
     def _presence(self, number: int, kind: str, inner: str = "") -> None:
         from_ = f"user{number % self.users}@xmpp.test" + ("" if kind else "/phone")
@@ -167,10 +254,15 @@ class WatchingEnds(FarEnds):
         elif kind == b"probe":
             note = self.notes.get(number, 0)
             self._presence(number, "", f"<status>{note:08d}</status>")
-        elif not kind and self.run is not None and self.seen is self.xmpp_sees:
-            note_ = STATUS.search(content)
-            if note_ is not None and int(note_[1]) == self.notes.get(number, 0):
-                self.run.end(number)
+        elif kind == b"subscribed":
+            self.consent.add(number)
+        elif not kind and number in self.consent and self.seen is self.xmpp_sees:
+            self._seen(number, STATUS.search(content))
+
+    def _seen(self, number: int, note: re.Match[bytes] | None) -> None:
+        """Count what a document or stanza tells of a pair."""
+        if note is not None and self.run is not None:
+            self.run.end(number, int(note[1]))
 
     # -- what comes by SIP ----------------------------------------------------------------
 
@@ -180,8 +272,8 @@ class WatchingEnds(FarEnds):
                 self._subscribed(data, source)
             elif data.startswith(b"NOTIFY "):
                 self._notified(data, source)
-            elif data.startswith(b"SIP/2.0 200") and b" SUBSCRIBE\r\n" in data:
-                self._granted(data)
+            elif data.startswith(b"SIP/2.0 ") and data[8:9] != b"1":
+                self._answered(int(data[8:11]), _headers(data))
         self._go_on()
 
     def _go_on(self) -> None:
@@ -195,18 +287,25 @@ class WatchingEnds(FarEnds):
         found = USER.search(head[b"to"])
         assert found is not None  # noqa: S101 - all of our users are numbered
         number = int(found[1])
+        call_id, cseq, answer = self._grants.get(number, (b"", b"", b""))
+        if (call_id, cseq) == (head[b"call-id"], head[b"cseq"]):
+            self.counts["came_again"] += 1
+            self._sendto(answer, source)
+            return
         self.seconds[int(time.perf_counter())] += 1
-        self.refreshed.add(number)
-        granted = min(int(head[b"expires"]), self.granted)
-        to = head[b"to"] if b";tag=" in head[b"to"] else head[b"to"] + b";tag=s%d" % number
+        new = b";tag=" not in head[b"to"]
+        granted = min(int(head[b"expires"]), self.granted if new else GRANTED)
+        to = head[b"to"] + b";tag=s%d" % number if new else head[b"to"]
         more = b"Expires: %d\r\nContact: <sip:%s>\r\n" % (granted, self._via)
-        self._answer(head, to, source, more)
+        answer = self._answer(head, to, source, more)
+        self._grants[number] = (head[b"call-id"], head[b"cseq"], answer)
         dialog = self.watched.get(number)
         if dialog is None or dialog.call_id != head[b"call-id"]:
             target = head[b"contact"].partition(b"<")[2].partition(b">")[0]
             dialog = Dialog(head[b"call-id"], target, to, head[b"from"])
             self.watched[number] = dialog
         self._notify(number, dialog, b"active;expires=%d" % granted)
+        self._confirming[dialog.call_id, b"%d NOTIFY" % dialog.cseq] = number
 
     def _notify(self, number: int, dialog: Dialog, state: bytes = b"active;expires=3600") -> None:
         dialog.cseq += 1
@@ -220,34 +319,43 @@ class WatchingEnds(FarEnds):
             *(dialog.target, self._via, number, dialog.cseq, dialog.local, dialog.remote),
             *(dialog.call_id, dialog.cseq, self._via, state, len(body), body),
         )
-        self._sendto(data, self._gateway)
+        self._ask(dialog.call_id, b"%d NOTIFY" % dialog.cseq, data)
 
-    def _granted(self, data: bytes) -> None:
-        head = _headers(data)
-        if head[b"call-id"].startswith(b"w"):
-            number = int(head[b"call-id"][1:])
+    def _answered(self, status: int, head: dict[bytes, bytes]) -> None:
+        """Take the final response to a request of ours."""
+        call_id, cseq = head[b"call-id"], head[b"cseq"]
+        number = self._confirming.pop((call_id, cseq), None)
+        if not self._unanswered.answered(call_id, cseq):
+            return
+        if status >= 300:
+            self.counts["refused"] += 1
+        elif number is not None:
+            self.refreshed.add(number)
+        elif cseq.endswith(b" SUBSCRIBE"):
             target = head[b"contact"].partition(b"<")[2].partition(b">")[0]
-            self.watching[number] = Dialog(head[b"call-id"], target, head[b"from"], head[b"to"])
+            self.watching[int(call_id[1:])] = Dialog(call_id, target, head[b"from"], head[b"to"])
 
     def _notified(self, data: bytes, source: tuple[str, int]) -> None:
         """Take a NOTIFY of the gateway."""
         head = _headers(data)
         self._answer(head, head[b"to"], source)
-        note = NOTE.search(data)
-        if note is None or self.run is None or self.seen is not self.sip_sees:
+        call_id, cseq = head[b"call-id"], int(head[b"cseq"].split()[0])
+        if cseq <= self._told_at.get(call_id, 0):
+            self.counts["came_again"] += 1
             return
-        number = int(head[b"call-id"][1:])
-        if int(note[1]) == self.notes.get(number, 0):
-            self.run.end(number)
+        self._told_at[call_id], self.last_told = cseq, time.perf_counter()
+        if self.seen is self.sip_sees and head[b"subscription-state"].startswith(b"active"):
+            self._seen(int(call_id[1:]), NOTE.search(data))
 
     def _answer(
         self, head: dict[bytes, bytes], to: bytes, source: tuple[str, int], more: bytes = b""
-    ) -> None:
+    ) -> bytes:
         data = (
             b"SIP/2.0 200 OK\r\nVia: %s\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\n"
             b"%sContent-Length: 0\r\n\r\n"
         ) % (head[b"via"], head[b"from"], to, head[b"call-id"], head[b"cseq"], more)
         self._sendto(data, source)
+        return data
 
 
 def _headers(data: bytes) -> dict[bytes, bytes]:

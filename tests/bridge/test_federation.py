@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from dragoman.bridge.directory import Standing
+from dragoman.bridge.faults import BUG
 from dragoman.bridge.federation import MOST_LINKS, PAUSE, Federation, Link, OurStream
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.outbox import CAPACITY, PATIENCE
@@ -19,7 +20,7 @@ from dragoman.xmpp.locate import Target
 from dragoman.xmpp.s2s_in import IncomingStream, VerifyWanted
 from dragoman.xmpp.s2s_out import OutgoingStream
 from dragoman.xmpp.stanza import message
-from dragoman.xmpp.stream import Ended, Event, Policy
+from dragoman.xmpp.stream import Ended, Event, Policy, StanzaArrived
 from tests.xmpp.wire import NOBODY
 
 US, THEM = "sip.example", "xmpp.example"
@@ -693,3 +694,40 @@ def test_a_server_whose_certificates_are_published_is_not_spoken_to_without_tls(
     stream.receive(FEATURES, 0.0)
     said = b"".join(stream.to_send())
     assert (b"policy-violation" in said, b"<db:result" in said) == (listed, not listed)
+
+
+class Failing(Around):
+    """A receiver that fails at stanzas of one name, and a stream that fails to be up."""
+
+    def on_stanza(self, stanza: Element, local: str, remote: str, peer: str) -> None:
+        if stanza.get("id") == "bad":
+            raise RuntimeError("a bug")
+        super().on_stanza(stanza, local, remote, peer)
+
+
+def test_an_event_that_fails_on_a_stream_that_came_in_is_not_the_end_of_the_others() -> None:
+    around = Failing()
+    found = Federation(around, around, outgoing, lambda _: Standing.YES, lambda: 1.0)
+    stream, line = IncomingStream(policy=POLICY, secret=b"s", token=lambda: "id"), Line()
+    found.accepted(stream, line)
+    stream.events = lambda: [  # type: ignore[method-assign]
+        StanzaArrived(stanza(name), US, THEM) for name in ("1", "bad", "2")
+    ]
+    found.on_incoming(stream, 0.0)
+    assert [each.get("id") for each in around.arrived] == ["1", "2"]
+    assert line.closed == f"abort: {BUG}"
+
+
+def test_a_stream_whose_event_fails_is_closed_and_heard_to_its_end() -> None:
+    """What waits for it goes on to the next server, as with every stream that ends."""
+    found, around = federation()
+    send(found, "1")
+    found.found(around.looked_up[0], [FIRST, SECOND], 0.0)
+    stream, line = connect(found, around)
+    stream.receive(FEATURES + VALID, 0.0)
+    found._opened = None  # type: ignore[method-assign, assignment]
+    found.on_outgoing(around.looked_up[0], 0.0)
+    assert line.closed == f"abort: {BUG}"
+    stream.closed(1.0)
+    found.on_outgoing(around.looked_up[0], 1.0)
+    assert around.dialled[-1] == [SECOND]

@@ -8,6 +8,7 @@ import pytest
 
 from dragoman.bridge.admission import Verdict, Vouched
 from dragoman.bridge.directory import DOUBTED, FRESH
+from dragoman.bridge.faults import REST
 from dragoman.bridge.fence import PATIENCE as FENCE
 from dragoman.bridge.hub import Attached, _in_our_name
 from dragoman.bridge.intake import PATIENCE
@@ -682,6 +683,147 @@ def test_a_task_that_fails_is_logged_and_who_waits_for_it_is_told(
     run(scenario())
     bugs = [record.message for record in caplog.records if record.exc_info]
     assert bugs == ["a task failed: a bug"] * 3
+
+
+# -- what a bug costs ----------------------------------------------------------------------------
+
+
+class Bug(Exception):
+    """What nobody expects."""
+
+
+def failing(service: object, name: str, text: str = "") -> None:
+    """Have a method of a service fail, where one of its arguments has `text` in it."""
+    method = getattr(service, name)
+
+    def fail(*given: object, **named: object) -> object:
+        if not text or any(text in shown(each) for each in given):
+            raise Bug(name)
+        return method(*given, **named)
+
+    setattr(service, name, fail)
+
+
+def shown(given: object) -> str:
+    if isinstance(given, Request):
+        return given.body.decode()
+    return str(given.attributes) if isinstance(given, Element) else ""
+
+
+@pytest.mark.parametrize("waiting", [True, False], ids=["waiting for the DNS", "at once"])
+def test_a_request_that_nobody_can_serve_is_500_and_the_next_is_served(waiting: bool) -> None:
+    async def scenario() -> None:
+        world = World()
+        if not waiting:
+            world.sip.arrives(datagram("known"))
+            await pass_time()
+            world.sip.sent.clear()
+        failing(world.hub.messages, "on_request", "bad")
+        now, flow = (
+            asyncio.get_running_loop().time(),
+            Flow(Transport.UDP, (GATEWAY, 5060), (PROXY, 5060)),
+        )
+        for name in ("a", "bad", "b"):  # of one turn
+            world.sip.endpoint.receive_datagram(datagram(name), flow, now)
+        world.sip.turn()
+        await pass_time()
+        assert sorted(world.sip.answers) == [("a", 202), ("b", 202), ("bad", 500)]
+
+    run(scenario(), bugs=1)
+
+
+def test_a_request_that_was_answered_before_the_bug_is_not_answered_again() -> None:
+    async def scenario() -> None:
+        world = World(allow=ALLOW)
+        failing(world.hub.presence.watchers, "_begin")
+        world.sip.arrives(
+            datagram("a", "Event: presence", "Contact: <sip:c@192.0.2.30>", method="SUBSCRIBE")
+        )
+        await pass_time()
+        assert world.sip.answers == [("a", 200)]
+
+    run(scenario(), bugs=1)
+
+
+@pytest.mark.parametrize("type_", ["chat", "error"])
+def test_a_stanza_that_nobody_can_handle_is_an_error_and_the_next_is_handled(type_: str) -> None:
+    async def scenario() -> None:
+        world = World()
+        world.sip.arrives(datagram("a"))
+        await pass_time()
+        failing(world.hub.messages, "on_stanza", "bad")
+        world.from_xmpp(written("bad", type=type_))
+        world.from_xmpp(written("good"))
+        await pass_time()
+        expected = [] if type_ == "error" else [("bad", Condition.INTERNAL_SERVER_ERROR)]
+        assert errors(world.far) == expected
+        assert [each.body for each in world.sip.requests] == [b"good"]
+
+    run(scenario(), bugs=1)
+
+
+def test_a_response_that_nobody_can_handle_counts_as_none() -> None:
+    async def scenario() -> None:
+        world = World()
+        failing(world.hub.messages, "on_response")
+        world.from_xmpp(written("m1"))
+        await pass_time()
+        [request] = world.sip.requests
+        world.sip.arrives(encode(response_to(request, 200)))
+        await pass_time()
+        assert errors(world.far) == [("m1", Condition.INTERNAL_SERVER_ERROR)]
+
+    run(scenario(), bugs=1)
+
+
+def test_what_comes_back_to_a_service_that_fails_stops_nobody() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.xmpp.refusing = True
+        failing(world.hub.presence, "undelivered")
+        world.hub.send(presence(ALICE, CAROL, id="p"), US, "xmpp.example")
+        world.sip.arrives(datagram("a"))
+        await pass_time()
+        assert world.sip.answers == [("a", 504)]
+
+    run(scenario(), bugs=1)
+
+
+def test_a_timer_that_fails_stops_no_other_and_does_not_fill_the_loop() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.sip.arrives(datagram("a"))
+        await pass_time()
+        watchers, rung = world.hub.presence.watchers, 0
+
+        def ring(now: float) -> None:
+            nonlocal rung
+            rung += 1
+            raise Bug
+
+        watchers.on_timer = ring  # type: ignore[method-assign]
+        watchers.next_timer = lambda: 0.5  # type: ignore[method-assign]
+        world.far.mute = True
+        world.sip.arrives(datagram("b"))
+        await pass_time(FENCE + 1)
+        assert world.sip.answers == [("a", 202), ("b", 504)], "in time"
+        assert rung == pytest.approx((FENCE + 1) / REST, abs=2)
+
+    with pytest.raises(AssertionError, match="bugs"):
+        run(scenario())
+
+
+def test_a_service_that_cannot_stop_does_not_stop_the_others_from_it() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.sip.arrives(datagram("a"))
+        await pass_time()
+        failing(world.hub.presence, "give_up")
+        failing(world.hub.messages, "give_up")
+        await world.hub.drain(1.0)
+        assert world.far.closed
+
+    run(scenario(), bugs=2)
 
 
 def test_stopping_tells_everybody_who_waits_and_ends_everything() -> None:

@@ -11,7 +11,7 @@ from dragoman.bridge.watchers import GATHER, LATER, UNDECIDED, Watchers
 from dragoman.mapping.date import stamp
 from dragoman.sip.endpoint import ServerTransaction
 from dragoman.sip.message import Header, Request, Response, build_request, encode, response_to
-from dragoman.sip.notifier import GONE, Notifying
+from dragoman.sip.notifier import GONE, Notifying, Terms
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.store.subscriptions import Memory, Watched, Watching
@@ -134,11 +134,14 @@ class World:
         to: str = CAROL,
         error: Condition | None = None,
         show: str = "",
+        id_: str = "",
     ) -> None:
-        """Have an XMPP user send presence."""
+        """Have an XMPP user send presence; an error answers the last that he was sent."""
+        if error is not None and not id_:
+            id_ = self.stanzas[-1].get("id", "")
         children = [] if error is None else [StanzaError(error).element()]
         children += [Element(f"{{{CLIENT}}}show", None, (show,))] if show else []
-        stanza = presence(to, from_, type=kind, children=children)
+        stanza = presence(to, from_, id=id_, type=kind, children=children)
         self.service.on_presence(stanza, self.now)
 
     def heard(self) -> list[str]:
@@ -384,6 +387,21 @@ def test_dialogs_of_a_watcher_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     assert world.ask(0, call="1", again=True, target="sip:u1@xmpp.example") == 200
     world.says("unsubscribed", "u2@xmpp.example")
     assert [world.ask(call=str(number)) for number in range(5, 8)] == [200, 200, 500]
+
+
+def test_a_domain_that_invents_users_leaves_room_for_others() -> None:
+    """However it is spelled; who leaves makes room."""
+    world = World()
+    world.service._notifier._terms = Terms("presence", share=3)
+    for number in range(4):
+        domain = "SIP.example" if number % 2 else "sip.example"
+        world.ask(call=str(number), sender=f"u{number}@{domain}")
+    assert (world.response.status, world.response.get("Retry-After")) == (500, "60")
+    assert world.ask(call="dave", sender="dave@other.example") == 200
+    world.told()
+    assert world.ask(0, call="1", again=True, sender="u1@SIP.example") == 200
+    world.told()
+    assert world.ask(call="5", sender="u5@sip.example") == 200
 
 
 @pytest.mark.spec("PRES-31")
@@ -819,6 +837,35 @@ def test_one_who_cannot_be_asked(condition: Condition, state: str, how: str) -> 
     assert world.record is None
 
 
+@pytest.mark.parametrize("id_", ["another", ""])
+@pytest.mark.parametrize("once", [False, True])
+def test_an_error_that_answers_none_of_our_questions_ends_nothing(id_: str, once: bool) -> None:
+    """What is said to Alice in Carol's name, by the other direction, may bounce as well."""
+    world = World()
+    world.ask(0 if once else 3600)
+    world.told()
+    before = world.record
+    bounce = presence(CAROL, ALICE, id=id_, type="error")
+    world.service.on_presence(bounce, world.now)
+    assert (world.told(), world.record) == ([], before)
+    world.says("error", error=Condition.ITEM_NOT_FOUND)
+    assert world.told() == [f"terminated;reason={'timeout' if once else 'noresource'}"]
+
+
+def test_an_error_that_is_late_ends_nothing_new() -> None:
+    """It is about a question that is over."""
+    world = World()
+    world.ask()
+    world.told()
+    [old] = world.stanzas
+    world.says("unsubscribed")
+    world.ask(call="next")
+    world.told()
+    world.says("error", error=Condition.ITEM_NOT_FOUND, id_=old.get("id", ""))
+    world.service.undelivered(old, StanzaError(Condition.REMOTE_SERVER_TIMEOUT), world.now)
+    assert (world.told(), world.record is None) == ([], False)
+
+
 def test_asking_once_one_who_cannot_be_asked() -> None:
     """The probe did not reach his server: there is nothing to wait for."""
     world = World()
@@ -854,7 +901,10 @@ def test_one_who_cannot_be_asked_yet_is_asked_the_next_time() -> None:
 
 def test_an_error_does_not_take_back_consent() -> None:
     """A server that is away for a while says nothing about its users."""
-    world = World().active()
+    world = World()
+    world.store.keep(Watched(ALICE, CAROL, authorized=True))
+    world.ask()
+    world.told()
     world.says("error", error=Condition.REMOTE_SERVER_TIMEOUT)
     assert world.record is not None
     assert world.told() == []
@@ -912,4 +962,5 @@ def test_the_gateway_stops() -> None:
     assert all(each.startswith("terminated;reason=probation;retry-after=") for each in states)
     assert len(set(states)) > 20
     assert world.service.quiet
+    assert world.service.next_timer() is None
     assert world.record is not None

@@ -1,11 +1,13 @@
 """A hub between two ends, on a loop whose time passes at once: no sockets, no waiting."""
 
 import asyncio
+import logging
 import selectors
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from itertools import count
 from typing import TypeVar
 
+from dragoman.bridge import faults
 from dragoman.bridge.directory import Place, Side
 from dragoman.bridge.federation import Line, Link, OurStream
 from dragoman.bridge.hub import Attached, Hub, Settings
@@ -68,9 +70,29 @@ class Loop(asyncio.SelectorEventLoop):
         return self.passed
 
 
-def run(scenario: Coroutine[None, None, T]) -> T:
-    with asyncio.Runner(loop_factory=Loop) as runner:
-        return runner.run(scenario)
+class Bugs(logging.Handler):
+    """Keeps what was contained: a failed assertion of a test's own ports among it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[BaseException | None] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(record.exc_info[1] if record.exc_info else None)
+
+
+def run(scenario: Coroutine[None, None, T], *, bugs: int = 0) -> T:
+    """Run a scenario in which so many events are lost by bugs."""
+    handler, log = Bugs(), logging.getLogger(faults.__name__)
+    log.addHandler(handler)
+    try:
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            result = runner.run(scenario)
+    finally:
+        log.removeHandler(handler)
+    if len(handler.found) != bugs:
+        raise AssertionError(f"{len(handler.found)} bugs") from next(iter(handler.found), None)
+    return result
 
 
 def leads(service: str, domain: str, host: str, port: int) -> tuple[Question, Answer]:

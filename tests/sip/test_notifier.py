@@ -47,6 +47,7 @@ class Talk:
         call_id: str = "call",
         cseq: int = 0,
         contact: str = "<sip:romeo@phone.example>",
+        owner: str = "",
     ) -> Granted:
         """Send a SUBSCRIBE."""
         self.cseq = cseq or self.cseq + 1
@@ -61,7 +62,7 @@ class Talk:
         headers += [] if event is None else [("Event", event)]
         headers += [] if expires is None else [("Expires", str(expires))]
         request = build_request("SUBSCRIBE", "sip:juliet@example.com", headers)
-        return self.core.subscribe(request, "near", US, now)
+        return self.core.subscribe(request, "near", US, now, owner)
 
     def told(self, now: float) -> tuple[str, str]:
         """Return state and body of the one NOTIFY that goes out."""
@@ -182,6 +183,31 @@ def test_a_refresh_is_told_at_once() -> None:
     assert (granted.first, granted.expires) == (False, 1800)
     assert talk.told(1.0) == ("active;expires=1800", "open")
     assert talk.request.target == "sip:romeo@elsewhere.example"
+
+
+@pytest.mark.spec("PRES-26")
+@pytest.mark.parametrize(("asked", "granted"), [(60, 60), (600, 600), (7200, 3600), (None, 3600)])
+@pytest.mark.parametrize("late", [0.0, 0.4, 0.6, 59.9])
+def test_no_notify_promises_more_than_was_granted(
+    asked: int | None, granted: int, late: float
+) -> None:
+    """RFC 6665 §4.2.2: what is left of it, in the first as after a refresh to less or to more."""
+    talk = Talk()
+    for round_, before in enumerate((None, 1800, 60)):
+        begin = 100.0 * round_
+        if before is not None:
+            talk.ask(before, begin - 1.0, to_tag="near")
+            talk.core.to_send(begin - 1.0)
+        talk.ask(asked, begin, to_tag="" if before is None else "near")
+        if before is not None:
+            talk.core.on_response(
+                Notifying(2 * round_), response_to(talk.request, 200), begin + late
+            )
+        state, _ = talk.told(begin + late)
+        promised = int(state.partition("expires=")[2])
+        assert abs(granted - late - promised) <= 0.5
+        assert promised <= granted
+        talk.answer(begin + late + 0.1)
 
 
 def test_nothing_known_is_told_by_no_body() -> None:
@@ -506,3 +532,19 @@ def test_pending_is_told_before_active() -> None:
     talk.answer(0.1)
     talk.core.activate(key, 1.0)
     assert talk.silent(1.0)
+
+
+def test_one_owner_has_a_share_of_the_dialogs() -> None:
+    """Those count that are over, as long as their last NOTIFY waits for the one before."""
+    talk = Talk(most=4, share=2)
+    first = talk.ask(call_id="1", owner="a.example").key
+    talk.ask(call_id="2", owner="a.example")
+    talk.core.to_send(0.0)
+    talk.core.end(first, "timeout", 1.0)
+    with pytest.raises(Unacceptable) as caught:
+        talk.ask(call_id="3", owner="a.example")
+    assert (caught.value.status, caught.value.headers) == (500, (("Retry-After", "60"),))
+    talk.ask(call_id="4", owner="b.example")
+    talk.core.on_failure(Notifying(1))
+    talk.ask(call_id="5", owner="a.example")
+    assert len(talk.core) == 3

@@ -9,10 +9,12 @@ looks names up; everything else is decided here.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from logging import getLogger
 from typing import Final, cast
 
 from dragoman.bridge.directory import Standing
+from dragoman.bridge.faults import BUG, contained
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.inbound import Inbound
 from dragoman.bridge.link import Carrier, Line, Link, Network, OurStream, Receiver
@@ -28,7 +30,7 @@ from dragoman.xmpp.resume import Ledger
 from dragoman.xmpp.s2s import ServerStream
 from dragoman.xmpp.s2s_in import IncomingStream
 from dragoman.xmpp.s2s_out import Joined, OutgoingStream, Verified
-from dragoman.xmpp.stream import Ended, Ready, Refused, StanzaArrived, StartTls
+from dragoman.xmpp.stream import Ended, Event, Ready, Refused, StanzaArrived, StartTls
 
 __all__ = ["Federation", "Line", "Link", "Network", "OurStream", "Receiver"]
 
@@ -184,26 +186,31 @@ class Federation:
         if stream is None or line is None or isinstance(stream, IncomingStream):
             return
         for event in stream.events():
-            match event:
-                case StartTls(domain):
-                    line.start_tls(domain)
-                case Ready() if stream.ready:
-                    self._opened(link, stream, line, now)
-                case Verified(query, valid, error):
-                    link.asked.discard(query)
-                    self.inbound.tell_verified(query, now, valid=valid, error=error)
-                case Joined(local, remote, error) if isinstance(stream, OutgoingStream):
-                    self._joined((local, remote), stream, line, error, now)
-                case Refused(error, cause, host):
-                    link.failure = cause
-                    stream.shut(None, now)
-                    self._over(stream, line, error.reason, now, moved=host)
-                case StanzaArrived(stanza, local, remote) if _proven(stream):
-                    self._receiver.on_stanza(stanza, local, remote, line.peer)
-                case StanzaArrived():
-                    self._not_here(link, line)
-                case Ended(reason) if link.stream is stream:
-                    self._over(stream, line, reason, now)
+            contained(partial(line.abort, BUG), self._on_event, event, link, stream, line, now)
+
+    def _on_event(
+        self, event: Event, link: Link, stream: OurStream, line: Line, now: float
+    ) -> None:
+        match event:
+            case StartTls(domain):
+                line.start_tls(domain)
+            case Ready() if stream.ready:
+                self._opened(link, stream, line, now)
+            case Verified(query, valid, error):
+                link.asked.discard(query)
+                self.inbound.tell_verified(query, now, valid=valid, error=error)
+            case Joined(local, remote, error) if isinstance(stream, OutgoingStream):
+                self._joined((local, remote), stream, line, error, now)
+            case Refused(error, cause, host):
+                link.failure = cause
+                stream.shut(None, now)
+                self._over(stream, line, error.reason, now, moved=host)
+            case StanzaArrived(stanza, local, remote) if _proven(stream):
+                self._receiver.on_stanza(stanza, local, remote, line.peer)
+            case StanzaArrived():
+                self._not_here(link, line)
+            case Ended(reason) if link.stream is stream:
+                self._over(stream, line, reason, now)
 
     def accepted(self, stream: IncomingStream, line: Line) -> None:
         """Take a connection that somebody opened to us."""

@@ -18,6 +18,7 @@ from dragoman.bridge.album import Source
 from dragoman.bridge.cards import Cards
 from dragoman.bridge.directory import Directory, Look, Override, Place, Side, Standing
 from dragoman.bridge.discovery import Discovery
+from dragoman.bridge.faults import BUG, Timers, contained, nothing
 from dragoman.bridge.federation import Federation
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.intake import PATIENCE, Intake
@@ -76,8 +77,6 @@ LAST_WORDS: Final = 0.2
 ROUTE: Final = 1.0
 """Seconds that a next hop is used before chance, by the weights of its records, picks again."""
 ROUTES: Final = 1024
-BUG: Final = "the gateway failed"
-"""What those are told who wait for a task that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +182,9 @@ class Hub:
         )
         self._abilities = options.Abilities(ALLOW, TYPES, EVENTS, encodings=ENCODINGS)
         self.presence = self._presence()
+        self._timers = Timers(
+            [self.messages, *self.presence.services, self.federation, self.intake]
+        )
 
     def _presence(self) -> Presence:
         settings, naming = self._settings, self.naming
@@ -231,11 +233,11 @@ class Hub:
         self.intake.closed = True
         end = self._loop.time() + patience
         self._learned()
-        self.presence.give_up(self._loop.time())
+        contained(nothing, self.presence.give_up, self._loop.time())
         self._settle()
         await self._until(self._is_idle, end - patience * LAST_WORDS)
-        self.messages.give_up()
-        self.federation.shut(self._loop.time())
+        contained(nothing, self.messages.give_up)
+        contained(nothing, self.federation.shut, self._loop.time())
         await self._until(lambda: self.federation.quiet, end)
         if self._timer is not None:
             self._timer.cancel()
@@ -295,16 +297,18 @@ class Hub:
         self._settle()
 
     def _answered(self, handle: Hashable, response: Response) -> None:
+        """Tell a service of a response; where it fails, that there is none."""
+        now, failed = self._loop.time(), lambda: self._failed(handle, _bug())
         if isinstance(handle, int):
-            self.messages.on_response(handle, response, self._loop.time())
+            contained(failed, self.messages.on_response, handle, response, now)
         else:
-            self.presence.on_response(handle, response, self._loop.time())
+            contained(failed, self.presence.on_response, handle, response, now)
 
     def _failed(self, handle: Hashable, cause: Cause | Unreached | StanzaError) -> None:
         if isinstance(handle, int):
-            self.messages.on_failure(handle, cause, self._loop.time())
+            contained(nothing, self.messages.on_failure, handle, cause, self._loop.time())
         else:
-            self.presence.on_failure(handle, cause, self._loop.time())
+            contained(nothing, self.presence.on_failure, handle, cause, self._loop.time())
 
     def _serve(self, arrived: RequestArrived, admitted: Admitted, now: float) -> None:
         """Have a request done that was let in."""
@@ -387,7 +391,7 @@ class Hub:
                 self._sip.endpoint.send(request, named, handle, self._loop.time())
             except LocalError:
                 log.exception("a request cannot be sent: a bug")
-                self._failed(handle, StanzaError(Condition.INTERNAL_SERVER_ERROR))
+                self._failed(handle, _bug())
                 return
             self._sip.wake()
 
@@ -468,7 +472,17 @@ class Hub:
                 self._xmpp.resume(stream)
 
     def on_stanza(self, stanza: Element, local: str, remote: str, peer: str) -> None:
-        """Take a stanza from a proven domain to one of ours."""
+        """Take a stanza from a proven domain to one of ours; it is answered whatever happens."""
+        failed = partial(self._excuse, stanza, local, remote)
+        contained(failed, self._take, stanza, local, remote, peer)
+
+    def _excuse(self, stanza: Element, local: str, remote: str) -> None:
+        """Answer a stanza that was not handled for a bug."""
+        reply = error_reply(stanza, _bug())
+        if reply is not None:
+            self.send(reply, local, remote)
+
+    def _take(self, stanza: Element, local: str, remote: str, peer: str) -> None:
         if self._tap.readers:
             self._show(Direction.IN, stanza, peer)
         try:
@@ -522,9 +536,9 @@ class Hub:
     def undelivered(self, stanza: Element, error: StanzaError) -> None:
         """Take back a stanza of ours that was never handed over."""
         if stanza.name == PRESENCE:
-            self.presence.undelivered(stanza, error, self._loop.time())
+            contained(nothing, self.presence.undelivered, stanza, error, self._loop.time())
         else:
-            self.messages.undelivered(stanza, error)
+            contained(nothing, self.messages.undelivered, stanza, error)
 
     def sent(self, stanza: Element, peer: str) -> None:
         """Learn that a stanza of ours was handed over."""
@@ -533,7 +547,7 @@ class Hub:
 
     def lost(self, pair: Pair, unacknowledged: Sequence[Element] | None) -> None:
         """Learn that a stream of ours went away, and what the far server may not have taken."""
-        self.messages.lost(pair, unacknowledged, self._loop.time())
+        contained(nothing, self.messages.lost, pair, unacknowledged, self._loop.time())
 
     # -- XMPP: what services and streams want -----------------------------------------------
 
@@ -686,13 +700,7 @@ class Hub:
             self._spawn(self._fetch(source), partial(self._fetched, source, None))
         if self._restraint.waiting:
             self._release()
-        times = (
-            self._restraint.next_timer(),
-            self.messages.next_timer(),
-            self.presence.next_timer(),
-            self.federation.next_timer(),
-            self.intake.next_timer(),
-        )
+        times = (self._restraint.next_timer(), self._timers.next(self._loop.time()))
         when = earliest(times)
         if when is None or (self._timer is not None and self._timer_at <= when):
             return
@@ -703,11 +711,7 @@ class Hub:
 
     def _on_alarm(self) -> None:
         self._timer = None
-        now = self._loop.time()
-        self.messages.on_timer(now)
-        self.presence.on_timer(now)
-        self.federation.on_timer(now)
-        self.intake.on_timer(now)
+        self._timers.ring(self._loop.time())
         self._release()
         self._settle()
 
@@ -721,11 +725,16 @@ class Hub:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a task failed: a bug", exc_info=error)
-            failed()
+            contained(nothing, failed)
             self._settle()
 
     def _show(self, direction: Direction, stanza: Element, peer: str) -> None:
         self._tap.saw(Seen.XMPP, direction, peer, stanza_key(stanza), to_xml(stanza))
+
+
+def _bug() -> StanzaError:
+    """Return what those are told whose event a service failed at."""
+    return StanzaError(Condition.INTERNAL_SERVER_ERROR, text=BUG)
 
 
 def _placed(message: Request | Response, place: Callable[[], str]) -> list[Header] | None:

@@ -2,10 +2,12 @@
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from functools import partial
 from logging import getLogger
 from typing import Final, Protocol
 
 from dragoman.bridge.directory import Standing
+from dragoman.bridge.faults import BUG, contained
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.link import Line, Receiver
 from dragoman.log import about
@@ -14,7 +16,7 @@ from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import StanzaError, StreamCondition
 from dragoman.xmpp.resume import Ledger
 from dragoman.xmpp.s2s_in import AskedFor, IncomingStream, Paired, ResumeWanted, VerifyWanted
-from dragoman.xmpp.stream import Ended, StanzaArrived, StartTls
+from dragoman.xmpp.stream import Ended, Event, StanzaArrived, StartTls
 
 log = getLogger(__name__)
 
@@ -76,22 +78,25 @@ class Inbound:
         if line is None:
             return
         for event in stream.events():
-            match event:
-                case StanzaArrived(stanza, local, remote):
-                    if not (self._handled and self._is_again(stanza, (local, remote), now)):
-                        self._receiver.on_stanza(stanza, local, remote, line.peer)
-                case StartTls(domain):
-                    line.start_tls(domain)
-                case AskedFor(domain, unproven):
-                    self._answer(stream, domain, unproven, now)
-                case VerifyWanted(query):
-                    self._verify(stream, query, now)
-                case Paired(local, remote):
-                    self._paired(stream, line, local, remote, now)
-                case ResumeWanted(identifier):
-                    self._resume(stream, line, identifier, now)
-                case Ended(reason):
-                    self._ended(stream, line, reason, now)
+            contained(partial(line.abort, BUG), self._on_event, event, stream, line, now)
+
+    def _on_event(self, event: Event, stream: IncomingStream, line: Line, now: float) -> None:
+        match event:
+            case StanzaArrived(stanza, local, remote):
+                if not (self._handled and self._is_again(stanza, (local, remote), now)):
+                    self._receiver.on_stanza(stanza, local, remote, line.peer)
+            case StartTls(domain):
+                line.start_tls(domain)
+            case AskedFor(domain, unproven):
+                self._answer(stream, domain, unproven, now)
+            case VerifyWanted(query):
+                self._verify(stream, query, now)
+            case Paired(local, remote):
+                self._paired(stream, line, local, remote, now)
+            case ResumeWanted(identifier):
+                self._resume(stream, line, identifier, now)
+            case Ended(reason):
+                self._ended(stream, line, reason, now)
 
     def learned(self, now: float) -> None:
         """Answer the streams that wait to hear whether we stand for a domain."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dragoman.bridge.admission import Admission, Admitted, Complaints, Refused, Verdict, Wait
 from dragoman.bridge.directory import Directory
+from dragoman.bridge.faults import contained, nothing
 from dragoman.bridge.parking import Parked, Parking
 from dragoman.log import about
 from dragoman.mapping.failure import Refused as MappingRefused
@@ -91,8 +92,17 @@ class Intake:
         return refused.status
 
     def judge(self, arrived: RequestArrived, now: float, deadline: float | None = None) -> None:
-        """Let a request in, refuse it, or have it wait for the DNS until `deadline` at most."""
+        """Let a request in, refuse it, or have it wait for the DNS until `deadline` at most.
+
+        Where that, or whatever it asks for, fails by a bug, the request is refused as well.
+        """
         self._now = now
+        contained(partial(self._fail, arrived), self._judge, arrived, now, deadline)
+
+    def _fail(self, arrived: RequestArrived) -> None:
+        self._respond(arrived.transaction, response_to(arrived.request, 500))
+
+    def _judge(self, arrived: RequestArrived, now: float, deadline: float | None) -> None:
         request, flow = arrived.request, arrived.flow
         if self.closed:
             self._refuse(arrived, 503, "the gateway stops", now)
@@ -141,7 +151,7 @@ class Intake:
         """Refuse what has waited too long."""
         self._now = now
         for each in self._parked.due(now):
-            self._refuse(each.arrived, 504, LATE, now)
+            contained(nothing, self._refuse, each.arrived, 504, LATE, now)
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""

@@ -4,14 +4,14 @@ SIP users who are watched (`presentities.py`) and SIP users who watch (`watchers
 of each other: to end one direction leaves the other as it was (§5.2.3, §5.3.3).
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from logging import getLogger
 from typing import Final
 
+from dragoman.bridge.faults import Timed
 from dragoman.bridge.presentities import PROOF_ID, Presentities
 from dragoman.bridge.publishing import Publications
 from dragoman.bridge.watchers import Watchers
-from dragoman.clock import earliest
 from dragoman.log import about
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction
@@ -45,6 +45,11 @@ class Presence:
         self.presentities = presentities
         self.watchers = watchers
         self.publications = publications
+
+    @property
+    def services(self) -> Sequence[Timed]:
+        """Those that have timers."""
+        return self.presentities, self.watchers, self.publications
 
     def start(self, now: float) -> None:
         """Take up what an earlier process left."""
@@ -117,17 +122,6 @@ class Presence:
             self.presentities.undelivered(stanza, now)
         else:
             self.watchers.undelivered(stanza, error, now)
-
-    def on_timer(self, now: float) -> None:
-        """Do what is due in both."""
-        self.presentities.on_timer(now)
-        self.watchers.on_timer(now)
-        self.publications.on_timer(now)
-
-    def next_timer(self) -> float | None:
-        """Return when `on_timer` is wanted next."""
-        services = (self.presentities, self.watchers, self.publications)
-        return earliest(each.next_timer() for each in services)
 
     def describe(self) -> dict[str, dict[str, int]]:
         """Return counts of both."""

@@ -65,6 +65,15 @@ class Watch:
     dialogs: set[int] = field(default_factory=set)
     lasting: bool = False
     """Whether any of its dialogs was more than a question."""
+    asked: dict[str, str] = field(default_factory=dict)
+    """The `id` of the last `subscribe`, and of the last `probe`."""
+
+    def is_answered_by(self, error: Element) -> bool:
+        """Tell whether an error is about what was asked of the contact last.
+
+        Others are about what else is said in the name of the SIP user (RFC 6120 §8.1.3).
+        """
+        return error.get("id") in self.asked.values()
 
 
 class Watchers:
@@ -117,7 +126,7 @@ class Watchers:
         self._now = now
         try:
             pair = self._ends(request, sender)
-            granted = self._granted(request, pair)
+            granted = self._granted(request, pair, sender.host)
         except Unacceptable as error:
             self._refuse(request, transaction, error.status, "not acceptable", error.headers)
         except Refused as error:
@@ -146,8 +155,11 @@ class Watchers:
         self._naming.heard(watcher, sender)
         return str(contact.bare), str(watcher.bare)
 
-    def _granted(self, request: Request, pair: Pair) -> Granted:
-        """Take the SUBSCRIBE, with all that may speak against it; raises Unacceptable."""
+    def _granted(self, request: Request, pair: Pair, domain: str) -> Granted:
+        """Take the SUBSCRIBE of a user of a SIP domain, with all that may speak against it.
+
+        Raises Unacceptable.
+        """
         accept = [item for line in request.get_all("Accept") for item in split_list(line)]
         if accept and not any(each.partition(";")[0].strip().lower() in TAKES for each in accept):
             raise Unacceptable(406, (("Accept", MEDIA_TYPE),))
@@ -161,7 +173,7 @@ class Watchers:
             raise Unacceptable(500, (("Retry-After", "60"),))
         ours = Jid.parse(f"{pair[0]}/{self._instance}")
         contact = self._naming.contact(ours, Jid.parse(pair[1]))
-        return self._notifier.subscribe(request, self._token(), contact, self._now)
+        return self._notifier.subscribe(request, self._token(), contact, self._now, domain)
 
     def _answer(
         self, request: Request, transaction: ServerTransaction, granted: Granted, pair: Pair
@@ -305,7 +317,7 @@ class Watchers:
         pair = str(contact.bare), str(watcher.bare)
         kind = stanza.get("type")
         if kind == "error":
-            self._unreached(pair, StanzaError.parse(stanza))
+            self._unreached(pair, stanza, StanzaError.parse(stanza))
         elif kind == "subscribed":
             self._approved(pair)
         elif kind == "unsubscribed":
@@ -321,8 +333,7 @@ class Watchers:
         """Learn that presence of ours did not reach the server of an XMPP user."""
         self._now = now
         watcher, contact = ends(stanza)
-        if stanza.get("type") in {"subscribe", "probe"}:
-            self._unreached((str(contact.bare), str(watcher.bare)), error)
+        self._unreached((str(contact.bare), str(watcher.bare)), stanza, error)
         self._drain()
 
     def _approved(self, pair: Pair) -> None:
@@ -359,8 +370,14 @@ class Watchers:
         watch = self._watches.get(pair)
         return [] if watch is None else list(watch.dialogs)
 
-    def _unreached(self, pair: Pair, error: StanzaError) -> None:
-        """Learn that the XMPP user cannot be asked, or his server cannot."""
+    def _unreached(self, pair: Pair, stanza: Element, error: StanzaError) -> None:
+        """Learn that the XMPP user cannot be asked what `stanza` did, or answers, nor his server.
+
+        It is of no concern where that is not what was asked last.
+        """
+        watch = self._watches.get(pair)
+        if watch is None or not watch.is_answered_by(stanza):
+            return
         record = self._store.find_watched(*pair)
         if record is not None and not record.authorized:
             if error.condition is Condition.ITEM_NOT_FOUND:
@@ -422,7 +439,10 @@ class Watchers:
 
     def _say(self, pair: Pair, kind: str) -> None:
         """Send presence of a SIP user to the XMPP user whom he watches."""
-        stanza = presence(pair[0], pair[1], id=self._token(), type=kind)
+        id_, watch = self._token(), self._watches.get(pair)
+        if watch is not None:
+            watch.asked[kind] = id_
+        stanza = presence(pair[0], pair[1], id=id_, type=kind)
         local, remote = Jid.parse(pair[1]).domain, Jid.parse(pair[0]).domain
         self._xmpp.send(stanza, local, remote)
 
@@ -450,6 +470,7 @@ class Watchers:
         self._by_key.clear()
         self._watches.clear()
         self._of_watcher.clear()
+        self._undecided = Alarms()
         self._drain()
 
     @property

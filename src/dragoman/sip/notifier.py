@@ -1,5 +1,6 @@
 """Subscriptions to us: SUBSCRIBE comes in, NOTIFY goes out (RFC 6665 §4.2, §4.4; RFC 6446)."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -31,6 +32,8 @@ class Terms:
     """Between two documents of a dialog, unless a SUBSCRIBE asks for one (RFC 3856 §6.10)."""
     most: int = 50_000
     """Dialogs."""
+    share: int = 12_500
+    """Of these, dialogs of one owner: whoever invents users leaves room for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +93,15 @@ class _Subscription:
         "key",
         "last",
         "once",
+        "owner",
         "pace",
         "state",
         "urgent",
     )
 
-    def __init__(self, key: int, dialog: Dialog, event: Event, pace: float) -> None:
+    def __init__(self, key: int, owner: str, dialog: Dialog, event: Event, pace: float) -> None:
         self.key = key
+        self.owner = owner
         self.dialog = dialog
         self.event = event
         self.pace = pace
@@ -127,6 +132,7 @@ class Notifier:
         self._keys = count(1)
         self._handles = count(1)
         self._all: dict[int, _Subscription] = {}
+        self._of_owner: Counter[str] = Counter()
         self._by_dialog: dict[tuple[str, str, str], _Subscription] = {}
         self._by_handle: dict[int, _Subscription] = {}
         self._ends: Alarms[int] = Alarms()
@@ -140,20 +146,25 @@ class Notifier:
 
     # -- SUBSCRIBE ------------------------------------------------------------------------
 
-    def subscribe(self, request: Request, tag: str, contact: str, now: float) -> Granted:
+    def subscribe(
+        self, request: Request, tag: str, contact: str, now: float, owner: str = ""
+    ) -> Granted:
         """Take a SUBSCRIBE; one outside of a dialog makes the dialog where our tag is `tag`.
+
+        That is in the share of `owner` until its last NOTIFY is sent.
 
         Raises Unacceptable, and SipError for what cannot be read, or is older than what came.
         """
         event = self._event(request)
         if request.to.tag is not None:
             return self._again(request, event, now)
-        if len(self._all) >= self._terms.most:
+        if len(self._all) >= self._terms.most or self._of_owner[owner] >= self._terms.share:
             raise Unacceptable(500, (("Retry-After", "60"),))
         wanted = self._wanted(request)
         dialog = Dialog.of_uas(request, tag, contact)
-        found = _Subscription(next(self._keys), dialog, event, self._pace(request))
+        found = _Subscription(next(self._keys), owner, dialog, event, self._pace(request))
         self._all[found.key] = self._by_dialog[dialog.key] = found
+        self._of_owner[owner] += 1
         found.once = not wanted
         found.urgent = bool(wanted)
         self._last_until(found, wanted or PATIENCE, now)
@@ -275,6 +286,9 @@ class Notifier:
         if found is not None:
             self._by_dialog.pop(found.dialog.key, None)
             self._by_handle.pop(found.handle, None)
+            self._of_owner[found.owner] -= 1
+            if not self._of_owner[found.owner]:
+                del self._of_owner[found.owner]
             self._ends.cancel(key)
             self._paces.cancel(key)
 
