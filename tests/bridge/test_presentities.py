@@ -582,6 +582,52 @@ def test_a_probe_asks_once_while_no_dialog_may_be() -> None:
     assert world.sent().get("Expires") == "3600"
 
 
+@pytest.mark.spec("PRES-06")
+@pytest.mark.parametrize("status", [403, 489, 603])
+@pytest.mark.parametrize("reason", ["invariant", "probation;retry-after=600"])
+def test_a_refusal_for_ever_of_a_question(reason: str, status: int) -> None:
+    """RFC 8048 §5.2.2: what is asked once is refused as for good as what is asked for an hour."""
+    world = World().active()
+    world.notify(f"terminated;reason={reason}")
+    world.says("probe", HOME)
+    world.heard()
+    assert world.sent().get("Expires") == "0"
+    world.answer(status)
+    assert world.heard()[0] == "unsubscribed"
+    assert world.record is None
+    world.wait(10_000)
+    assert world.requests == []
+
+
+@pytest.mark.spec("PRES-06")
+@pytest.mark.parametrize("reason", ["rejected", "noresource"])
+def test_a_question_that_is_answered_with_no(reason: str) -> None:
+    """RFC 6665 §4.1.3: as in a dialog that lasts."""
+    world = World().active()
+    world.notify("terminated;reason=invariant")
+    world.says("probe", HOME)
+    world.heard()
+    world.sent()
+    world.answer(200, ("Expires", "0"))
+    world.cseq = 0
+    assert world.notify(f"terminated;reason={reason}", OPEN) == 200
+    assert world.heard() == ["unsubscribed", "unavailable orchard"]
+    assert world.record is None
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_question_that_fails_changes_nothing(status: int) -> None:
+    """Only what refuses for ever does."""
+    world = World().active()
+    world.notify("terminated;reason=invariant")
+    world.says("probe", HOME)
+    world.heard()
+    world.sent()
+    world.answer(status)
+    assert world.heard() == []
+    assert world.record is not None
+
+
 def test_questions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond, a probe is answered by an error; however many pairs have no dialog."""
     monkeypatch.setattr(presentities, "MOST_QUESTIONS", 3)

@@ -65,6 +65,8 @@ MOST_PROOFS: Final = 10_000
 """Probes of ours that wait for an answer."""
 MOST_QUESTIONS: Final = 1000
 """Probes that wait for the answer of a SIP user."""
+NO_MORE: Final = frozenset({"rejected", "noresource"})
+"""Reasons that end an authorization, and not only a dialog (RFC 6665 §4.1.3)."""
 PROOF_ID: Final = "proof-"
 """How the ids of our own probes begin."""
 
@@ -328,7 +330,7 @@ class Presentities:
         notice = self._subscriber.take(request, now)
         self._sip.respond(transaction, response_to(request, 200))
         if len(key) > 2:
-            self._answer(key, presences)
+            self._answer(key, notice.state, presences)
         elif (pair := self._pairs.get(key)) is not None:
             self._noticed(pair, notice.state, presences)
             if notice.first:
@@ -385,7 +387,7 @@ class Presentities:
     def _terminated(self, pair: Authorization, state: SubscriptionState) -> None:
         pair.stand = Stand.WAITING
         self._dialogs.note(pair, self._now)
-        if state.reason in {"rejected", "noresource"}:
+        if state.reason in NO_MORE:
             self._cancel(pair)
         elif state.reason == "invariant":
             pair.invariant = True
@@ -397,13 +399,18 @@ class Presentities:
         elif not self._whereabouts.away(pair.record.watcher):
             self._begin_soon(pair, state.retry_after or 0)
 
-    def _answer(self, key: Key, presences: tuple[Presence, ...] | None) -> None:
-        """Tell who probed what the contact said once."""
+    def _answer(
+        self, key: Key, state: SubscriptionState, presences: tuple[Presence, ...] | None
+    ) -> None:
+        """Tell who probed what the contact said once; that he may not see him, for ever."""
         watcher, contact, asker = key
-        pair = self._pairs.get((watcher, contact))
-        if pair is None or not pair.record.authorized:
-            return
         self._subscriber.forget(key)
+        pair = self._pairs.get((watcher, contact))
+        if pair is None or pair.record.leaving:
+            return
+        if state.state == TERMINATED and state.reason in NO_MORE:
+            self._cancel(pair)
+            return
         if presences is not None:
             pair.shown, pair.known = presences, True
         self._showing.again(pair, asker)
@@ -468,10 +475,10 @@ class Presentities:
                 self._left(key)
             case Lost(key) if (pair := self._pairs.get(key)) is not None:
                 self._lost(pair)
-            case Refused(key, response) if (pair := self._pairs.get(key)) is not None:
+            case Refused(key, response) if (pair := self._pairs.get(key[:2])) is not None:
                 if response.status in FOREVER:
                     self._cancel(pair)
-                else:
+                elif key == pair.key:
                     self._failed(pair, response_error(response))
             case Failed(key, cause) if (pair := self._pairs.get(key)) is not None:
                 self._failed(pair, unanswered(cause))
