@@ -8,7 +8,7 @@ import pytest
 
 from dragoman.bridge import presentities
 from dragoman.bridge.naming import Naming
-from dragoman.bridge.presentities import HASTE, LATER, PROOF_ID, Presentities
+from dragoman.bridge.presentities import HASTE, LASTING, LATER, PROOF_ID, Presentities
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.message import Header, Request, Response, build_request, response_to
@@ -268,13 +268,15 @@ def test_asking_twice() -> None:
     ("status", "condition"), [(404, "item-not-found"), (480, "recipient-unavailable"), (503, None)]
 )
 def test_one_who_cannot_be_asked(status: int, condition: str | None) -> None:
-    """An error to who asked; the request stays open, and is tried again at the next probe."""
+    """An error to who asked; the request stays open, and is tried again when somebody looks."""
     world = World().asked()
     world.answer(status)
     [told] = world.heard()
     assert told.startswith("error ")
     assert condition is None or told == f"error {condition}"
     assert world.record == Watching(ALICE, CAROL)
+    world.wait(HASTE)
+    assert world.requests == []
     world.says("probe", HOME)
     world.sent()
     assert world.heard() == []
@@ -429,7 +431,7 @@ def test_what_one_may_see_is_not_told_to_another() -> None:
 def test_a_damaged_document_changes_nothing(body: bytes) -> None:
     """400; the subscription goes on as it was."""
     world = World().active()
-    assert world.notify("terminated;reason=rejected", body) == 400
+    assert world.notify("active", body) == 400
     assert world.heard() == []
     assert world.record is not None
     assert world.notify("active", pidf(("ID-orchard", "closed"))) == 200
@@ -442,6 +444,23 @@ def test_a_document_of_another_kind_is_refused() -> None:
     kind = ("Content-Type", "application/xpidf+xml")
     assert world.notify("active", b"<presence/>", kind) == 415
     assert world.heard() == []
+
+
+@pytest.mark.spec("PRES-37")
+@pytest.mark.parametrize(("body", "kind"), [(b"<presence", "application/pidf+xml"), (b"x", "x/y")])
+def test_a_damaged_document_does_not_keep_a_dialog_alive(body: bytes, kind: str) -> None:
+    """The far end has ended it, whatever it sends along: consent that is withdrawn is."""
+    given = ("Content-Type", kind)
+    world = World().active()
+    world.wait(LASTING)
+    old = world.last.call_id
+    assert world.notify("terminated;reason=timeout", body, given) in {400, 415}
+    assert world.sent().call_id != old
+    assert world.heard() == []
+    world = World().active()
+    assert world.notify("terminated;reason=rejected", body, given) in {400, 415}
+    assert world.heard() == ["unsubscribed", "unavailable orchard"]
+    assert world.record is None
 
 
 @pytest.mark.spec("PRES-25")
@@ -509,20 +528,128 @@ def test_terminated_for_now(reason: str) -> None:
 
 @pytest.mark.spec("PRES-28")
 def test_terminated_again_and_again() -> None:
-    """No more than one dialog in half a minute."""
+    """One dialog in half a minute, then in a minute, and so on to an hour."""
     world = World().active()
     world.wait(HASTE)
     began: list[float] = []
     world.notify("terminated;reason=deactivated")
-    while len(began) < 5:
+    while len(began) < 10:
         if not world.requests:
             world.wait()
         world.sent()
         began.append(world.now)
         world.answer(200)
         world.cseq = 0
+        world.notify("active", OPEN)
         world.notify("terminated;reason=deactivated")
-    assert [later - sooner for sooner, later in pairwise(began)] == [HASTE] * 4
+    waits = [later - sooner for sooner, later in pairwise(began)]
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert world.heard()[-2:] == ["available orchard", "unavailable orchard"]
+    world.wait(3600)
+    world.sent()
+    world.answer(200)
+    world.cseq = 0
+    world.notify("active;expires=3600", OPEN)
+    world.wait(LASTING)
+    world.notify("terminated;reason=deactivated")
+    world.sent()
+
+
+@pytest.mark.spec("PRES-28")
+def test_a_dialog_that_is_lost_again_and_again() -> None:
+    """As one that is ended: a server that forgets what it granted is not asked all the time."""
+    world = World().active()
+    began: list[float] = []
+    while len(began) < 5:
+        if not world.requests:
+            world.says(None, HOME)
+            world.wait()
+        elif world.sent().to.tag:
+            world.answer(481)
+        else:
+            began.append(world.now)
+            world.answer(200, ("Expires", "80"))
+            world.cseq = 0
+            world.notify("active;expires=80", OPEN)
+    waits = [later - sooner for sooner, later in pairwise(began)]
+    assert waits == [60, 120, 240, 480]
+
+
+@pytest.mark.parametrize("kind", ["subscribe", "probe", None])
+@pytest.mark.parametrize(
+    ("answer", "wait"), [((503, ("Retry-After", "7200")), 7200), ((404,), HASTE)]
+)
+def test_asking_again_and_again_asks_no_sooner(
+    kind: str | None, answer: tuple[int, Header] | tuple[int], wait: float
+) -> None:
+    """Back-off, and what the far end wants (RFC 3261 §20.33), whatever the user sends."""
+    world = World().asked()
+    world.answer(*answer)
+    world.heard()
+    end = world.now + wait
+    for _ in range(50):
+        world.wait((wait - 1) / 50)
+        world.says(kind, HOME)
+        world.says("unavailable", HOME)
+        assert world.requests == []
+    assert {each.split()[0] for each in world.heard()} <= {"error"}
+    world.says("probe", HOME)
+    world.wait(end - world.now)
+    world.sent()
+
+
+def test_one_who_asks_again_hears_again_why_not() -> None:
+    """At once, though nobody is asked."""
+    world = World().asked()
+    world.answer(404)
+    world.heard()
+    world.says("subscribe", id_="p2")
+    assert world.stanzas[0].get("id") == "p2"
+    assert (world.heard(), world.requests) == (["error item-not-found"], [])
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_who_cannot_make_up_his_mind_is_no_flood(*, heard: bool) -> None:
+    """Subscribe and unsubscribe by turns: a few dialogs at once, then one in half a minute."""
+    world, asked = World(), 0
+    for _ in range(200):
+        world.says("subscribe")
+        for request, handle, _ in list(world.requests):
+            asked += request.to.tag is None
+            world.last, world.handle = request, handle
+        if heard and world.requests:
+            world.requests.clear()
+            world.answer(200)
+            world.cseq = 0
+            world.notify("active", OPEN)
+        world.says("unsubscribe")
+        world.requests.clear()
+        world.wait(1)
+    assert asked <= presentities.AT_ONCE + 200 / HASTE
+    world.says("subscribe")
+    world.wait(HASTE)
+    assert [each.get("Expires") for each, _, _ in world.requests][-1] == "3600"
+
+
+def test_who_probes_all_the_time_is_no_flood() -> None:
+    """Neither in a dialog that tells nothing, nor where there may be none."""
+    for reason in ("", "terminated;reason=invariant", "terminated;reason=probation"):
+        world = World().active(b"")
+        if reason:
+            world.notify(reason)
+        asked = 0
+        for _ in range(200):
+            world.says("probe", HOME)
+            if world.requests:
+                asked += 1
+                once = world.sent().get("Expires") == "0"
+                world.answer(200, ("Expires", "3600"))
+                if once:
+                    world.cseq = 0
+                    world.notify("terminated;reason=timeout")
+            world.wait(1)
+        assert asked <= presentities.AT_ONCE + 200 / HASTE
+        assert "unavailable to alice@xmpp.example/home" in world.heard() or not reason
 
 
 @pytest.mark.spec("PRES-28")

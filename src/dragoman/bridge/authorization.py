@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from dragoman.mapping.presence import Presence
 from dragoman.store.subscriptions import Watching
+from dragoman.xmpp.failure import StanzaError
 
 Key: TypeAlias = tuple[str, ...]
 """Watcher and contact, both bare; of a question also the full JID that asked."""
@@ -38,9 +39,22 @@ class Authorization:
     probed: bool = False
     invariant: bool = False
     began: float = float("-inf")
+    """When its dialog was asked for."""
+    active_since: float | None = None
+    """When the contact was first seen in it."""
+    short: int = 0
+    """How many dialogs in a row the far end has ended early."""
     failures: int = 0
+    """How many attempts in a row came to nothing."""
+    error: StanzaError | None = None
+    """What was told of the last of them."""
 
     @property
     def key(self) -> Key:
         """What the subscriber knows it by."""
         return self.record.watcher, self.record.contact
+
+    @property
+    def question(self) -> Key:
+        """What questions of it are counted by."""
+        return self.record.watcher, self.record.contact, ""

@@ -13,6 +13,7 @@ from typing import Final
 from dragoman.bridge.authorization import Authorization, Key, Stand
 from dragoman.bridge.dialogs import PACKAGE, Dialogs
 from dragoman.bridge.naming import Naming
+from dragoman.bridge.pace import Pace
 from dragoman.bridge.ports import SipPort, XmppPort
 from dragoman.bridge.showing import Showing
 from dragoman.bridge.whereabouts import Parting, Whereabouts
@@ -24,7 +25,7 @@ from dragoman.mapping.address import Unmappable
 from dragoman.mapping.failure import Unreached, response_error, unanswered
 from dragoman.mapping.presence import Presence
 from dragoman.sip.endpoint import Cause, ServerTransaction
-from dragoman.sip.event import ACTIVE, TERMINATED, SubscriptionState
+from dragoman.sip.event import ACTIVE, TERMINATED, SubscriptionState, retry_seconds
 from dragoman.sip.message import Request, Response, response_to
 from dragoman.sip.subscriber import (
     FOREVER,
@@ -34,6 +35,7 @@ from dragoman.sip.subscriber import (
     Lost,
     Refused,
     Subscribing,
+    is_last,
 )
 from dragoman.store.subscriptions import Full, Subscriptions, Watching
 from dragoman.xmpp.element import Element
@@ -57,8 +59,14 @@ LATER: Final = 300
 SLOWEST: Final = 3600
 """Seconds between attempts at most, however many failed; and retry-after at most a day."""
 DAY: Final = 86_400
+MOST_DOUBLED: Final = 8
 HASTE: Final = 30.0
-"""Seconds between two dialogs of a pair, where the far end ends them again and again."""
+"""Seconds between two dialogs of a pair, and two questions, however often somebody asks; where the
+far end ends them early, or refuses them, twice as many each time."""
+AT_ONCE: Final = 3
+"""As many as may follow each other without that."""
+LASTING: Final = 300.0
+"""Seconds for which a contact is seen in a dialog that has not ended early."""
 SILENCE: Final = 60
 """Seconds for which what was shown may stand while nobody tells of it."""
 MOST_PROOFS: Final = 10_000
@@ -106,6 +114,7 @@ class Presentities:
         self._watchers: defaultdict[str, set[str]] = defaultdict(set)
         self._whereabouts = Whereabouts()
         self._retries: Alarms[Key] = Alarms()
+        self._pace = Pace(AT_ONCE, HASTE)
         self._proofs: dict[str, Key] = {}
         self._questions: set[Key] = set()
         self._anew: deque[Key] = deque()
@@ -201,6 +210,9 @@ class Presentities:
             pair.asked = stanza.get("id", "")
         if key not in self._subscriber and (pair.stand is Stand.WAITING or pair.record.authorized):
             self._begin(pair)
+        if pair.asked is not None and pair.error is not None and key in self._retries:
+            self._showing.reply(error_reply(stanza, pair.error))
+            pair.asked = None
 
     def _wanted(self, key: Key, watcher: Jid, contact: Jid) -> Authorization:
         """Return the pair, which is made if need be; raises StanzaError where it may not be."""
@@ -258,7 +270,7 @@ class Presentities:
         if pair.record.authorized and (pair.known or pair.shown):
             self._showing.again(pair, str(watcher))
         if key in self._subscriber:
-            if pair.record.authorized and not pair.known:
+            if pair.record.authorized and not pair.known and self._may_ask(pair):
                 self._subscriber.refresh(key)
         elif pair.record.authorized and (pair.invariant or key in self._retries):
             self._ask_once(stanza, pair, watcher)
@@ -317,18 +329,31 @@ class Presentities:
         self._now = now
         try:
             key = self._subscriber.match(request)
+        except RemoteError as error:
+            self._refuse(request, transaction, error)
+            return
+        try:
             presences = notify.presences(request, self._wall())
         except RemoteError as error:
-            status = getattr(error, "status", 400)
-            headers = [("Accept", PACKAGE.accept)] if status == 415 else []
-            log.info(
-                "NOTIFY refused",
-                extra=about(call_id=request.get("Call-ID"), status=status, reason=error.reason),
-            )
-            self._sip.respond(transaction, response_to(request, status, headers=headers))
+            self._refuse(request, transaction, error)
+            if is_last(request):
+                self._take(key, request, None)
             return
-        notice = self._subscriber.take(request, now)
         self._sip.respond(transaction, response_to(request, 200))
+        self._take(key, request, presences)
+
+    def _refuse(self, request: Request, transaction: ServerTransaction, error: RemoteError) -> None:
+        status = getattr(error, "status", 400)
+        headers = [("Accept", PACKAGE.accept)] if status == 415 else []
+        log.info(
+            "NOTIFY refused",
+            extra=about(call_id=request.get("Call-ID"), status=status, reason=error.reason),
+        )
+        self._sip.respond(transaction, response_to(request, status, headers=headers))
+
+    def _take(self, key: Key, request: Request, presences: tuple[Presence, ...] | None) -> None:
+        """Do what a NOTIFY has to tell."""
+        notice = self._subscriber.take(request, self._now)
         if len(key) > 2:
             self._answer(key, notice.state, presences)
         elif (pair := self._pairs.get(key)) is not None:
@@ -360,7 +385,7 @@ class Presentities:
         state: SubscriptionState,
         presences: tuple[Presence, ...] | None,
     ) -> None:
-        pair.failures = 0
+        pair.failures, pair.error = 0, None
         if pair.record.leaving:
             return
         if state.state == TERMINATED:
@@ -377,6 +402,8 @@ class Presentities:
         if not pair.record.authorized and not self._dialogs.keep(pair, told):
             return
         pair.stand, pair.asked, pair.invariant = Stand.ACTIVE, None, False
+        if pair.active_since is None:
+            pair.active_since = self._now
         if not pair.confirmed:
             self._showing.confirm(pair)
         if presences is not None:
@@ -393,9 +420,7 @@ class Presentities:
             pair.invariant = True
         elif state.reason in {"probation", "giveup"}:
             wait = min(LATER if state.retry_after is None else state.retry_after, DAY)
-            if wait > SILENCE:
-                self._showing.hide(pair)
-            self._retries.set(pair.key, self._now + max(wait, HASTE))
+            self._rest(pair, self._now + max(wait, HASTE))
         elif not self._whereabouts.away(pair.record.watcher):
             self._begin_soon(pair, state.retry_after or 0)
 
@@ -418,15 +443,22 @@ class Presentities:
     # -- dialogs --------------------------------------------------------------------------
 
     def _begin(self, pair: Authorization) -> None:
-        """Make a dialog, unless there is one."""
+        """Make a dialog, unless there is one: as soon as that may be."""
         key = pair.key
-        self._retries.cancel(key)
         if key in self._subscriber:
             return
         if self._dialogs.resume(pair, self._now):
+            self._retries.cancel(key)
             self._subscriber.refresh(key)
             return
+        when = self._pace.when(key, self._now)
+        if when > self._now:
+            self._retries.hasten(key, when)
+            return
+        self._retries.cancel(key)
+        self._pace.took(key, self._now)
         pair.began, pair.invariant, pair.probed = self._now, False, False
+        pair.active_since = None
         if pair.stand is Stand.WAITING:
             pair.stand = Stand.PENDING
         try:
@@ -435,12 +467,33 @@ class Presentities:
             self._failed(pair, StanzaError(error.condition, text=error.reason))
 
     def _begin_soon(self, pair: Authorization, least: int) -> None:
-        """Make a dialog at once, or later where the last one is but a moment old."""
-        when = max(self._now + min(least, DAY), pair.began + HASTE)
+        """Make a dialog at once, or later where the last one is but a moment old.
+
+        Where they end early again and again that is ever later.
+        """
+        if pair.active_since is not None and self._now - pair.active_since >= LASTING:
+            pair.short = 0
+        pause = min(HASTE * 2**pair.short, SLOWEST)
+        pair.short = min(pair.short + 1, MOST_DOUBLED)
+        when = max(self._now + min(least, DAY), pair.began + pause)
         if when <= self._now:
             self._begin(pair)
         else:
-            self._retries.set(pair.key, when)
+            self._rest(pair, when)
+
+    def _rest(self, pair: Authorization, until: float) -> None:
+        """Have no dialog be made before a time, and one then, whoever asks meanwhile."""
+        if until - self._now > SILENCE:
+            self._showing.hide(pair)
+        self._pace.hold(pair.key, until)
+        self._retries.set(pair.key, until)
+
+    def _may_ask(self, pair: Authorization) -> bool:
+        """Count a question of a pair; False where there were many lately."""
+        if self._pace.when(pair.question, self._now) > self._now:
+            return False
+        self._pace.took(pair.question, self._now)
+        return True
 
     def _ask_once(self, stanza: Element, pair: Authorization, asker: Jid) -> None:
         """Ask for the contact's state with no more to follow (RFC 8048 §7.1)."""
@@ -452,6 +505,10 @@ class Presentities:
         if len(self._questions) >= MOST_QUESTIONS:
             busy = StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT)
             self._showing.reply(error_reply(stanza, busy))
+            return
+        if not self._may_ask(pair):
+            if not pair.known and not pair.shown:
+                self._showing.again(pair, str(asker))
             return
         self._questions.add(key)
         self._dialogs.subscribe(key, self._now, expires=0)
@@ -479,7 +536,10 @@ class Presentities:
                 if response.status in FOREVER:
                     self._cancel(pair)
                 elif key == pair.key:
-                    self._failed(pair, response_error(response))
+                    self._failed(pair, response_error(response), retry_seconds(response))
+                else:
+                    wait = min(retry_seconds(response), DAY)
+                    self._pace.hold(pair.question, self._now + wait)
             case Failed(key, cause) if (pair := self._pairs.get(key)) is not None:
                 self._failed(pair, unanswered(cause))
             case _:
@@ -517,9 +577,12 @@ class Presentities:
         self._dialogs.note(pair, self._now)
         self._begin_soon(pair, 0)
 
-    def _failed(self, pair: Authorization, error: StanzaError | None) -> None:
-        """Tell who asked that the contact could not be; try again later."""
-        pair.stand = Stand.WAITING
+    def _failed(self, pair: Authorization, error: StanzaError | None, least: int = 0) -> None:
+        """Tell who asked that the contact could not be; try again later, after `least` seconds.
+
+        Who asks meanwhile has it tried sooner, but not that soon.
+        """
+        pair.stand, pair.error = Stand.WAITING, error
         self._dialogs.note(pair, self._now)
         if pair.asked is not None and error is not None:
             ends = pair.record.watcher, pair.record.contact
@@ -530,8 +593,10 @@ class Presentities:
         elif pair.record.authorized:
             self._showing.hide(pair)
         pair.failures += 1
-        wait = min(LATER << min(pair.failures - 1, 8), SLOWEST)
-        self._retries.set(pair.key, self._now + wait)
+        doubled, least = 2 ** min(pair.failures - 1, MOST_DOUBLED), min(least, DAY)
+        self._retries.set(pair.key, self._now + max(min(LATER * doubled, SLOWEST), least))
+        for each in (pair.key, pair.question):
+            self._pace.hold(each, self._now + max(min(HASTE * doubled, SLOWEST), least))
 
     def _cancel(self, pair: Authorization) -> None:
         """Tell that the contact does not let himself be seen, now or any more."""

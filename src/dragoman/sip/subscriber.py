@@ -438,6 +438,11 @@ class Subscriber(Generic[Key]):
             self._events.append(Due(found.key))
 
 
+def is_last(request: Request) -> bool:
+    """Tell whether a NOTIFY that `match` found ends its subscription."""
+    return _state(request).state == TERMINATED
+
+
 def _after(dialog: Dialog, request: Request) -> Dialog:
     """Return the dialog after a NOTIFY, which makes it if it is the first; raises SipError."""
     if dialog.remote_tag:
