@@ -15,7 +15,7 @@ from dragoman.sip.message import Header, Request, Response, build_request, respo
 from dragoman.sip.route import RouteSet
 from dragoman.sip.subscriber import GONE, TIMER_N, Subscribing
 from dragoman.store.subscriptions import Memory, Watching
-from dragoman.xmpp.element import Element
+from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.stanza import PRESENCE, ends, presence
@@ -166,6 +166,12 @@ class World:
         self.notify("terminated;reason=timeout")
         self.stanzas.clear()
         return self
+
+    def answered_all(self) -> None:
+        """Have every request answered 200."""
+        while self.requests:
+            self.last, self.handle, _ = self.requests.pop(0)
+            self.answer(200, ("Expires", "3600"))
 
     @property
     def record(self) -> Watching | None:
@@ -493,6 +499,54 @@ def test_pending_again_hides() -> None:
     assert world.heard() == ["unavailable orchard"]
     world.notify("active", OPEN)
     assert world.heard() == ["available orchard"]
+
+
+def test_what_is_remembered_of_all_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond, a contact is shown in brief: by the most available of his devices, without texts."""
+    world = World()
+    showing = world.service._showing
+    showing._room = 20_000
+    big = pidf(*[(f"ID-{number}", "open") for number in range(20)], note="x" * 900)
+    for number in range(30):
+        world.says("subscribe", f"u{number}@xmpp.example")
+        world.sent()
+        world.answer(200, ("Expires", "3600"))
+        world.cseq = 0
+        world.notify("active;expires=3600", big)
+    assert showing.octets <= 20_000 + 30 * 600
+    assert [each.message for each in caplog.records].count(
+        "presence of SIP users is shown in brief: there is no room to remember more"
+    ) == 1
+    told = [each for each in world.stanzas if each.get("to") == "u29@xmpp.example"]
+    assert [each.get("type") for each in told] == ["subscribed", None]
+    assert told[1].find("{jabber:client}status") is None
+    world.stanzas.clear()
+    world.notify("active;expires=3600", big)
+    world.says("probe", "u29@xmpp.example/x")
+    assert world.heard() == ["available 0 to u29@xmpp.example/x"], "what is shown is what is known"
+    for number in range(30):
+        world.says("unsubscribe", f"u{number}@xmpp.example")
+        world.answered_all()
+    assert showing.octets == 0
+    assert world.service.describe()["octets"] == 0
+
+
+def test_one_document_is_no_flood() -> None:
+    """However much there is in it, and however often that goes into a stanza."""
+    name = "&amp;" * 1000
+    person = (
+        "<p:person xmlns:p='urn:ietf:params:xml:ns:pidf:data-model' id='p'>"
+        f"<c:display-name xmlns:c='urn:ietf:params:xml:ns:pidf:cipid'>{name}</c:display-name>"
+        "</p:person></presence>"
+    ).encode()
+    many = pidf(*[(f"ID-{number}", "open") for number in range(64)], note="x" * 2000)
+    body = many.replace(b"</presence>", person)
+    assert len(body) < 14_000
+    world = World().asked()
+    assert world.notify("active;expires=3600", body) == 200
+    octets = [len(to_xml(each)) for each in world.stanzas]
+    assert len(octets) == 65
+    assert sum(octets) < 64 * 256 + 6 * 16_384
 
 
 # -- how it ends ------------------------------------------------------------------------------

@@ -361,6 +361,19 @@ def test_a_second_423_is_final() -> None:
     assert isinstance(event, Refused)
 
 
+def test_a_notify_with_too_much_to_keep_is_refused() -> None:
+    """513, and the attempt ends as one that nobody answers."""
+    talk = Talk()
+    talk.core.subscribe("pair", PARTIES, 0.0)
+    talk.sent()
+    with pytest.raises(SipError) as caught:
+        talk.core.match(talk.notify("active", tag="x" * 8190))
+    assert caught.value.status == 513
+    talk.core.on_timer(TIMER_N)
+    [event] = talk.core.events()
+    assert isinstance(event, Failed)
+
+
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 480, 489, 500, 503, 600, 603])
 def test_a_refusal_is_told(status: int) -> None:
     """Whatever it is, an attempt is over."""

@@ -32,6 +32,8 @@ class Authorization:
     shown: tuple[Presence, ...] = ()
     known: bool = False
     """Whether `shown` is what the contact said, and not only that he said nothing."""
+    weight: int = 0
+    """Octets of memory that `shown` takes."""
     asked: str | None = None
     """The id of a `subscribe` whose sender waits for word."""
     confirmed: bool = False

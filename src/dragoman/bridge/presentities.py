@@ -437,7 +437,7 @@ class Presentities:
             self._cancel(pair)
             return
         if presences is not None:
-            pair.shown, pair.known = presences, True
+            self._showing.remember(pair, presences)
         self._showing.again(pair, asker)
 
     # -- dialogs --------------------------------------------------------------------------
@@ -567,7 +567,7 @@ class Presentities:
         if pair.record.leaving:
             self._end(pair)
         else:
-            pair.shown, pair.known = (), False
+            self._showing.forget(pair)
             self._dialogs.note(pair, self._now)
             if not self._whereabouts.away(key[0]):
                 self._begin(pair)  # he came back meanwhile
@@ -658,4 +658,5 @@ class Presentities:
         return {each.value: stands[each] for each in Stand} | {
             "dialogs": len(self._subscriber),
             "to take up": len(self._anew),
+            "octets": self._showing.octets,
         }
