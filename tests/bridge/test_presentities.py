@@ -23,6 +23,7 @@ from tests.bridge.full import Broken
 
 ALICE, CAROL = "alice@xmpp.example", "carol@sip.example"
 HOME, WORK = f"{ALICE}/home", f"{ALICE}/work"
+PROCESSES = count(1)
 CAPS = "{http://jabber.org/protocol/caps}c"
 
 
@@ -45,22 +46,24 @@ OPEN = pidf(("ID-orchard", "open"))
 class World:
     """The service between two ports that remember, and a clock that is set."""
 
-    def __init__(self, store: Memory | None = None, *, allowed: Sequence[str] = ()) -> None:
+    def __init__(
+        self, store: Memory | None = None, *, allowed: Sequence[str] = (), now: float = 1000.0
+    ) -> None:
         """Have nobody watch, unless `store` says so."""
-        self.now = 1000.0
+        self.now = now
         self.store = store or Broken()
         self.stanzas: list[Element] = []
         self.requests: list[tuple[Request, Subscribing, RouteSet | None]] = []
         self.responses: list[Response] = []
         self.seen: set[tuple[str, str]] = set()
         self.cseq = 0
-        numbers = count(1)
+        numbers, process = count(1), next(PROCESSES)
         self.service = Presentities(
             self,
             self,
             Naming(lambda _: True),
             self.store,
-            lambda: f"t{next(numbers)}",
+            lambda: f"t{process}-{next(numbers)}",
             lambda: self.now + 1e9,
             lambda low, high: (low + high) / 2,
             lambda _: (Element(CAPS),),
@@ -206,7 +209,7 @@ def test_subscribe_yields_a_subscribe() -> None:
     assert request.contacts[0].uri.param("gr")
     assert request.contacts[0].uri.user == "alice"
     assert world.heard() == []
-    assert world.record == Watching(ALICE, CAROL)
+    assert world.record == Watching(ALICE, CAROL, asked=world.now + 1e9)
 
 
 @pytest.mark.spec("PRES-02")
@@ -216,12 +219,9 @@ def test_pending_is_told_to_nobody() -> None:
     world.answer(202, ("Expires", "3600"))
     assert world.notify("pending;expires=3600", OPEN) == 200
     assert world.heard() == []
-    assert (
-        world.record
-        == Watching(ALICE, CAROL, dialog=world.record.dialog, expires=world.record.expires)
-        if world.record
-        else False
-    )
+    assert world.record is not None
+    assert not world.record.authorized
+    assert world.record.shown == ()
 
 
 @pytest.mark.spec("PRES-03")
@@ -280,7 +280,7 @@ def test_one_who_cannot_be_asked(status: int, condition: str | None) -> None:
     [told] = world.heard()
     assert told.startswith("error ")
     assert condition is None or told == f"error {condition}"
-    assert world.record == Watching(ALICE, CAROL)
+    assert world.record == Watching(ALICE, CAROL, asked=world.now + 1e9)
     world.wait(HASTE)
     assert world.requests == []
     world.says("probe", HOME)
@@ -1162,13 +1162,214 @@ def test_who_was_leaving_leaves() -> None:
     world.wait(1)
     assert world.sent().get("Expires") == "0"
     world.answer(200)
-    assert world.heard() == ["unsubscribed"]
+    assert world.heard() == ["unsubscribed", "unavailable orchard"]
     store = Memory()
     store.keep(Watching(ALICE, CAROL, authorized=True, leaving=True))
     world = World(store)
     world.wait(1)
     assert (world.requests, world.heard()) == ([], ["unsubscribed"])
     assert store.find_watching(ALICE, CAROL) is None
+
+
+def restarted(first: World) -> World:
+    """Return a gateway after one that ended without a word."""
+    world = World(first.store, now=first.now)
+    world.last, world.cseq = first.last, first.cseq
+    return world
+
+
+@pytest.mark.spec("PRES-33")
+def test_a_notify_that_comes_before_its_dialog_is_taken_up() -> None:
+    """It is taken, though there are many others whose turn is first."""
+    first = World().active()
+    for number in range(1000):
+        first.store.keep(Watching(f"u{number}@xmpp.example", CAROL, authorized=True))
+    world = restarted(first)
+    assert world.notify("active;expires=3600", pidf(("ID-desk", "open")), tag="other") == 481
+    assert world.notify("active;expires=3600", pidf(("ID-desk", "open"))) == 200
+    assert world.heard() == ["subscribed", "available desk", "unavailable orchard"]
+    assert world.requests == []
+    world.wait(3600)
+    mine = [each for each, _, _ in world.requests if each.call_id == first.last.call_id]
+    assert [each.get("Expires") for each in mine] == ["3600"]
+
+
+@pytest.mark.spec("PRES-33")
+def test_a_notify_of_one_who_is_leaving() -> None:
+    """He leaves, and sees nothing more."""
+    first = World().active()
+    first.says("unsubscribe")
+    world = restarted(first)
+    assert world.notify("active;expires=3600", pidf(("ID-desk", "open"))) == 200
+    assert world.sent().get("Expires") == "0"
+    assert world.heard() == []
+    world.answer(200)
+    assert world.heard() == ["unsubscribed", "unavailable orchard"]
+
+
+@pytest.mark.spec("PRES-33")
+@pytest.mark.parametrize("how", ["document", "pending", "refused", "rejected", "unsubscribe"])
+def test_who_was_shown_before_is_gone(how: str) -> None:
+    """Clients show a resource until they are told that it is gone, whoever showed it."""
+    first = World().active(pidf(("ID-orchard", "open"), ("ID-desk", "open"), ("ID-car", "closed")))
+    assert first.record is not None
+    assert first.record.shown == ("orchard", "desk")
+    first.notify("active", pidf(("ID-attic", "open"), ("ID-desk", "open")))
+    world = restarted(first)
+    if how == "document":
+        world.notify("active", pidf(("ID-desk", "open"), ("ID-cellar", "open")))
+        told = ["subscribed", "available desk", "available cellar", "unavailable attic"]
+        assert world.heard() == told
+        assert world.record is not None
+        assert world.record.shown == ("desk", "cellar")
+        return
+    if how == "pending":
+        world.notify("pending")
+    elif how == "rejected":
+        world.notify("terminated;reason=rejected")
+    elif how == "unsubscribe":
+        world.says("unsubscribe")
+        world.sent()
+        world.answer(200)
+    else:
+        world.wait(1)
+        world.sent()
+        world.answer(481)
+        world.sent()
+        world.answer(404)
+    told = [each for each in world.heard() if each != "unsubscribed"]
+    assert told == ["unavailable attic", "unavailable desk"]
+
+
+@pytest.mark.spec("PRES-33")
+def test_who_was_shown_before_stays_while_nothing_is_told() -> None:
+    """An empty NOTIFY says nothing new (RFC 3856 §6.8); nor does another restart."""
+    first = World().active()
+    world = restarted(first)
+    world.notify("active")
+    assert world.heard() == ["subscribed"]
+    world = restarted(world)
+    world.notify("active", pidf(("ID-desk", "open")))
+    assert world.heard() == ["subscribed", "available desk", "unavailable orchard"]
+
+
+def test_sessions_from_before_a_restart_count() -> None:
+    """One that goes is not the last: her server is asked, where Carol may; else nothing happens."""
+    first = World().active()
+    world = restarted(first)
+    world.notify("active", OPEN)
+    world.heard()
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    assert (world.requests, world.heard()) == ([], [])
+    world.seen.add((ALICE, CAROL))
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    assert (world.requests, world.heard()) == ([], ["probe"])
+    world.says(None, WORK)
+    assert world.requests == []
+    world.says("unavailable", WORK)
+    assert world.heard() == ["probe"]
+    world.says("unavailable", ALICE)
+    assert world.sent().get("Expires") == "0"
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    assert world.heard() == [], "now it is known that there are no others"
+
+
+def test_who_goes_before_his_turn_is_not_asked_for() -> None:
+    """The dialog of an earlier process is ended, and no other is made."""
+    world = restarted(World().active())
+    world.says("unavailable", ALICE)
+    assert world.sent().get("Expires") == "0"
+    world.answer(200)
+    world.wait(10_000)
+    assert (world.requests, world.heard()) == ([], [])
+
+
+# -- what nobody answers ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("how", ["pending", "refused"])
+def test_a_request_that_nobody_answers_ends(how: str, *, restarts: bool) -> None:
+    """After 30 days, with the protocol's own word: rows are not kept for ever."""
+    world = World().asked()
+    if how == "pending":
+        world.answer(200, ("Expires", "3600"))
+        world.notify("pending;expires=3600000")
+    else:
+        world.answer(404)
+    world.heard()
+    day = 86_400.0
+    end = world.now + 30 * day
+    if restarts:
+        world.now += 10 * day
+        world = restarted(world)
+    while world.now < end - day:
+        world.says("probe", HOME)
+        world.wait(day / 2)
+        world.answered_all()
+    assert world.record is not None
+    world.stanzas.clear()
+    world.wait(end + 100 - world.now)
+    if world.record is not None:
+        assert world.requests[-1][0].get("Expires") == "0", "the dialog is ended first"
+        world.wait(TIMER_N)
+    assert world.heard()[-1] == "unsubscribed"
+    assert world.record is None
+    assert world.service.next_timer() is None
+
+
+def test_a_request_that_is_made_again_lasts() -> None:
+    """As a new one; and one that is answered does not end."""
+    world = World().asked()
+    world.answer(404)
+    month = presentities.UNANSWERED
+    for _ in range(3):
+        world.wait(month / 2)
+        world.says("subscribe")
+    assert world.record is not None
+    assert world.record.asked == world.now + 1e9
+    world = World().active()
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    world.sent()
+    world.answer(200)
+    world.wait(2 * month)
+    assert world.record is not None
+
+
+def test_who_asks_is_there() -> None:
+    """Whatever was known: what fails is tried again, and what ends is made anew."""
+    world = World().active()
+    world.notify("terminated;reason=rejected")
+    world.says(None, HOME)
+    world.says("subscribe")
+    world.sent()
+    world.says("unavailable", ALICE)
+    world.requests.clear()
+    world.wait(100)
+    world.says("subscribe")
+    world.sent()
+    world.answer(503)
+    world.wait(LATER)
+    world.sent()
+
+
+def test_nothing_is_said_in_a_dialog_that_is_dying() -> None:
+    """Who comes back after its end was asked for has another, or waits until it is over."""
+    world = World().active()
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    assert world.sent().get("Expires") == "0"
+    world.says("probe", WORK)
+    assert world.sent().to.tag is None
+    world.answer(200)
+    world.cseq = 0
+    world.notify("active;expires=3600", OPEN)
+    world.wait()
+    assert world.sent().to.tag == "far"
 
 
 def test_many_are_taken_up_little_by_little() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from dragoman.errors import LocalError
-from dragoman.sip.dialog import Dialog
+from dragoman.sip.dialog import Dialog, ends_of
 from dragoman.sip.failure import SipError
 from dragoman.sip.message import Request, parse, response_to
 
@@ -190,3 +190,10 @@ def test_a_peer_that_moves_cannot_have_much_kept() -> None:
     response = response_to(request_of(SUBSCRIBE), 200, headers=headers, to_tag="t" * 8000)
     with pytest.raises(SipError, match="too long"):
         Dialog.of_uac(request_of(SUBSCRIBE), response, US)
+
+
+def test_whose_a_kept_dialog_is() -> None:
+    """What is needed to find it, without all of it being read; nothing for what is none."""
+    assert ends_of(uas().to_text()) == ("2010@watcherhost.example.net", "yt66")
+    for text in ("", "{", "[]", "[1,2]", "7", "null"):
+        assert ends_of(text) == ("", "")

@@ -584,6 +584,18 @@ def test_it_goes_on_after_a_restart() -> None:
     assert other.sent().cseq.number > Dialog.from_text(text).local_cseq + 1
 
 
+def test_what_goes_on_after_a_restart_is_refreshed_in_time() -> None:
+    """Though nobody has said so."""
+    talk = Talk().established()
+    text, left = talk.core.keep("pair", 600.0) or ("", 0.0)
+    other = Talk()
+    other.core.restore("pair", text, left, 600.0)
+    when = other.core.next_timer() or 0.0
+    assert 600 < when < 600 + left
+    other.core.on_timer(when)
+    assert other.core.events() == [Due("pair")]
+
+
 def test_a_damaged_dialog_is_an_error() -> None:
     """And there is no subscription of it."""
     talk = Talk()

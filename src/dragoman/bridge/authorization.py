@@ -32,6 +32,10 @@ class Authorization:
     shown: tuple[Presence, ...] = ()
     known: bool = False
     """Whether `shown` is what the contact said, and not only that he said nothing."""
+    ghosts: tuple[str, ...] = ()
+    """Resources that an earlier process showed as available: gone, unless a document has them."""
+    stored: bool = False
+    """Whether it is as an earlier process left it, with the dialog in its record."""
     weight: int = 0
     """Octets of memory that `shown` takes."""
     asked: str | None = None

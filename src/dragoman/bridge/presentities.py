@@ -6,6 +6,7 @@ pair of users has the first in the store, and the second for as long as its watc
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from logging import getLogger
 from typing import Final
@@ -24,9 +25,10 @@ from dragoman.mapping import notify
 from dragoman.mapping.address import Unmappable
 from dragoman.mapping.failure import Unreached, response_error, unanswered
 from dragoman.mapping.presence import Presence
+from dragoman.sip.dialog import ends_of
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.event import ACTIVE, TERMINATED, SubscriptionState, retry_seconds
-from dragoman.sip.message import Request, Response, response_to
+from dragoman.sip.message import Request, Response, SipError, response_to
 from dragoman.sip.subscriber import (
     FOREVER,
     Due,
@@ -75,6 +77,8 @@ MOST_QUESTIONS: Final = 1000
 """Probes that wait for the answer of a SIP user."""
 NO_MORE: Final = frozenset({"rejected", "noresource"})
 """Reasons that end an authorization, and not only a dialog (RFC 6665 §4.1.3)."""
+UNANSWERED: Final = 30.0 * DAY
+"""Seconds that a request is kept that nobody answers."""
 PROOF_ID: Final = "proof-"
 """How the ids of our own probes begin."""
 
@@ -118,24 +122,40 @@ class Presentities:
         self._proofs: dict[str, Key] = {}
         self._questions: set[Key] = set()
         self._anew: deque[Key] = deque()
+        self._calls: dict[str, Key] = {}
+        self._unanswered: Alarms[Key] = Alarms()
         self._tick: float | None = None
         self._now = 0.0
 
     def start(self, now: float) -> None:
         """Take up what an earlier process left, little by little."""
+        self._now = now
         for record in self._store.watching():
-            self._anew.append(self._add(record).key)
+            pair = self._add(record)
+            pair.stored, pair.ghosts = True, record.shown
+            self._anew.append(pair.key)
+            self._whereabouts.doubt(record.watcher)
+            if record.dialog:
+                self._calls[ends_of(record.dialog)[0]] = pair.key
         self._tick = now if self._anew else None
 
     def _add(self, record: Watching) -> Authorization:
         """Have a pair, which its contact leads to as well."""
         pair = Authorization(record)
+        self._await_answer(pair)
         self._pairs[pair.key] = pair
         self._watchers[record.contact].add(record.watcher)
         return pair
 
+    def _await_answer(self, pair: Authorization) -> None:
+        """Have a request be over when nobody has answered it for long."""
+        if not pair.record.authorized:
+            since = self._wall() - (pair.record.asked or self._wall())
+            self._unanswered.set(pair.key, self._now + UNANSWERED - since)
+
     def _remove(self, pair: Authorization) -> None:
         contact = pair.record.contact
+        self._unanswered.cancel(pair.key)
         del self._pairs[pair.key]
         self._watchers[contact].discard(pair.record.watcher)
         if not self._watchers[contact]:
@@ -151,7 +171,7 @@ class Presentities:
         self._now = now
         kind = stanza.get("type")
         if kind == "subscribe":
-            self._whereabouts.heard(str(watcher.bare), now)
+            self._whereabouts.stirred(str(watcher.bare), now)
             self._subscribe(stanza, watcher, contact)
         elif kind == "unsubscribe":
             self._unsubscribe(watcher, contact)
@@ -218,6 +238,7 @@ class Presentities:
         """Return the pair, which is made if need be; raises StanzaError where it may not be."""
         pair = self._pairs.get(key)
         if pair is not None and not pair.record.leaving:
+            self._ask_longer(pair)
             return pair
         if not self._allowed(watcher.domain):
             raise StanzaError(Condition.FORBIDDEN, text="Users of your domain may not watch here")
@@ -225,9 +246,9 @@ class Presentities:
             self._dialogs.parties(key)
         except Unmappable as error:
             raise StanzaError(error.condition, text=error.reason) from error
-        record = Watching(key[0], key[1])
+        record = Watching(key[0], key[1], asked=self._wall())
         if pair is not None:
-            record = replace(pair.record, leaving=False, dialog="")
+            record = replace(pair.record, leaving=False, dialog="", asked=self._wall())
         try:
             self._store.keep(record)
         except Full as error:
@@ -238,15 +259,28 @@ class Presentities:
             pair = self._add(record)
         else:
             self._subscriber.forget(key)
-            pair.record, pair.stand = record, Stand.WAITING
+            pair.record, pair.stand, pair.stored = record, Stand.WAITING, False
+            self._await_answer(pair)
         return pair
+
+    def _ask_longer(self, pair: Authorization) -> None:
+        """Have a request that is made again last as long as a new one."""
+        record = pair.record
+        if not record.authorized and self._wall() - record.asked > DAY:
+            self._dialogs.keep(pair, replace(record, asked=self._wall()))
+            self._await_answer(pair)
 
     def _unsubscribe(self, watcher: Jid, contact: Jid) -> None:
         key = str(watcher.bare), str(contact.bare)
         pair = self._pairs.get(key)
         if pair is None:
             self._showing.send(key, "unsubscribed")
-            return
+        else:
+            self._give_up(pair)
+
+    def _give_up(self, pair: Authorization) -> None:
+        """End all that a watcher has of a contact, with his dialog first."""
+        key = pair.key
         self._retries.cancel(key)
         self._dialogs.resume(pair, self._now)
         if key in self._subscriber:
@@ -309,6 +343,7 @@ class Presentities:
     def _sleep(self, key: Key) -> None:
         """End the dialog of a pair whose watcher is not there: its authorization stays."""
         self._retries.cancel(key)
+        self._dialogs.resume(self._pairs[key], self._now)
         if key in self._subscriber:
             self._subscriber.leave(key, self._now)
 
@@ -322,11 +357,29 @@ class Presentities:
 
     def knows(self, request: Request) -> bool:
         """Tell whether a NOTIFY is of a dialog of ours, whose tags nobody else can guess."""
-        return self._subscriber.knows(request)
+        return self._subscriber.knows(request) or self._stored(request) is not None
+
+    def _stored(self, request: Request) -> Authorization | None:
+        """Return whose dialog a NOTIFY is of, where it is one that waits to be taken up."""
+        key = self._calls.get(request.get("Call-ID") or "")
+        pair = None if key is None else self._pairs.get(key)
+        if pair is None or not pair.stored:
+            return None
+        with suppress(SipError):
+            if request.to.tag == ends_of(pair.record.dialog)[1]:
+                return pair
+        return None
+
+    def _resume_at(self, pair: Authorization) -> None:
+        """Take up a dialog before its turn: its far end has something to tell."""
+        if self._dialogs.resume(pair, self._now) and pair.record.leaving:
+            self._subscriber.leave(pair.key, self._now)
 
     def on_notify(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         """Take a NOTIFY, and answer it."""
         self._now = now
+        if (stored := self._stored(request)) is not None:
+            self._resume_at(stored)
         try:
             key = self._subscriber.match(request)
         except RemoteError as error:
@@ -360,6 +413,8 @@ class Presentities:
             self._noticed(pair, notice.state, presences)
             if notice.first:
                 self._dialogs.note(pair, self._now)
+            else:
+                self._dialogs.note_shown(pair)
         self._drain()
 
     def on_response(self, handle: Subscribing, response: Response, now: float) -> None:
@@ -393,7 +448,7 @@ class Presentities:
         elif state.state == ACTIVE:
             self._active(pair, presences)
         else:
-            if pair.stand is Stand.ACTIVE:
+            if pair.stand is Stand.ACTIVE or pair.ghosts:
                 self._showing.hide(pair)
             pair.stand = Stand.PENDING
 
@@ -404,11 +459,12 @@ class Presentities:
         pair.stand, pair.asked, pair.invariant = Stand.ACTIVE, None, False
         if pair.active_since is None:
             pair.active_since = self._now
+        self._unanswered.cancel(pair.key)
         if not pair.confirmed:
             self._showing.confirm(pair)
         if presences is not None:
             self._showing.show(pair, presences)
-        elif not pair.known and not pair.shown:
+        elif not (pair.known or pair.shown or pair.ghosts):
             self._showing.send(pair.key, "unavailable")
 
     def _terminated(self, pair: Authorization, state: SubscriptionState) -> None:
@@ -567,6 +623,7 @@ class Presentities:
         if pair.record.leaving:
             self._end(pair)
         else:
+            pair.ghosts = ()
             self._showing.forget(pair)
             self._dialogs.note(pair, self._now)
             if not self._whereabouts.away(key[0]):
@@ -624,14 +681,16 @@ class Presentities:
             pair = self._pairs.get(key)
             if pair is not None and not self._whereabouts.away(key[0]):
                 self._begin(pair)
+        for key in self._unanswered.due(now):
+            self._give_up(self._pairs[key])
         if self._tick is not None and self._tick <= now:
             self._take_up()
         self._drain()
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        times = (self._subscriber.next_timer(), self._retries.next(), self._tick)
-        return earliest(times)
+        alarms = self._retries.next(), self._unanswered.next()
+        return earliest((self._subscriber.next_timer(), *alarms, self._tick))
 
     def _take_up(self) -> None:
         """Go on with some of what an earlier process left."""
@@ -639,13 +698,19 @@ class Presentities:
             if not self._anew or self._subscriber.asking >= UNDER_WAY:
                 break
             pair = self._pairs.get(self._anew.popleft())
-            if pair is not None and pair.key not in self._subscriber:
+            if pair is not None and pair.stored:
                 self._take_up_one(pair)
         self._tick = self._now + TICK if self._anew else None
+        if not self._anew:
+            self._calls.clear()
 
     def _take_up_one(self, pair: Authorization) -> None:
         """Speak on in a dialog that may be there still, or make another."""
         if not pair.record.leaving:
+            if not (
+                pair.record.authorized or pair.record.asked
+            ):  # an earlier version has not kept it
+                self._dialogs.keep(pair, replace(pair.record, asked=self._wall()))
             self._begin(pair)
         elif self._dialogs.resume(pair, self._now):
             self._subscriber.leave(pair.key, self._now)

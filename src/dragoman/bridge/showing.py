@@ -50,7 +50,9 @@ class Showing:
         for each in presences:
             if not _is_told(each, before.get(each.resource)):
                 self._present(each, contact, watcher)
-        for resource in gone(before.values(), presences):
+        told = {each.resource for each in presences}
+        ghosts, pair.ghosts = [each for each in pair.ghosts if each not in told], ()
+        for resource in dict.fromkeys([*gone(before.values(), presences), *ghosts]):
             self.send(pair.key, "unavailable", resource=resource)
         if first and not presences:
             self.send(pair.key, "unavailable")
@@ -65,9 +67,10 @@ class Showing:
 
     def hide(self, pair: Authorization) -> None:
         """Tell the watcher that the contact is not to be seen, if he was."""
-        for each in pair.shown:
-            if each.available:
-                self.send(pair.key, "unavailable", resource=each.resource)
+        available = [each.resource for each in pair.shown if each.available]
+        for resource in dict.fromkeys([*available, *pair.ghosts]):
+            self.send(pair.key, "unavailable", resource=resource)
+        pair.ghosts = ()
         self.forget(pair)
 
     def remember(

@@ -178,6 +178,15 @@ class Dialog:
         return cls(call_id, *ends, target, contact, route_set, *numbers)
 
 
+def ends_of(text: str) -> tuple[str, str]:
+    """Return Call-ID and local tag of what `to_text` wrote; nothing of both for anything else."""
+    try:
+        call_id, _, local_tag, *_ = json.loads(text)
+    except (ValueError, TypeError):
+        return "", ""
+    return str(call_id), str(local_tag)
+
+
 def _bounded(dialog: Dialog, *others: str) -> Dialog:
     """Return a dialog whose peer has said no more than may be kept, `others` too; or raise 513."""
     hops = (str(each) for each in dialog.route_set.hops)
