@@ -1085,6 +1085,7 @@ def test_no_proof_of_life_ends_the_dialog(how: str) -> None:
         world.service.on_proof(error, Jid.parse(ALICE), world.now)
     else:
         world.service.undelivered(probe, world.now)
+        assert world.service.describe()["owed"] == 0
     assert world.sent().get("Expires") == "0"
     world.answer(200)
     world.says("probe", HOME)
@@ -1118,6 +1119,66 @@ def test_who_waits_for_an_answer_is_not_told_no() -> None:
     world.notify("pending")
     world.says("probe", HOME)
     assert (world.heard(), world.requests) == ([], [])
+
+
+# -- servers that cannot be reached --------------------------------------------------------------
+
+
+def came_back(world: World) -> list[str]:
+    """Give back all that XMPP users were sent; return what that was."""
+    lost, told = list(world.stanzas), world.heard()
+    for each in lost:
+        world.service.undelivered(each, world.now)
+    return told
+
+
+@pytest.mark.parametrize("how", ["word", "time"])
+def test_what_could_not_be_told_is_told_later(how: str) -> None:
+    """As it is then: also that somebody is gone of whom nothing is known any more."""
+    world = World().active(pidf(("ID-orchard", "open"), ("ID-desk", "open")))
+    world.says(None, HOME)
+    world.notify("active", pidf(("ID-desk", "open"), note="busy"))
+    assert came_back(world) == ["available desk", "unavailable orchard"]
+    world.notify("active", pidf(("ID-desk", "closed"), ("ID-car", "open")))
+    assert came_back(world) == ["unavailable desk", "available car"]
+    world.wait(10)
+    assert world.heard() == []
+    if how == "word":
+        world.says(None, HOME)
+        world.wait(1)
+    else:
+        world.wait(20)
+    assert sorted(world.heard()) == ["available car", "unavailable desk", "unavailable orchard"]
+    world.wait(100)
+    assert world.heard() == []
+
+
+def test_consent_that_could_not_be_told_is_told_later() -> None:
+    """The word, and all that came with it; and that it was taken back."""
+    world = World().asked()
+    world.answer(200)
+    world.notify("active;expires=3600", OPEN)
+    assert came_back(world) == ["subscribed", "available orchard"]
+    world.wait(30)
+    assert came_back(world) == ["subscribed", "available orchard"]
+    world.notify("terminated;reason=rejected")
+    assert came_back(world) == ["unsubscribed", "unavailable orchard"]
+    world.wait(60)
+    assert world.heard() == ["unsubscribed", "unavailable orchard"]
+    world.wait(60)
+    assert world.service.next_timer() is None
+
+
+def test_a_server_that_is_away_for_ever_is_not_told_for_ever() -> None:
+    """Nor often."""
+    world = World().active()
+    world.notify("terminated;reason=rejected")
+    tries = 0
+    while came_back(world):
+        tries += 1
+        world.wait()
+    assert 20 < tries < 40
+    assert world.service.next_timer() is None
 
 
 # -- starting again -------------------------------------------------------------------------

@@ -513,6 +513,7 @@ class Hub:
     def lost(self, pair: Pair, unacknowledged: Sequence[Element] | None) -> None:
         """Learn that a stream of ours went away, and what the far server may not have taken."""
         self.messages.lost(pair, unacknowledged, self._loop.time())
+        self.presence.lost(unacknowledged or (), self._loop.time())
 
     # -- XMPP: what services and streams want -----------------------------------------------
 

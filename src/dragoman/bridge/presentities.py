@@ -11,6 +11,7 @@ from dataclasses import replace
 from logging import getLogger
 from typing import Final
 
+from dragoman.bridge.arrears import Arrears
 from dragoman.bridge.authorization import Authorization, Key, Stand
 from dragoman.bridge.dialogs import PACKAGE, Dialogs
 from dragoman.bridge.naming import Naming
@@ -43,7 +44,7 @@ from dragoman.store.subscriptions import Full, Subscriptions, Watching
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
 from dragoman.xmpp.jid import Jid
-from dragoman.xmpp.stanza import error_reply, presence
+from dragoman.xmpp.stanza import ends, error_reply, presence
 
 log = getLogger(__name__)
 
@@ -119,6 +120,7 @@ class Presentities:
         self._whereabouts = Whereabouts()
         self._retries: Alarms[Key] = Alarms()
         self._pace = Pace(AT_ONCE, HASTE)
+        self._arrears = Arrears()
         self._proofs: dict[str, Key] = {}
         self._questions: set[Key] = set()
         self._anew: deque[Key] = deque()
@@ -169,6 +171,7 @@ class Presentities:
         Of type subscribe, unsubscribe, probe, unavailable or none.
         """
         self._now = now
+        self._arrears.alive(watcher.domain, now)
         kind = stanza.get("type")
         if kind == "subscribe":
             self._whereabouts.stirred(str(watcher.bare), now)
@@ -193,6 +196,7 @@ class Presentities:
     def on_proof(self, stanza: Element, watcher: Jid, now: float) -> None:
         """Take the answer to a probe of ours, which was not a SIP user's or failed."""
         self._now = now
+        self._arrears.alive(watcher.domain, now)
         user = str(watcher.bare)
         key = self._proofs.pop(stanza.get("id", ""), None)
         if stanza.get("type") != "error":
@@ -204,16 +208,29 @@ class Presentities:
     def undelivered(self, stanza: Element, now: float) -> None:
         """Learn that presence of ours did not reach the server of its recipient."""
         self._now = now
-        kind, to = stanza.get("type"), stanza.attributes["to"]
+        contact, watcher = ends(stanza)
+        key, kind = (str(watcher.bare), str(contact.bare)), stanza.get("type")
+        pair = self._pairs.get(key)
         if kind == "probe":
-            key = self._proofs.pop(stanza.attributes["id"], None)
-            if key is not None:
-                self._dead(key)
-        elif kind == "subscribed":
-            pair = self._pairs.get((to, stanza.attributes["from"]))
-            if pair is not None:
-                pair.confirmed = False
+            asked = self._proofs.pop(stanza.attributes["id"], None)
+            if asked is not None:
+                self._dead(asked)
+        elif kind == "subscribed" and pair is not None:
+            pair.confirmed = False
+            self._arrears.owe(key, "", now)
+        elif kind == "unsubscribed" or (kind in {None, "unavailable"} and pair is not None):
+            self._arrears.owe(key, contact.resource, now)
         self._drain()
+
+    def _tell_late(self, key: Key, resources: Sequence[str]) -> None:
+        """Tell what came back: as it is now."""
+        pair = self._pairs.get(key)
+        if pair is None:
+            self._showing.send(key, "unsubscribed")
+            resources = [each for each in resources if each]
+        elif pair.record.authorized and not pair.confirmed:
+            self._showing.confirm(pair)
+        self._showing.tell(key, () if pair is None else pair.shown, resources)
 
     def _subscribe(self, stanza: Element, watcher: Jid, contact: Jid) -> None:
         key = str(watcher.bare), str(contact.bare)
@@ -681,6 +698,8 @@ class Presentities:
             pair = self._pairs.get(key)
             if pair is not None and not self._whereabouts.away(key[0]):
                 self._begin(pair)
+        for key, resources in self._arrears.due(now):
+            self._tell_late(key, resources)
         for key in self._unanswered.due(now):
             self._give_up(self._pairs[key])
         if self._tick is not None and self._tick <= now:
@@ -689,7 +708,7 @@ class Presentities:
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        alarms = self._retries.next(), self._unanswered.next()
+        alarms = self._retries.next(), self._unanswered.next(), self._arrears.next_timer()
         return earliest((self._subscriber.next_timer(), *alarms, self._tick))
 
     def _take_up(self) -> None:
@@ -724,4 +743,5 @@ class Presentities:
             "dialogs": len(self._subscriber),
             "to take up": len(self._anew),
             "octets": self._showing.octets,
+            "owed": len(self._arrears),
         }

@@ -65,6 +65,16 @@ class Showing:
         if not pair.shown:
             self.send(pair.key, "unavailable", to=to)
 
+    def tell(self, key: Key, shown: Sequence[Presence], resources: Sequence[str]) -> None:
+        """Tell the watcher what these resources are now; "" is the contact, if he has none."""
+        known = {each.resource: each for each in shown}
+        contact, watcher = Jid.parse(key[1]), Jid.parse(key[0])
+        for resource in resources:
+            if resource in known:
+                self._present(known[resource], contact, watcher)
+            elif resource or not known:
+                self.send(key, "unavailable", resource=resource)
+
     def hide(self, pair: Authorization) -> None:
         """Tell the watcher that the contact is not to be seen, if he was."""
         available = [each.resource for each in pair.shown if each.available]
