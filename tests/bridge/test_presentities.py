@@ -8,14 +8,14 @@ import pytest
 
 from dragoman.bridge import presentities
 from dragoman.bridge.naming import Naming
-from dragoman.bridge.presentities import HASTE, LATER, PROOF_ID, Presentities
+from dragoman.bridge.presentities import HASTE, LASTING, LATER, PROOF_ID, Presentities
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.message import Header, Request, Response, build_request, response_to
 from dragoman.sip.route import RouteSet
 from dragoman.sip.subscriber import GONE, TIMER_N, Subscribing
 from dragoman.store.subscriptions import Memory, Watching
-from dragoman.xmpp.element import Element
+from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.stanza import PRESENCE, ends, presence
@@ -23,6 +23,7 @@ from tests.bridge.full import Broken
 
 ALICE, CAROL = "alice@xmpp.example", "carol@sip.example"
 HOME, WORK = f"{ALICE}/home", f"{ALICE}/work"
+PROCESSES = count(1)
 CAPS = "{http://jabber.org/protocol/caps}c"
 
 
@@ -45,22 +46,24 @@ OPEN = pidf(("ID-orchard", "open"))
 class World:
     """The service between two ports that remember, and a clock that is set."""
 
-    def __init__(self, store: Memory | None = None, *, allowed: Sequence[str] = ()) -> None:
+    def __init__(
+        self, store: Memory | None = None, *, allowed: Sequence[str] = (), now: float = 1000.0
+    ) -> None:
         """Have nobody watch, unless `store` says so."""
-        self.now = 1000.0
+        self.now = now
         self.store = store or Broken()
         self.stanzas: list[Element] = []
         self.requests: list[tuple[Request, Subscribing, RouteSet | None]] = []
         self.responses: list[Response] = []
         self.seen: set[tuple[str, str]] = set()
         self.cseq = 0
-        numbers = count(1)
+        numbers, process = count(1), next(PROCESSES)
         self.service = Presentities(
             self,
             self,
             Naming(lambda _: True),
             self.store,
-            lambda: f"t{next(numbers)}",
+            lambda: f"t{process}-{next(numbers)}",
             lambda: self.now + 1e9,
             lambda low, high: (low + high) / 2,
             lambda _: (Element(CAPS),),
@@ -167,6 +170,12 @@ class World:
         self.stanzas.clear()
         return self
 
+    def answered_all(self) -> None:
+        """Have every request answered 200."""
+        while self.requests:
+            self.last, self.handle, _ = self.requests.pop(0)
+            self.answer(200, ("Expires", "3600"))
+
     @property
     def record(self) -> Watching | None:
         """What is kept."""
@@ -200,7 +209,7 @@ def test_subscribe_yields_a_subscribe() -> None:
     assert request.contacts[0].uri.param("gr")
     assert request.contacts[0].uri.user == "alice"
     assert world.heard() == []
-    assert world.record == Watching(ALICE, CAROL)
+    assert world.record == Watching(ALICE, CAROL, asked=world.now + 1e9)
 
 
 @pytest.mark.spec("PRES-02")
@@ -210,12 +219,9 @@ def test_pending_is_told_to_nobody() -> None:
     world.answer(202, ("Expires", "3600"))
     assert world.notify("pending;expires=3600", OPEN) == 200
     assert world.heard() == []
-    assert (
-        world.record
-        == Watching(ALICE, CAROL, dialog=world.record.dialog, expires=world.record.expires)
-        if world.record
-        else False
-    )
+    assert world.record is not None
+    assert not world.record.authorized
+    assert world.record.shown == ()
 
 
 @pytest.mark.spec("PRES-03")
@@ -268,13 +274,15 @@ def test_asking_twice() -> None:
     ("status", "condition"), [(404, "item-not-found"), (480, "recipient-unavailable"), (503, None)]
 )
 def test_one_who_cannot_be_asked(status: int, condition: str | None) -> None:
-    """An error to who asked; the request stays open, and is tried again at the next probe."""
+    """An error to who asked; the request stays open, and is tried again when somebody looks."""
     world = World().asked()
     world.answer(status)
     [told] = world.heard()
     assert told.startswith("error ")
     assert condition is None or told == f"error {condition}"
-    assert world.record == Watching(ALICE, CAROL)
+    assert world.record == Watching(ALICE, CAROL, asked=world.now + 1e9)
+    world.wait(HASTE)
+    assert world.requests == []
     world.says("probe", HOME)
     world.sent()
     assert world.heard() == []
@@ -429,7 +437,7 @@ def test_what_one_may_see_is_not_told_to_another() -> None:
 def test_a_damaged_document_changes_nothing(body: bytes) -> None:
     """400; the subscription goes on as it was."""
     world = World().active()
-    assert world.notify("terminated;reason=rejected", body) == 400
+    assert world.notify("active", body) == 400
     assert world.heard() == []
     assert world.record is not None
     assert world.notify("active", pidf(("ID-orchard", "closed"))) == 200
@@ -442,6 +450,23 @@ def test_a_document_of_another_kind_is_refused() -> None:
     kind = ("Content-Type", "application/xpidf+xml")
     assert world.notify("active", b"<presence/>", kind) == 415
     assert world.heard() == []
+
+
+@pytest.mark.spec("PRES-37")
+@pytest.mark.parametrize(("body", "kind"), [(b"<presence", "application/pidf+xml"), (b"x", "x/y")])
+def test_a_damaged_document_does_not_keep_a_dialog_alive(body: bytes, kind: str) -> None:
+    """The far end has ended it, whatever it sends along: consent that is withdrawn is."""
+    given = ("Content-Type", kind)
+    world = World().active()
+    world.wait(LASTING)
+    old = world.last.call_id
+    assert world.notify("terminated;reason=timeout", body, given) in {400, 415}
+    assert world.sent().call_id != old
+    assert world.heard() == []
+    world = World().active()
+    assert world.notify("terminated;reason=rejected", body, given) in {400, 415}
+    assert world.heard() == ["unsubscribed", "unavailable orchard"]
+    assert world.record is None
 
 
 @pytest.mark.spec("PRES-25")
@@ -474,6 +499,54 @@ def test_pending_again_hides() -> None:
     assert world.heard() == ["unavailable orchard"]
     world.notify("active", OPEN)
     assert world.heard() == ["available orchard"]
+
+
+def test_what_is_remembered_of_all_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond, a contact is shown in brief: by the most available of his devices, without texts."""
+    world = World()
+    showing = world.service._showing
+    showing._room = 20_000
+    big = pidf(*[(f"ID-{number}", "open") for number in range(20)], note="x" * 900)
+    for number in range(30):
+        world.says("subscribe", f"u{number}@xmpp.example")
+        world.sent()
+        world.answer(200, ("Expires", "3600"))
+        world.cseq = 0
+        world.notify("active;expires=3600", big)
+    assert showing.octets <= 20_000 + 30 * 600
+    assert [each.message for each in caplog.records].count(
+        "presence of SIP users is shown in brief: there is no room to remember more"
+    ) == 1
+    told = [each for each in world.stanzas if each.get("to") == "u29@xmpp.example"]
+    assert [each.get("type") for each in told] == ["subscribed", None]
+    assert told[1].find("{jabber:client}status") is None
+    world.stanzas.clear()
+    world.notify("active;expires=3600", big)
+    world.says("probe", "u29@xmpp.example/x")
+    assert world.heard() == ["available 0 to u29@xmpp.example/x"], "what is shown is what is known"
+    for number in range(30):
+        world.says("unsubscribe", f"u{number}@xmpp.example")
+        world.answered_all()
+    assert showing.octets == 0
+    assert world.service.describe()["octets"] == 0
+
+
+def test_one_document_is_no_flood() -> None:
+    """However much there is in it, and however often that goes into a stanza."""
+    name = "&amp;" * 1000
+    person = (
+        "<p:person xmlns:p='urn:ietf:params:xml:ns:pidf:data-model' id='p'>"
+        f"<c:display-name xmlns:c='urn:ietf:params:xml:ns:pidf:cipid'>{name}</c:display-name>"
+        "</p:person></presence>"
+    ).encode()
+    many = pidf(*[(f"ID-{number}", "open") for number in range(64)], note="x" * 2000)
+    body = many.replace(b"</presence>", person)
+    assert len(body) < 14_000
+    world = World().asked()
+    assert world.notify("active;expires=3600", body) == 200
+    octets = [len(to_xml(each)) for each in world.stanzas]
+    assert len(octets) == 65
+    assert sum(octets) < 64 * 256 + 6 * 16_384
 
 
 # -- how it ends ------------------------------------------------------------------------------
@@ -509,20 +582,128 @@ def test_terminated_for_now(reason: str) -> None:
 
 @pytest.mark.spec("PRES-28")
 def test_terminated_again_and_again() -> None:
-    """No more than one dialog in half a minute."""
+    """One dialog in half a minute, then in a minute, and so on to an hour."""
     world = World().active()
     world.wait(HASTE)
     began: list[float] = []
     world.notify("terminated;reason=deactivated")
-    while len(began) < 5:
+    while len(began) < 10:
         if not world.requests:
             world.wait()
         world.sent()
         began.append(world.now)
         world.answer(200)
         world.cseq = 0
+        world.notify("active", OPEN)
         world.notify("terminated;reason=deactivated")
-    assert [later - sooner for sooner, later in pairwise(began)] == [HASTE] * 4
+    waits = [later - sooner for sooner, later in pairwise(began)]
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert world.heard()[-2:] == ["available orchard", "unavailable orchard"]
+    world.wait(3600)
+    world.sent()
+    world.answer(200)
+    world.cseq = 0
+    world.notify("active;expires=3600", OPEN)
+    world.wait(LASTING)
+    world.notify("terminated;reason=deactivated")
+    world.sent()
+
+
+@pytest.mark.spec("PRES-28")
+def test_a_dialog_that_is_lost_again_and_again() -> None:
+    """As one that is ended: a server that forgets what it granted is not asked all the time."""
+    world = World().active()
+    began: list[float] = []
+    while len(began) < 5:
+        if not world.requests:
+            world.says(None, HOME)
+            world.wait()
+        elif world.sent().to.tag:
+            world.answer(481)
+        else:
+            began.append(world.now)
+            world.answer(200, ("Expires", "80"))
+            world.cseq = 0
+            world.notify("active;expires=80", OPEN)
+    waits = [later - sooner for sooner, later in pairwise(began)]
+    assert waits == [60, 120, 240, 480]
+
+
+@pytest.mark.parametrize("kind", ["subscribe", "probe", None])
+@pytest.mark.parametrize(
+    ("answer", "wait"), [((503, ("Retry-After", "7200")), 7200), ((404,), HASTE)]
+)
+def test_asking_again_and_again_asks_no_sooner(
+    kind: str | None, answer: tuple[int, Header] | tuple[int], wait: float
+) -> None:
+    """Back-off, and what the far end wants (RFC 3261 §20.33), whatever the user sends."""
+    world = World().asked()
+    world.answer(*answer)
+    world.heard()
+    end = world.now + wait
+    for _ in range(50):
+        world.wait((wait - 1) / 50)
+        world.says(kind, HOME)
+        world.says("unavailable", HOME)
+        assert world.requests == []
+    assert {each.split()[0] for each in world.heard()} <= {"error"}
+    world.says("probe", HOME)
+    world.wait(end - world.now)
+    world.sent()
+
+
+def test_one_who_asks_again_hears_again_why_not() -> None:
+    """At once, though nobody is asked."""
+    world = World().asked()
+    world.answer(404)
+    world.heard()
+    world.says("subscribe", id_="p2")
+    assert world.stanzas[0].get("id") == "p2"
+    assert (world.heard(), world.requests) == (["error item-not-found"], [])
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_who_cannot_make_up_his_mind_is_no_flood(*, heard: bool) -> None:
+    """Subscribe and unsubscribe by turns: a few dialogs at once, then one in half a minute."""
+    world, asked = World(), 0
+    for _ in range(200):
+        world.says("subscribe")
+        for request, handle, _ in list(world.requests):
+            asked += request.to.tag is None
+            world.last, world.handle = request, handle
+        if heard and world.requests:
+            world.requests.clear()
+            world.answer(200)
+            world.cseq = 0
+            world.notify("active", OPEN)
+        world.says("unsubscribe")
+        world.requests.clear()
+        world.wait(1)
+    assert asked <= presentities.AT_ONCE + 200 / HASTE
+    world.says("subscribe")
+    world.wait(HASTE)
+    assert [each.get("Expires") for each, _, _ in world.requests][-1] == "3600"
+
+
+def test_who_probes_all_the_time_is_no_flood() -> None:
+    """Neither in a dialog that tells nothing, nor where there may be none."""
+    for reason in ("", "terminated;reason=invariant", "terminated;reason=probation"):
+        world = World().active(b"")
+        if reason:
+            world.notify(reason)
+        asked = 0
+        for _ in range(200):
+            world.says("probe", HOME)
+            if world.requests:
+                asked += 1
+                once = world.sent().get("Expires") == "0"
+                world.answer(200, ("Expires", "3600"))
+                if once:
+                    world.cseq = 0
+                    world.notify("terminated;reason=timeout")
+            world.wait(1)
+        assert asked <= presentities.AT_ONCE + 200 / HASTE
+        assert "unavailable to alice@xmpp.example/home" in world.heard() or not reason
 
 
 @pytest.mark.spec("PRES-28")
@@ -580,6 +761,52 @@ def test_a_probe_asks_once_while_no_dialog_may_be() -> None:
     assert world.heard() == [f"available orchard to {HOME}"]
     world.wait(600)
     assert world.sent().get("Expires") == "3600"
+
+
+@pytest.mark.spec("PRES-06")
+@pytest.mark.parametrize("status", [403, 489, 603])
+@pytest.mark.parametrize("reason", ["invariant", "probation;retry-after=600"])
+def test_a_refusal_for_ever_of_a_question(reason: str, status: int) -> None:
+    """RFC 8048 §5.2.2: what is asked once is refused as for good as what is asked for an hour."""
+    world = World().active()
+    world.notify(f"terminated;reason={reason}")
+    world.says("probe", HOME)
+    world.heard()
+    assert world.sent().get("Expires") == "0"
+    world.answer(status)
+    assert world.heard()[0] == "unsubscribed"
+    assert world.record is None
+    world.wait(10_000)
+    assert world.requests == []
+
+
+@pytest.mark.spec("PRES-06")
+@pytest.mark.parametrize("reason", ["rejected", "noresource"])
+def test_a_question_that_is_answered_with_no(reason: str) -> None:
+    """RFC 6665 §4.1.3: as in a dialog that lasts."""
+    world = World().active()
+    world.notify("terminated;reason=invariant")
+    world.says("probe", HOME)
+    world.heard()
+    world.sent()
+    world.answer(200, ("Expires", "0"))
+    world.cseq = 0
+    assert world.notify(f"terminated;reason={reason}", OPEN) == 200
+    assert world.heard() == ["unsubscribed", "unavailable orchard"]
+    assert world.record is None
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_question_that_fails_changes_nothing(status: int) -> None:
+    """Only what refuses for ever does."""
+    world = World().active()
+    world.notify("terminated;reason=invariant")
+    world.says("probe", HOME)
+    world.heard()
+    world.sent()
+    world.answer(status)
+    assert world.heard() == []
+    assert world.record is not None
 
 
 def test_questions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -858,6 +1085,7 @@ def test_no_proof_of_life_ends_the_dialog(how: str) -> None:
         world.service.on_proof(error, Jid.parse(ALICE), world.now)
     else:
         world.service.undelivered(probe, world.now)
+        assert world.service.describe()["owed"] == 0
     assert world.sent().get("Expires") == "0"
     world.answer(200)
     world.says("probe", HOME)
@@ -891,6 +1119,66 @@ def test_who_waits_for_an_answer_is_not_told_no() -> None:
     world.notify("pending")
     world.says("probe", HOME)
     assert (world.heard(), world.requests) == ([], [])
+
+
+# -- servers that cannot be reached --------------------------------------------------------------
+
+
+def came_back(world: World) -> list[str]:
+    """Give back all that XMPP users were sent; return what that was."""
+    lost, told = list(world.stanzas), world.heard()
+    for each in lost:
+        world.service.undelivered(each, world.now)
+    return told
+
+
+@pytest.mark.parametrize("how", ["word", "time"])
+def test_what_could_not_be_told_is_told_later(how: str) -> None:
+    """As it is then: also that somebody is gone of whom nothing is known any more."""
+    world = World().active(pidf(("ID-orchard", "open"), ("ID-desk", "open")))
+    world.says(None, HOME)
+    world.notify("active", pidf(("ID-desk", "open"), note="busy"))
+    assert came_back(world) == ["available desk", "unavailable orchard"]
+    world.notify("active", pidf(("ID-desk", "closed"), ("ID-car", "open")))
+    assert came_back(world) == ["unavailable desk", "available car"]
+    world.wait(10)
+    assert world.heard() == []
+    if how == "word":
+        world.says(None, HOME)
+        world.wait(1)
+    else:
+        world.wait(20)
+    assert sorted(world.heard()) == ["available car", "unavailable desk", "unavailable orchard"]
+    world.wait(100)
+    assert world.heard() == []
+
+
+def test_consent_that_could_not_be_told_is_told_later() -> None:
+    """The word, and all that came with it; and that it was taken back."""
+    world = World().asked()
+    world.answer(200)
+    world.notify("active;expires=3600", OPEN)
+    assert came_back(world) == ["subscribed", "available orchard"]
+    world.wait(30)
+    assert came_back(world) == ["subscribed", "available orchard"]
+    world.notify("terminated;reason=rejected")
+    assert came_back(world) == ["unsubscribed", "unavailable orchard"]
+    world.wait(60)
+    assert world.heard() == ["unsubscribed", "unavailable orchard"]
+    world.wait(60)
+    assert world.service.next_timer() is None
+
+
+def test_a_server_that_is_away_for_ever_is_not_told_for_ever() -> None:
+    """Nor often."""
+    world = World().active()
+    world.notify("terminated;reason=rejected")
+    tries = 0
+    while came_back(world):
+        tries += 1
+        world.wait()
+    assert 20 < tries < 40
+    assert world.service.next_timer() is None
 
 
 # -- starting again -------------------------------------------------------------------------
@@ -935,13 +1223,214 @@ def test_who_was_leaving_leaves() -> None:
     world.wait(1)
     assert world.sent().get("Expires") == "0"
     world.answer(200)
-    assert world.heard() == ["unsubscribed"]
+    assert world.heard() == ["unsubscribed", "unavailable orchard"]
     store = Memory()
     store.keep(Watching(ALICE, CAROL, authorized=True, leaving=True))
     world = World(store)
     world.wait(1)
     assert (world.requests, world.heard()) == ([], ["unsubscribed"])
     assert store.find_watching(ALICE, CAROL) is None
+
+
+def restarted(first: World) -> World:
+    """Return a gateway after one that ended without a word."""
+    world = World(first.store, now=first.now)
+    world.last, world.cseq = first.last, first.cseq
+    return world
+
+
+@pytest.mark.spec("PRES-33")
+def test_a_notify_that_comes_before_its_dialog_is_taken_up() -> None:
+    """It is taken, though there are many others whose turn is first."""
+    first = World().active()
+    for number in range(1000):
+        first.store.keep(Watching(f"u{number}@xmpp.example", CAROL, authorized=True))
+    world = restarted(first)
+    assert world.notify("active;expires=3600", pidf(("ID-desk", "open")), tag="other") == 481
+    assert world.notify("active;expires=3600", pidf(("ID-desk", "open"))) == 200
+    assert world.heard() == ["subscribed", "available desk", "unavailable orchard"]
+    assert world.requests == []
+    world.wait(3600)
+    mine = [each for each, _, _ in world.requests if each.call_id == first.last.call_id]
+    assert [each.get("Expires") for each in mine] == ["3600"]
+
+
+@pytest.mark.spec("PRES-33")
+def test_a_notify_of_one_who_is_leaving() -> None:
+    """He leaves, and sees nothing more."""
+    first = World().active()
+    first.says("unsubscribe")
+    world = restarted(first)
+    assert world.notify("active;expires=3600", pidf(("ID-desk", "open"))) == 200
+    assert world.sent().get("Expires") == "0"
+    assert world.heard() == []
+    world.answer(200)
+    assert world.heard() == ["unsubscribed", "unavailable orchard"]
+
+
+@pytest.mark.spec("PRES-33")
+@pytest.mark.parametrize("how", ["document", "pending", "refused", "rejected", "unsubscribe"])
+def test_who_was_shown_before_is_gone(how: str) -> None:
+    """Clients show a resource until they are told that it is gone, whoever showed it."""
+    first = World().active(pidf(("ID-orchard", "open"), ("ID-desk", "open"), ("ID-car", "closed")))
+    assert first.record is not None
+    assert first.record.shown == ("orchard", "desk")
+    first.notify("active", pidf(("ID-attic", "open"), ("ID-desk", "open")))
+    world = restarted(first)
+    if how == "document":
+        world.notify("active", pidf(("ID-desk", "open"), ("ID-cellar", "open")))
+        told = ["subscribed", "available desk", "available cellar", "unavailable attic"]
+        assert world.heard() == told
+        assert world.record is not None
+        assert world.record.shown == ("desk", "cellar")
+        return
+    if how == "pending":
+        world.notify("pending")
+    elif how == "rejected":
+        world.notify("terminated;reason=rejected")
+    elif how == "unsubscribe":
+        world.says("unsubscribe")
+        world.sent()
+        world.answer(200)
+    else:
+        world.wait(1)
+        world.sent()
+        world.answer(481)
+        world.sent()
+        world.answer(404)
+    told = [each for each in world.heard() if each != "unsubscribed"]
+    assert told == ["unavailable attic", "unavailable desk"]
+
+
+@pytest.mark.spec("PRES-33")
+def test_who_was_shown_before_stays_while_nothing_is_told() -> None:
+    """An empty NOTIFY says nothing new (RFC 3856 §6.8); nor does another restart."""
+    first = World().active()
+    world = restarted(first)
+    world.notify("active")
+    assert world.heard() == ["subscribed"]
+    world = restarted(world)
+    world.notify("active", pidf(("ID-desk", "open")))
+    assert world.heard() == ["subscribed", "available desk", "unavailable orchard"]
+
+
+def test_sessions_from_before_a_restart_count() -> None:
+    """One that goes is not the last: her server is asked, where Carol may; else nothing happens."""
+    first = World().active()
+    world = restarted(first)
+    world.notify("active", OPEN)
+    world.heard()
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    assert (world.requests, world.heard()) == ([], [])
+    world.seen.add((ALICE, CAROL))
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    assert (world.requests, world.heard()) == ([], ["probe"])
+    world.says(None, WORK)
+    assert world.requests == []
+    world.says("unavailable", WORK)
+    assert world.heard() == ["probe"]
+    world.says("unavailable", ALICE)
+    assert world.sent().get("Expires") == "0"
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    assert world.heard() == [], "now it is known that there are no others"
+
+
+def test_who_goes_before_his_turn_is_not_asked_for() -> None:
+    """The dialog of an earlier process is ended, and no other is made."""
+    world = restarted(World().active())
+    world.says("unavailable", ALICE)
+    assert world.sent().get("Expires") == "0"
+    world.answer(200)
+    world.wait(10_000)
+    assert (world.requests, world.heard()) == ([], [])
+
+
+# -- what nobody answers ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("how", ["pending", "refused"])
+def test_a_request_that_nobody_answers_ends(how: str, *, restarts: bool) -> None:
+    """After 30 days, with the protocol's own word: rows are not kept for ever."""
+    world = World().asked()
+    if how == "pending":
+        world.answer(200, ("Expires", "3600"))
+        world.notify("pending;expires=3600000")
+    else:
+        world.answer(404)
+    world.heard()
+    day = 86_400.0
+    end = world.now + 30 * day
+    if restarts:
+        world.now += 10 * day
+        world = restarted(world)
+    while world.now < end - day:
+        world.says("probe", HOME)
+        world.wait(day / 2)
+        world.answered_all()
+    assert world.record is not None
+    world.stanzas.clear()
+    world.wait(end + 100 - world.now)
+    if world.record is not None:
+        assert world.requests[-1][0].get("Expires") == "0", "the dialog is ended first"
+        world.wait(TIMER_N)
+    assert world.heard()[-1] == "unsubscribed"
+    assert world.record is None
+    assert world.service.next_timer() is None
+
+
+def test_a_request_that_is_made_again_lasts() -> None:
+    """As a new one; and one that is answered does not end."""
+    world = World().asked()
+    world.answer(404)
+    month = presentities.UNANSWERED
+    for _ in range(3):
+        world.wait(month / 2)
+        world.says("subscribe")
+    assert world.record is not None
+    assert world.record.asked == world.now + 1e9
+    world = World().active()
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    world.sent()
+    world.answer(200)
+    world.wait(2 * month)
+    assert world.record is not None
+
+
+def test_who_asks_is_there() -> None:
+    """Whatever was known: what fails is tried again, and what ends is made anew."""
+    world = World().active()
+    world.notify("terminated;reason=rejected")
+    world.says(None, HOME)
+    world.says("subscribe")
+    world.sent()
+    world.says("unavailable", ALICE)
+    world.requests.clear()
+    world.wait(100)
+    world.says("subscribe")
+    world.sent()
+    world.answer(503)
+    world.wait(LATER)
+    world.sent()
+
+
+def test_nothing_is_said_in_a_dialog_that_is_dying() -> None:
+    """Who comes back after its end was asked for has another, or waits until it is over."""
+    world = World().active()
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    assert world.sent().get("Expires") == "0"
+    world.says("probe", WORK)
+    assert world.sent().to.tag is None
+    world.answer(200)
+    world.cseq = 0
+    world.notify("active;expires=3600", OPEN)
+    world.wait()
+    assert world.sent().to.tag == "far"
 
 
 def test_many_are_taken_up_little_by_little() -> None:

@@ -6,13 +6,16 @@ from hypothesis import strategies as st
 
 from dragoman.mapping.pidf import Basic, Document, Note, Tuple, parse, write
 from dragoman.mapping.presence import (
+    LONGEST_NAME,
     LONGEST_STATUS,
+    LONGEST_TEXTS,
     MOST_LANGUAGES,
     Presence,
     from_document,
     from_priority,
     gone,
     languages,
+    plainest,
     read,
     resource_of_id,
     to_document,
@@ -104,6 +107,30 @@ def test_statuses_are_bounded() -> None:
     many = "".join(f"<status xml:lang='de-{n}'>{'x' * 2000}</status>" for n in range(20))
     statuses = read(stanza(many)).statuses
     assert [len(each.text) for each in statuses] == [LONGEST_STATUS] * MOST_LANGUAGES
+
+
+def test_names_are_bounded() -> None:
+    """A name is told with each resource: all texts of a document have a bound together."""
+    name = f"<nick xmlns='http://jabber.org/protocol/nick'>{'x' * 2000}</nick>"
+    assert len(read(stanza(name)).nick) == LONGEST_NAME
+    tuples = tuple(Tuple(f"ID-{n}", Basic.OPEN) for n in range(100))
+    told = from_document(Document("", tuples, display_name="y" * 2000), lambda _: "", "", NOW)
+    assert len(told) == 100
+    assert sum(len(each.nick) for each in told) == LONGEST_TEXTS
+
+
+def test_the_plainest_of_several() -> None:
+    """The most available, without texts; nobody where nobody is there."""
+    several = [
+        Presence("a", available=False, statuses=(Note("gone"),)),
+        Presence("b", show="away", statuses=(Note("out"),), nick="B"),
+        Presence("c" * 65, show="chat", statuses=(Note("in"),), nick="C", since=1.0),
+    ]
+    [plain] = plainest(several)
+    assert plain == Presence(plain.resource, show="chat")
+    assert len(plain.resource) == 16
+    assert plainest(several[:2]) == (Presence("b", show="away"),)
+    assert plainest(several[:1]) == plainest([]) == ()
 
 
 @pytest.mark.spec("PRES-16")

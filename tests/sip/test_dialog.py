@@ -3,7 +3,7 @@
 import pytest
 
 from dragoman.errors import LocalError
-from dragoman.sip.dialog import Dialog
+from dragoman.sip.dialog import Dialog, ends_of
 from dragoman.sip.failure import SipError
 from dragoman.sip.message import Request, parse, response_to
 
@@ -147,3 +147,53 @@ def test_an_ack_is_not_made_here() -> None:
     """§13.2.2.4: its number is that of the INVITE."""
     with pytest.raises(LocalError):
         uas().request("ACK")
+
+
+HOPS = b"".join(
+    b"Record-Route: <sip:p%d.example.net;lr;x=%s>\r\n" % (number, b"y" * 1900)
+    for number in range(5)
+)
+
+
+@pytest.mark.parametrize(
+    ("what", "many"),
+    [
+        (b"Record-Route", HOPS + b"Record-Route"),
+        (b"tag=xfg9", b"tag=" + b"x" * 8100),
+        (b"2010@w", b"2" * 8150 + b"@w"),
+    ],
+)
+def test_a_peer_cannot_have_much_kept(what: bytes, many: bytes) -> None:
+    """513: however little memory one dialog takes, there may be many."""
+    assert what in SUBSCRIBE
+    large = request_of(SUBSCRIBE.replace(what, many))
+    with pytest.raises(SipError) as caught:
+        Dialog.of_uas(large, "yt66", US)
+    assert caught.value.status == 513
+    half = Dialog("call", "<sip:a@example.com>", "tag", f"<sip:{'b' * 9000}@x>", "", "sip:b@x", US)
+    assert half.met(request_of(SUBSCRIBE)).remote_tag == "xfg9", "what is ours counts for nothing"
+    if what != b"2010@w":
+        with pytest.raises(SipError):
+            half.met(large)
+
+
+def test_a_peer_that_moves_cannot_have_much_kept() -> None:
+    """A request is refused; an answer, which cannot be, moves nobody."""
+    tag = b"tag=" + b"x" * 7000
+    dialog = Dialog.of_uas(request_of(SUBSCRIBE.replace(b"tag=xfg9", tag)), "yt66", US)
+    large = request_of(SUBSCRIBE.replace(b"sip:romeo@watcher", b"sip:" + b"r" * 1900 + b"@watcher"))
+    with pytest.raises(SipError, match="too long"):
+        dialog.received(large, refresh=True)
+    headers = [("Contact", f"<sip:{'r' * 1900}@example.com>")]
+    response = response_to(request_of(SUBSCRIBE), 200, headers=headers, to_tag="t")
+    assert dialog.answered(response).target == dialog.target
+    response = response_to(request_of(SUBSCRIBE), 200, headers=headers, to_tag="t" * 8000)
+    with pytest.raises(SipError, match="too long"):
+        Dialog.of_uac(request_of(SUBSCRIBE), response, US)
+
+
+def test_whose_a_kept_dialog_is() -> None:
+    """What is needed to find it, without all of it being read; nothing for what is none."""
+    assert ends_of(uas().to_text()) == ("2010@watcherhost.example.net", "yt66")
+    for text in ("", "{", "[]", "[1,2]", "7", "null"):
+        assert ends_of(text) == ("", "")

@@ -2,8 +2,9 @@
 
 import pytest
 
-from dragoman.sip.event import Event, SubscriptionState
+from dragoman.sip.event import Event, SubscriptionState, retry_seconds
 from dragoman.sip.failure import SipError
+from dragoman.sip.message import Response
 
 EVENTS = [
     ("presence", Event("presence")),
@@ -60,3 +61,12 @@ def test_what_is_no_event_is_refused(text: str) -> None:
     """Each is an error of the peer's."""
     with pytest.raises(SipError):
         Event.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("120", 120), ("18000;duration=3600", 18000), ("5 (busy)", 5), ("x", 0)]
+)
+def test_retry_after_is_read(value: str, seconds: int) -> None:
+    """RFC 3261 §20.33; what cannot be read asks for nothing, like what is not there."""
+    assert retry_seconds(Response(503, "", [("Retry-After", value)])) == seconds
+    assert retry_seconds(Response(503, "", [])) == 0

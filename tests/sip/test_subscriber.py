@@ -361,6 +361,19 @@ def test_a_second_423_is_final() -> None:
     assert isinstance(event, Refused)
 
 
+def test_a_notify_with_too_much_to_keep_is_refused() -> None:
+    """513, and the attempt ends as one that nobody answers."""
+    talk = Talk()
+    talk.core.subscribe("pair", PARTIES, 0.0)
+    talk.sent()
+    with pytest.raises(SipError) as caught:
+        talk.core.match(talk.notify("active", tag="x" * 8190))
+    assert caught.value.status == 513
+    talk.core.on_timer(TIMER_N)
+    [event] = talk.core.events()
+    assert isinstance(event, Failed)
+
+
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 480, 489, 500, 503, 600, 603])
 def test_a_refusal_is_told(status: int) -> None:
     """Whatever it is, an attempt is over."""
@@ -569,6 +582,18 @@ def test_it_goes_on_after_a_restart() -> None:
     assert other.hear("active;expires=3000", 1.0) is False
     other.core.refresh("pair")
     assert other.sent().cseq.number > Dialog.from_text(text).local_cseq + 1
+
+
+def test_what_goes_on_after_a_restart_is_refreshed_in_time() -> None:
+    """Though nobody has said so."""
+    talk = Talk().established()
+    text, left = talk.core.keep("pair", 600.0) or ("", 0.0)
+    other = Talk()
+    other.core.restore("pair", text, left, 600.0)
+    when = other.core.next_timer() or 0.0
+    assert 600 < when < 600 + left
+    other.core.on_timer(when)
+    assert other.core.events() == [Due("pair")]
 
 
 def test_a_damaged_dialog_is_an_error() -> None:

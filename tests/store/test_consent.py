@@ -18,10 +18,17 @@ from dragoman.errors import LocalError
 from dragoman.store import consent, schema
 from dragoman.store.consent import Consent
 from dragoman.store.schema import Unusable
-from dragoman.store.subscriptions import Full, Memory, Watched, Watching
+from dragoman.store.subscriptions import (
+    MOST_SHOWN,
+    Full,
+    Memory,
+    Watched,
+    Watching,
+    kept_names,
+)
 
 ALICE, CAROL, BOB = "alice@xmpp.example", "carol@sip.example", "bob@jabber.example"
-SEES = Watching(ALICE, CAROL, authorized=True, dialog="spoken", expires=7.0)
+SEES = Watching(ALICE, CAROL, True, False, "spoken", 7.0, 5.0, ("orchard", "a desk"))
 SEEN = Watched(ALICE, CAROL, authorized=True, asked=3.0)
 
 
@@ -54,9 +61,9 @@ def reopened(store: Consent, path: Path) -> tuple[list[Watching], list[Watched]]
 def store(request: pytest.FixtureRequest, path: Path) -> Iterator[Memory]:
     """Return a store of either kind with little room."""
     if request.param == "memory":
-        yield Memory(4, 3)
+        yield Memory(4, 3, 4)
         return
-    with closing(Consent(path, 4, 3)) as found:
+    with closing(Consent(path, 4, 3, 4)) as found:
         found.open()
         yield found
 
@@ -86,9 +93,9 @@ def test_a_note_is_of_what_is_there(store: Memory) -> None:
     """It never brings back what was dropped, and gives no consent."""
     store.note(SEES)
     assert everything(store) == ([], [])
-    store.keep(Watching(ALICE, CAROL))
+    store.keep(Watching(ALICE, CAROL, asked=3.0))
     store.note(SEES)
-    assert everything(store) == ([replace(SEES, authorized=False)], [])
+    assert everything(store) == ([replace(SEES, authorized=False, asked=3.0)], [])
 
 
 def test_room(store: Memory) -> None:
@@ -119,6 +126,68 @@ def test_room_of_one_user(store: Memory, end: str) -> None:
     store.drop(records[0])
     store.drop(Watching(BOB, "dave@sip.example"))
     store.keep(records[3])
+
+
+@pytest.mark.parametrize("kind", [Watching, Watched])
+def test_room_of_one_domain(kind: type[Watching] | type[Watched]) -> None:
+    """It may invent users without end: they have half of the room at most, and others have theirs.
+
+    Of whom is watched anybody may be invented: that counts for nobody.
+    """
+    store = Memory(40, 30, 10)
+
+    def asks(watcher: str, contact: str) -> Watching | Watched:
+        if kind is Watching:
+            return Watching(watcher, contact)
+        return Watched(contact, watcher)
+
+    for number in range(20):
+        store.keep(asks(f"u{number}@many.example", f"c{number}@many.example"))
+    more = asks("u20@many.example", "c20@sip.example")
+    with pytest.raises(Full, match=r"many\.example has 10 subscriptions"):
+        store.keep(more)
+    for number in range(10):
+        store.keep(asks(f"o{number}@few.example", f"c{number}@many.example"))
+    for number in range(11):
+        store.drop(asks(f"u{number}@many.example", f"c{number}@many.example"))
+    store.keep(more)
+
+
+def test_the_names_that_are_kept_are_bounded() -> None:
+    """In number, and in octets."""
+    assert kept_names(["a", "b", "a"]) == ("a", "b")
+    assert len(kept_names(map(str, range(100)))) == MOST_SHOWN
+    many = kept_names(str(number) + "\u00e4" * 500 for number in range(64))
+    assert len(many) == 4
+
+
+OLDER = """
+CREATE TABLE watching (
+    watcher TEXT NOT NULL, contact TEXT NOT NULL,
+    authorized INTEGER NOT NULL, leaving INTEGER NOT NULL,
+    dialog TEXT NOT NULL, expires REAL NOT NULL,
+    PRIMARY KEY (watcher, contact)
+) WITHOUT ROWID;
+CREATE TABLE watched (
+    contact TEXT NOT NULL, watcher TEXT NOT NULL,
+    authorized INTEGER NOT NULL, asked REAL NOT NULL,
+    PRIMARY KEY (contact, watcher)
+) WITHOUT ROWID;
+INSERT INTO watching VALUES ('alice@xmpp.example', 'carol@sip.example', 1, 0, 'spoken', 7.0);
+INSERT INTO watched VALUES ('alice@xmpp.example', 'carol@sip.example', 1, 3.0);
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_file_of_an_older_version_is_taken_over(path: Path) -> None:
+    """With all that is in it; what it did not have is as if it had not been."""
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript(OLDER)
+    store = opened(path)
+    before = replace(SEES, asked=0.0, shown=())
+    assert everything(store) == ([before], [SEEN])
+    store.keep(SEES)
+    assert reopened(store, path) == ([SEES], [SEEN])
 
 
 def test_it_outlives_the_process(path: Path) -> None:
@@ -209,6 +278,36 @@ def test_what_cannot_be_written_waits(path: Path, caplog: pytest.LogCaptureFixtu
     ]
     watching, watched = reopened(store, path)
     assert (watching[0], watched) == (replace(SEES, dialog="later"), [])
+
+
+def test_a_program_that_locks_the_file_stops_nobody(path: Path) -> None:
+    """What can wait does so; what is granted waits once for the lock, until something is written.
+
+    At the end, all is written.
+    """
+    store = opened(path)
+    for number in range(50):
+        store.keep(Watching(f"{number}@xmpp.example", CAROL))
+    waits: list[float] = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        for number in range(50):
+            store.note(Watching(f"{number}@xmpp.example", CAROL, dialog="later"))
+        waits.append(time.monotonic() - began)
+        for _ in range(3):
+            began = time.monotonic()
+            with pytest.raises(Full):
+                store.keep(SEES)
+            waits.append(time.monotonic() - began)
+        other.execute("ROLLBACK")
+    short = consent.BUSY / 1000
+    assert waits[0] < short * 10, "not one wait for each"
+    assert waits[1] >= short * 0.8
+    assert waits[2] + waits[3] < waits[1]
+    assert store.describe()["waiting"] == 50
+    watching, _ = reopened(store, path)
+    assert [each.dialog for each in watching] == ["later"] * 50
 
 
 def test_who_comes_back_while_it_waits_is_there(path: Path) -> None:

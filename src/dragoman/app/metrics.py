@@ -77,7 +77,21 @@ def _presence(presence: Described) -> Iterator[Metric]:
     yield _gauge(
         "presence_watched",
         "SIP users whom XMPP users watch, by how the two stand; those to take up after a start.",
-        [(count, {"state": state}) for state, count in watched.items() if state != "dialogs"],
+        [
+            (count, {"state": state})
+            for state, count in watched.items()
+            if state not in {"dialogs", "octets", "owed"}
+        ],
+    )
+    yield _gauge(
+        "presence_octets",
+        "Octets of what is remembered of SIP users' presence: beyond 256 MiB it is told in brief.",
+        [(watched["octets"], {})],
+    )
+    yield _gauge(
+        "presence_owed",
+        "Pairs of users of which something could not be told to an XMPP server yet.",
+        [(watched["owed"], {})],
     )
     yield _gauge(
         "presence_dialogs",

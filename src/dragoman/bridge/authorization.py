@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from dragoman.mapping.presence import Presence
 from dragoman.store.subscriptions import Watching
+from dragoman.xmpp.failure import StanzaError
 
 Key: TypeAlias = tuple[str, ...]
 """Watcher and contact, both bare; of a question also the full JID that asked."""
@@ -31,6 +32,12 @@ class Authorization:
     shown: tuple[Presence, ...] = ()
     known: bool = False
     """Whether `shown` is what the contact said, and not only that he said nothing."""
+    ghosts: tuple[str, ...] = ()
+    """Resources that an earlier process showed as available: gone, unless a document has them."""
+    stored: bool = False
+    """Whether it is as an earlier process left it, with the dialog in its record."""
+    weight: int = 0
+    """Octets of memory that `shown` takes."""
     asked: str | None = None
     """The id of a `subscribe` whose sender waits for word."""
     confirmed: bool = False
@@ -38,9 +45,22 @@ class Authorization:
     probed: bool = False
     invariant: bool = False
     began: float = float("-inf")
+    """When its dialog was asked for."""
+    active_since: float | None = None
+    """When the contact was first seen in it."""
+    short: int = 0
+    """How many dialogs in a row the far end has ended early."""
     failures: int = 0
+    """How many attempts in a row came to nothing."""
+    error: StanzaError | None = None
+    """What was told of the last of them."""
 
     @property
     def key(self) -> Key:
         """What the subscriber knows it by."""
         return self.record.watcher, self.record.contact
+
+    @property
+    def question(self) -> Key:
+        """What questions of it are counted by."""
+        return self.record.watcher, self.record.contact, ""

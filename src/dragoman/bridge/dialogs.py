@@ -11,7 +11,7 @@ from dragoman.log import about
 from dragoman.mapping.pidf import MEDIA_TYPE, RELATED
 from dragoman.sip.message import SipError
 from dragoman.sip.subscriber import Package, Parties, Subscriber
-from dragoman.store.subscriptions import Full, Subscriptions, Watching
+from dragoman.store.subscriptions import Full, Subscriptions, Watching, kept_names
 from dragoman.xmpp.jid import Jid
 
 log = getLogger(__name__)
@@ -57,9 +57,13 @@ class Dialogs:
         return Parties(str(target), f"<{local}>", f"<{target}>", ours)
 
     def resume(self, pair: Authorization, now: float) -> bool:
-        """Take up the dialog of an earlier process; False where there is none that lasts."""
+        """Take up the dialog of an earlier process, once; False where there is none that lasts.
+
+        One of our own is never taken up: where we have none, we have ended it.
+        """
         text, left = pair.record.dialog, pair.record.expires - self._wall()
-        if not text or left <= 0 or pair.key in self:
+        stored, pair.stored = pair.stored, False
+        if not stored or not text or left <= 0 or pair.key in self:
             return False
         try:
             self.subscriber.restore(pair.key, text, left, now)
@@ -93,5 +97,17 @@ class Dialogs:
         kept = self.subscriber.keep(pair.key, now)
         text, left = kept or ("", 0.0)
         expires = self._wall() + left if kept else 0.0
-        pair.record = replace(pair.record, dialog=text, expires=expires)
+        pair.record = replace(pair.record, dialog=text, expires=expires, shown=_shown(pair))
         self._store.note(pair.record)
+
+    def note_shown(self, pair: Authorization) -> None:
+        """Have it written down by which resources a contact is shown, where those are others."""
+        shown = _shown(pair)
+        if shown != pair.record.shown:
+            pair.record = replace(pair.record, shown=shown)
+            self._store.note(pair.record)
+
+
+def _shown(pair: Authorization) -> tuple[str, ...]:
+    available = (each.resource for each in pair.shown if each.available)
+    return kept_names((*available, *pair.ghosts))

@@ -547,7 +547,9 @@ class Hub:
 
     def lost(self, pair: Pair, unacknowledged: Sequence[Element] | None) -> None:
         """Learn that a stream of ours went away, and what the far server may not have taken."""
-        contained(nothing, self.messages.lost, pair, unacknowledged, self._loop.time())
+        now = self._loop.time()
+        contained(nothing, self.messages.lost, pair, unacknowledged, now)
+        contained(nothing, self.presence.lost, unacknowledged or (), now)
 
     # -- XMPP: what services and streams want -----------------------------------------------
 

@@ -4,7 +4,7 @@ SIP users who are watched (`presentities.py`) and SIP users who watch (`watchers
 of each other: to end one direction leaves the other as it was (§5.2.3, §5.3.3).
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from logging import getLogger
 from typing import Final
 
@@ -21,7 +21,7 @@ from dragoman.sip.subscriber import Subscribing
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import StanzaError
-from dragoman.xmpp.stanza import ends
+from dragoman.xmpp.stanza import PRESENCE, ends
 
 log = getLogger(__name__)
 
@@ -33,6 +33,8 @@ WATCHES: Final = frozenset({"subscribe", "unsubscribe", "probe"})
 ANSWERS: Final = frozenset({"subscribed", "unsubscribed"})
 """What he says as one who is watched."""
 STATES: Final = frozenset({None, "unavailable"})
+TOLD: Final = STATES | ANSWERS
+"""What he is told as one who watches."""
 
 
 class Presence:
@@ -118,10 +120,17 @@ class Presence:
 
     def undelivered(self, stanza: Element, error: StanzaError, now: float) -> None:
         """Take back presence of ours that was never handed over."""
-        if stanza.get("id", "").startswith(PROOF_ID) or stanza.get("type") == "subscribed":
+        proof = stanza.get("id", "").startswith(PROOF_ID)
+        if proof or stanza.get("type") in TOLD:
             self.presentities.undelivered(stanza, now)
-        else:
+        if not proof:
             self.watchers.undelivered(stanza, error, now)
+
+    def lost(self, stanzas: Iterable[Element], now: float) -> None:
+        """Learn what was handed over and may not have arrived."""
+        for each in stanzas:
+            if each.name == PRESENCE and each.get("type") in TOLD:
+                self.presentities.undelivered(each, now)
 
     def describe(self) -> dict[str, dict[str, int]]:
         """Return counts of both."""

@@ -6,13 +6,16 @@ pair of users has the first in the store, and the second for as long as its watc
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from logging import getLogger
 from typing import Final
 
+from dragoman.bridge.arrears import Arrears
 from dragoman.bridge.authorization import Authorization, Key, Stand
 from dragoman.bridge.dialogs import PACKAGE, Dialogs
 from dragoman.bridge.naming import Naming
+from dragoman.bridge.pace import Pace
 from dragoman.bridge.ports import SipPort, XmppPort
 from dragoman.bridge.showing import Showing
 from dragoman.bridge.whereabouts import Parting, Whereabouts
@@ -23,9 +26,10 @@ from dragoman.mapping import notify
 from dragoman.mapping.address import Unmappable
 from dragoman.mapping.failure import Unreached, response_error, unanswered
 from dragoman.mapping.presence import Presence
+from dragoman.sip.dialog import ends_of
 from dragoman.sip.endpoint import Cause, ServerTransaction
-from dragoman.sip.event import ACTIVE, TERMINATED, SubscriptionState
-from dragoman.sip.message import Request, Response, response_to
+from dragoman.sip.event import ACTIVE, TERMINATED, SubscriptionState, retry_seconds
+from dragoman.sip.message import Request, Response, SipError, response_to
 from dragoman.sip.subscriber import (
     FOREVER,
     Due,
@@ -34,12 +38,13 @@ from dragoman.sip.subscriber import (
     Lost,
     Refused,
     Subscribing,
+    is_last,
 )
 from dragoman.store.subscriptions import Full, Subscriptions, Watching
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
 from dragoman.xmpp.jid import Jid
-from dragoman.xmpp.stanza import error_reply, presence
+from dragoman.xmpp.stanza import ends, error_reply, presence
 
 log = getLogger(__name__)
 
@@ -57,14 +62,24 @@ LATER: Final = 300
 SLOWEST: Final = 3600
 """Seconds between attempts at most, however many failed; and retry-after at most a day."""
 DAY: Final = 86_400
+MOST_DOUBLED: Final = 8
 HASTE: Final = 30.0
-"""Seconds between two dialogs of a pair, where the far end ends them again and again."""
+"""Seconds between two dialogs of a pair, and two questions, however often somebody asks; where the
+far end ends them early, or refuses them, twice as many each time."""
+AT_ONCE: Final = 3
+"""As many as may follow each other without that."""
+LASTING: Final = 300.0
+"""Seconds for which a contact is seen in a dialog that has not ended early."""
 SILENCE: Final = 60
 """Seconds for which what was shown may stand while nobody tells of it."""
 MOST_PROOFS: Final = 10_000
 """Probes of ours that wait for an answer."""
 MOST_QUESTIONS: Final = 1000
 """Probes that wait for the answer of a SIP user."""
+NO_MORE: Final = frozenset({"rejected", "noresource"})
+"""Reasons that end an authorization, and not only a dialog (RFC 6665 §4.1.3)."""
+UNANSWERED: Final = 30.0 * DAY
+"""Seconds that a request is kept that nobody answers."""
 PROOF_ID: Final = "proof-"
 """How the ids of our own probes begin."""
 
@@ -104,27 +119,45 @@ class Presentities:
         self._watchers: defaultdict[str, set[str]] = defaultdict(set)
         self._whereabouts = Whereabouts()
         self._retries: Alarms[Key] = Alarms()
+        self._pace = Pace(AT_ONCE, HASTE)
+        self._arrears = Arrears()
         self._proofs: dict[str, Key] = {}
         self._questions: set[Key] = set()
         self._anew: deque[Key] = deque()
+        self._calls: dict[str, Key] = {}
+        self._unanswered: Alarms[Key] = Alarms()
         self._tick: float | None = None
         self._now = 0.0
 
     def start(self, now: float) -> None:
         """Take up what an earlier process left, little by little."""
+        self._now = now
         for record in self._store.watching():
-            self._anew.append(self._add(record).key)
+            pair = self._add(record)
+            pair.stored, pair.ghosts = True, record.shown
+            self._anew.append(pair.key)
+            self._whereabouts.doubt(record.watcher)
+            if record.dialog:
+                self._calls[ends_of(record.dialog)[0]] = pair.key
         self._tick = now if self._anew else None
 
     def _add(self, record: Watching) -> Authorization:
         """Have a pair, which its contact leads to as well."""
         pair = Authorization(record)
+        self._await_answer(pair)
         self._pairs[pair.key] = pair
         self._watchers[record.contact].add(record.watcher)
         return pair
 
+    def _await_answer(self, pair: Authorization) -> None:
+        """Have a request be over when nobody has answered it for long."""
+        if not pair.record.authorized:
+            since = self._wall() - (pair.record.asked or self._wall())
+            self._unanswered.set(pair.key, self._now + UNANSWERED - since)
+
     def _remove(self, pair: Authorization) -> None:
         contact = pair.record.contact
+        self._unanswered.cancel(pair.key)
         del self._pairs[pair.key]
         self._watchers[contact].discard(pair.record.watcher)
         if not self._watchers[contact]:
@@ -138,9 +171,10 @@ class Presentities:
         Of type subscribe, unsubscribe, probe, unavailable or none.
         """
         self._now = now
+        self._arrears.alive(watcher.domain, now)
         kind = stanza.get("type")
         if kind == "subscribe":
-            self._whereabouts.heard(str(watcher.bare), now)
+            self._whereabouts.stirred(str(watcher.bare), now)
             self._subscribe(stanza, watcher, contact)
         elif kind == "unsubscribe":
             self._unsubscribe(watcher, contact)
@@ -162,6 +196,7 @@ class Presentities:
     def on_proof(self, stanza: Element, watcher: Jid, now: float) -> None:
         """Take the answer to a probe of ours, which was not a SIP user's or failed."""
         self._now = now
+        self._arrears.alive(watcher.domain, now)
         user = str(watcher.bare)
         key = self._proofs.pop(stanza.get("id", ""), None)
         if stanza.get("type") != "error":
@@ -173,16 +208,29 @@ class Presentities:
     def undelivered(self, stanza: Element, now: float) -> None:
         """Learn that presence of ours did not reach the server of its recipient."""
         self._now = now
-        kind, to = stanza.get("type"), stanza.attributes["to"]
+        contact, watcher = ends(stanza)
+        key, kind = (str(watcher.bare), str(contact.bare)), stanza.get("type")
+        pair = self._pairs.get(key)
         if kind == "probe":
-            key = self._proofs.pop(stanza.attributes["id"], None)
-            if key is not None:
-                self._dead(key)
-        elif kind == "subscribed":
-            pair = self._pairs.get((to, stanza.attributes["from"]))
-            if pair is not None:
-                pair.confirmed = False
+            asked = self._proofs.pop(stanza.attributes["id"], None)
+            if asked is not None:
+                self._dead(asked)
+        elif kind == "subscribed" and pair is not None:
+            pair.confirmed = False
+            self._arrears.owe(key, "", now)
+        elif kind == "unsubscribed" or (kind in {None, "unavailable"} and pair is not None):
+            self._arrears.owe(key, contact.resource, now)
         self._drain()
+
+    def _tell_late(self, key: Key, resources: Sequence[str]) -> None:
+        """Tell what came back: as it is now."""
+        pair = self._pairs.get(key)
+        if pair is None:
+            self._showing.send(key, "unsubscribed")
+            resources = [each for each in resources if each]
+        elif pair.record.authorized and not pair.confirmed:
+            self._showing.confirm(pair)
+        self._showing.tell(key, () if pair is None else pair.shown, resources)
 
     def _subscribe(self, stanza: Element, watcher: Jid, contact: Jid) -> None:
         key = str(watcher.bare), str(contact.bare)
@@ -199,11 +247,15 @@ class Presentities:
             pair.asked = stanza.get("id", "")
         if key not in self._subscriber and (pair.stand is Stand.WAITING or pair.record.authorized):
             self._begin(pair)
+        if pair.asked is not None and pair.error is not None and key in self._retries:
+            self._showing.reply(error_reply(stanza, pair.error))
+            pair.asked = None
 
     def _wanted(self, key: Key, watcher: Jid, contact: Jid) -> Authorization:
         """Return the pair, which is made if need be; raises StanzaError where it may not be."""
         pair = self._pairs.get(key)
         if pair is not None and not pair.record.leaving:
+            self._ask_longer(pair)
             return pair
         if not self._allowed(watcher.domain):
             raise StanzaError(Condition.FORBIDDEN, text="Users of your domain may not watch here")
@@ -211,9 +263,9 @@ class Presentities:
             self._dialogs.parties(key)
         except Unmappable as error:
             raise StanzaError(error.condition, text=error.reason) from error
-        record = Watching(key[0], key[1])
+        record = Watching(key[0], key[1], asked=self._wall())
         if pair is not None:
-            record = replace(pair.record, leaving=False, dialog="")
+            record = replace(pair.record, leaving=False, dialog="", asked=self._wall())
         try:
             self._store.keep(record)
         except Full as error:
@@ -224,15 +276,28 @@ class Presentities:
             pair = self._add(record)
         else:
             self._subscriber.forget(key)
-            pair.record, pair.stand = record, Stand.WAITING
+            pair.record, pair.stand, pair.stored = record, Stand.WAITING, False
+            self._await_answer(pair)
         return pair
+
+    def _ask_longer(self, pair: Authorization) -> None:
+        """Have a request that is made again last as long as a new one."""
+        record = pair.record
+        if not record.authorized and self._wall() - record.asked > DAY:
+            self._dialogs.keep(pair, replace(record, asked=self._wall()))
+            self._await_answer(pair)
 
     def _unsubscribe(self, watcher: Jid, contact: Jid) -> None:
         key = str(watcher.bare), str(contact.bare)
         pair = self._pairs.get(key)
         if pair is None:
             self._showing.send(key, "unsubscribed")
-            return
+        else:
+            self._give_up(pair)
+
+    def _give_up(self, pair: Authorization) -> None:
+        """End all that a watcher has of a contact, with his dialog first."""
+        key = pair.key
         self._retries.cancel(key)
         self._dialogs.resume(pair, self._now)
         if key in self._subscriber:
@@ -256,7 +321,7 @@ class Presentities:
         if pair.record.authorized and (pair.known or pair.shown):
             self._showing.again(pair, str(watcher))
         if key in self._subscriber:
-            if pair.record.authorized and not pair.known:
+            if pair.record.authorized and not pair.known and self._may_ask(pair):
                 self._subscriber.refresh(key)
         elif pair.record.authorized and (pair.invariant or key in self._retries):
             self._ask_once(stanza, pair, watcher)
@@ -295,6 +360,7 @@ class Presentities:
     def _sleep(self, key: Key) -> None:
         """End the dialog of a pair whose watcher is not there: its authorization stays."""
         self._retries.cancel(key)
+        self._dialogs.resume(self._pairs[key], self._now)
         if key in self._subscriber:
             self._subscriber.leave(key, self._now)
 
@@ -308,31 +374,64 @@ class Presentities:
 
     def knows(self, request: Request) -> bool:
         """Tell whether a NOTIFY is of a dialog of ours, whose tags nobody else can guess."""
-        return self._subscriber.knows(request)
+        return self._subscriber.knows(request) or self._stored(request) is not None
+
+    def _stored(self, request: Request) -> Authorization | None:
+        """Return whose dialog a NOTIFY is of, where it is one that waits to be taken up."""
+        key = self._calls.get(request.get("Call-ID") or "")
+        pair = None if key is None else self._pairs.get(key)
+        if pair is None or not pair.stored:
+            return None
+        with suppress(SipError):
+            if request.to.tag == ends_of(pair.record.dialog)[1]:
+                return pair
+        return None
+
+    def _resume_at(self, pair: Authorization) -> None:
+        """Take up a dialog before its turn: its far end has something to tell."""
+        if self._dialogs.resume(pair, self._now) and pair.record.leaving:
+            self._subscriber.leave(pair.key, self._now)
 
     def on_notify(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         """Take a NOTIFY, and answer it."""
         self._now = now
+        if (stored := self._stored(request)) is not None:
+            self._resume_at(stored)
         try:
             key = self._subscriber.match(request)
+        except RemoteError as error:
+            self._refuse(request, transaction, error)
+            return
+        try:
             presences = notify.presences(request, self._wall())
         except RemoteError as error:
-            status = getattr(error, "status", 400)
-            headers = [("Accept", PACKAGE.accept)] if status == 415 else []
-            log.info(
-                "NOTIFY refused",
-                extra=about(call_id=request.get("Call-ID"), status=status, reason=error.reason),
-            )
-            self._sip.respond(transaction, response_to(request, status, headers=headers))
+            self._refuse(request, transaction, error)
+            if is_last(request):
+                self._take(key, request, None)
             return
-        notice = self._subscriber.take(request, now)
         self._sip.respond(transaction, response_to(request, 200))
+        self._take(key, request, presences)
+
+    def _refuse(self, request: Request, transaction: ServerTransaction, error: RemoteError) -> None:
+        status = getattr(error, "status", 400)
+        headers = [("Accept", PACKAGE.accept)] if status == 415 else []
+        log.info(
+            "NOTIFY refused",
+            extra=about(call_id=request.get("Call-ID"), status=status, reason=error.reason),
+        )
+        self._sip.respond(transaction, response_to(request, status, headers=headers))
+
+    def _take(self, key: Key, request: Request, presences: tuple[Presence, ...] | None) -> None:
+        """Do what a NOTIFY has to tell."""
+        notice = self._subscriber.take(request, self._now)
         if len(key) > 2:
-            self._answer(key, presences)
+            self._answer(key, notice.state, presences)
         elif (pair := self._pairs.get(key)) is not None:
             self._noticed(pair, notice.state, presences)
             if notice.first:
                 self._dialogs.note(pair, self._now)
+            else:
+                self._dialogs.note_shown(pair)
         self._drain()
 
     def on_response(self, handle: Subscribing, response: Response, now: float) -> None:
@@ -358,7 +457,7 @@ class Presentities:
         state: SubscriptionState,
         presences: tuple[Presence, ...] | None,
     ) -> None:
-        pair.failures = 0
+        pair.failures, pair.error = 0, None
         if pair.record.leaving:
             return
         if state.state == TERMINATED:
@@ -366,7 +465,7 @@ class Presentities:
         elif state.state == ACTIVE:
             self._active(pair, presences)
         else:
-            if pair.stand is Stand.ACTIVE:
+            if pair.stand is Stand.ACTIVE or pair.ghosts:
                 self._showing.hide(pair)
             pair.stand = Stand.PENDING
 
@@ -375,51 +474,64 @@ class Presentities:
         if not pair.record.authorized and not self._dialogs.keep(pair, told):
             return
         pair.stand, pair.asked, pair.invariant = Stand.ACTIVE, None, False
+        if pair.active_since is None:
+            pair.active_since = self._now
+        self._unanswered.cancel(pair.key)
         if not pair.confirmed:
             self._showing.confirm(pair)
         if presences is not None:
             self._showing.show(pair, presences)
-        elif not pair.known and not pair.shown:
+        elif not (pair.known or pair.shown or pair.ghosts):
             self._showing.send(pair.key, "unavailable")
 
     def _terminated(self, pair: Authorization, state: SubscriptionState) -> None:
         pair.stand = Stand.WAITING
         self._dialogs.note(pair, self._now)
-        if state.reason in {"rejected", "noresource"}:
+        if state.reason in NO_MORE:
             self._cancel(pair)
         elif state.reason == "invariant":
             pair.invariant = True
         elif state.reason in {"probation", "giveup"}:
             wait = min(LATER if state.retry_after is None else state.retry_after, DAY)
-            if wait > SILENCE:
-                self._showing.hide(pair)
-            self._retries.set(pair.key, self._now + max(wait, HASTE))
+            self._rest(pair, self._now + max(wait, HASTE))
         elif not self._whereabouts.away(pair.record.watcher):
             self._begin_soon(pair, state.retry_after or 0)
 
-    def _answer(self, key: Key, presences: tuple[Presence, ...] | None) -> None:
-        """Tell who probed what the contact said once."""
+    def _answer(
+        self, key: Key, state: SubscriptionState, presences: tuple[Presence, ...] | None
+    ) -> None:
+        """Tell who probed what the contact said once; that he may not see him, for ever."""
         watcher, contact, asker = key
-        pair = self._pairs.get((watcher, contact))
-        if pair is None or not pair.record.authorized:
-            return
         self._subscriber.forget(key)
+        pair = self._pairs.get((watcher, contact))
+        if pair is None or pair.record.leaving:
+            return
+        if state.state == TERMINATED and state.reason in NO_MORE:
+            self._cancel(pair)
+            return
         if presences is not None:
-            pair.shown, pair.known = presences, True
+            self._showing.remember(pair, presences)
         self._showing.again(pair, asker)
 
     # -- dialogs --------------------------------------------------------------------------
 
     def _begin(self, pair: Authorization) -> None:
-        """Make a dialog, unless there is one."""
+        """Make a dialog, unless there is one: as soon as that may be."""
         key = pair.key
-        self._retries.cancel(key)
         if key in self._subscriber:
             return
         if self._dialogs.resume(pair, self._now):
+            self._retries.cancel(key)
             self._subscriber.refresh(key)
             return
+        when = self._pace.when(key, self._now)
+        if when > self._now:
+            self._retries.hasten(key, when)
+            return
+        self._retries.cancel(key)
+        self._pace.took(key, self._now)
         pair.began, pair.invariant, pair.probed = self._now, False, False
+        pair.active_since = None
         if pair.stand is Stand.WAITING:
             pair.stand = Stand.PENDING
         try:
@@ -428,12 +540,33 @@ class Presentities:
             self._failed(pair, StanzaError(error.condition, text=error.reason))
 
     def _begin_soon(self, pair: Authorization, least: int) -> None:
-        """Make a dialog at once, or later where the last one is but a moment old."""
-        when = max(self._now + min(least, DAY), pair.began + HASTE)
+        """Make a dialog at once, or later where the last one is but a moment old.
+
+        Where they end early again and again that is ever later.
+        """
+        if pair.active_since is not None and self._now - pair.active_since >= LASTING:
+            pair.short = 0
+        pause = min(HASTE * 2**pair.short, SLOWEST)
+        pair.short = min(pair.short + 1, MOST_DOUBLED)
+        when = max(self._now + min(least, DAY), pair.began + pause)
         if when <= self._now:
             self._begin(pair)
         else:
-            self._retries.set(pair.key, when)
+            self._rest(pair, when)
+
+    def _rest(self, pair: Authorization, until: float) -> None:
+        """Have no dialog be made before a time, and one then, whoever asks meanwhile."""
+        if until - self._now > SILENCE:
+            self._showing.hide(pair)
+        self._pace.hold(pair.key, until)
+        self._retries.set(pair.key, until)
+
+    def _may_ask(self, pair: Authorization) -> bool:
+        """Count a question of a pair; False where there were many lately."""
+        if self._pace.when(pair.question, self._now) > self._now:
+            return False
+        self._pace.took(pair.question, self._now)
+        return True
 
     def _ask_once(self, stanza: Element, pair: Authorization, asker: Jid) -> None:
         """Ask for the contact's state with no more to follow (RFC 8048 §7.1)."""
@@ -445,6 +578,10 @@ class Presentities:
         if len(self._questions) >= MOST_QUESTIONS:
             busy = StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT)
             self._showing.reply(error_reply(stanza, busy))
+            return
+        if not self._may_ask(pair):
+            if not pair.known and not pair.shown:
+                self._showing.again(pair, str(asker))
             return
         self._questions.add(key)
         self._dialogs.subscribe(key, self._now, expires=0)
@@ -468,11 +605,14 @@ class Presentities:
                 self._left(key)
             case Lost(key) if (pair := self._pairs.get(key)) is not None:
                 self._lost(pair)
-            case Refused(key, response) if (pair := self._pairs.get(key)) is not None:
+            case Refused(key, response) if (pair := self._pairs.get(key[:2])) is not None:
                 if response.status in FOREVER:
                     self._cancel(pair)
+                elif key == pair.key:
+                    self._failed(pair, response_error(response), retry_seconds(response))
                 else:
-                    self._failed(pair, response_error(response))
+                    wait = min(retry_seconds(response), DAY)
+                    self._pace.hold(pair.question, self._now + wait)
             case Failed(key, cause) if (pair := self._pairs.get(key)) is not None:
                 self._failed(pair, unanswered(cause))
             case _:
@@ -500,7 +640,8 @@ class Presentities:
         if pair.record.leaving:
             self._end(pair)
         else:
-            pair.shown, pair.known = (), False
+            pair.ghosts = ()
+            self._showing.forget(pair)
             self._dialogs.note(pair, self._now)
             if not self._whereabouts.away(key[0]):
                 self._begin(pair)  # he came back meanwhile
@@ -510,9 +651,12 @@ class Presentities:
         self._dialogs.note(pair, self._now)
         self._begin_soon(pair, 0)
 
-    def _failed(self, pair: Authorization, error: StanzaError | None) -> None:
-        """Tell who asked that the contact could not be; try again later."""
-        pair.stand = Stand.WAITING
+    def _failed(self, pair: Authorization, error: StanzaError | None, least: int = 0) -> None:
+        """Tell who asked that the contact could not be; try again later, after `least` seconds.
+
+        Who asks meanwhile has it tried sooner, but not that soon.
+        """
+        pair.stand, pair.error = Stand.WAITING, error
         self._dialogs.note(pair, self._now)
         if pair.asked is not None and error is not None:
             ends = pair.record.watcher, pair.record.contact
@@ -523,8 +667,10 @@ class Presentities:
         elif pair.record.authorized:
             self._showing.hide(pair)
         pair.failures += 1
-        wait = min(LATER << min(pair.failures - 1, 8), SLOWEST)
-        self._retries.set(pair.key, self._now + wait)
+        doubled, least = 2 ** min(pair.failures - 1, MOST_DOUBLED), min(least, DAY)
+        self._retries.set(pair.key, self._now + max(min(LATER * doubled, SLOWEST), least))
+        for each in (pair.key, pair.question):
+            self._pace.hold(each, self._now + max(min(HASTE * doubled, SLOWEST), least))
 
     def _cancel(self, pair: Authorization) -> None:
         """Tell that the contact does not let himself be seen, now or any more."""
@@ -552,14 +698,18 @@ class Presentities:
             pair = self._pairs.get(key)
             if pair is not None and not self._whereabouts.away(key[0]):
                 self._begin(pair)
+        for key, resources in self._arrears.due(now):
+            self._tell_late(key, resources)
+        for key in self._unanswered.due(now):
+            self._give_up(self._pairs[key])
         if self._tick is not None and self._tick <= now:
             self._take_up()
         self._drain()
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        times = (self._subscriber.next_timer(), self._retries.next(), self._tick)
-        return earliest(times)
+        alarms = self._retries.next(), self._unanswered.next(), self._arrears.next_timer()
+        return earliest((self._subscriber.next_timer(), *alarms, self._tick))
 
     def _take_up(self) -> None:
         """Go on with some of what an earlier process left."""
@@ -567,13 +717,19 @@ class Presentities:
             if not self._anew or self._subscriber.asking >= UNDER_WAY:
                 break
             pair = self._pairs.get(self._anew.popleft())
-            if pair is not None and pair.key not in self._subscriber:
+            if pair is not None and pair.stored:
                 self._take_up_one(pair)
         self._tick = self._now + TICK if self._anew else None
+        if not self._anew:
+            self._calls.clear()
 
     def _take_up_one(self, pair: Authorization) -> None:
         """Speak on in a dialog that may be there still, or make another."""
         if not pair.record.leaving:
+            if not (
+                pair.record.authorized or pair.record.asked
+            ):  # an earlier version has not kept it
+                self._dialogs.keep(pair, replace(pair.record, asked=self._wall()))
             self._begin(pair)
         elif self._dialogs.resume(pair, self._now):
             self._subscriber.leave(pair.key, self._now)
@@ -586,4 +742,6 @@ class Presentities:
         return {each.value: stands[each] for each in Stand} | {
             "dialogs": len(self._subscriber),
             "to take up": len(self._anew),
+            "octets": self._showing.octets,
+            "owed": len(self._arrears),
         }

@@ -1,7 +1,8 @@
 """Where XMPP users are, as far as their presence tells SIP users (RFC 6121 §4.2, §4.5).
 
 Who watches a SIP user without being watched by him tells us when he comes, by a probe, and never
-when he goes: of such a user nothing is known, which counts as being there.
+when he goes: of such a user nothing is known, which counts as being there. So it is with sessions
+from before the gateway started, as long as nobody has told that there are none.
 """
 
 from collections import OrderedDict
@@ -30,6 +31,8 @@ class _User:
     proof: float
     resources: set[str] = field(default_factory=set)
     known: bool = False
+    doubted: bool = False
+    """Whether he may have resources that nobody has told of."""
 
 
 class Whereabouts:
@@ -48,6 +51,15 @@ class Whereabouts:
         """Take a sign of life of a user, or of the server that answers for him."""
         self._seen(user, now)
 
+    def doubt(self, user: str) -> None:
+        """Have a user be one who was there, for all that is known, before the gateway was."""
+        self._seen(user, float("-inf")).doubted = True
+
+    def stirred(self, user: str, now: float) -> None:
+        """Learn that a user did something: he is there, by a resource that is not known."""
+        found = self._seen(user, now)
+        found.known = bool(found.resources)
+
     def came(self, user: str, resource: str, now: float) -> None:
         """Learn that a resource is there."""
         found = self._seen(user, now)
@@ -59,17 +71,17 @@ class Whereabouts:
         """Learn that a resource is not there any more; "" stands for all of them."""
         found = self._seen(user, now)
         if not resource:
-            found.known = True
+            found.known, found.doubted = True, False
             found.resources.clear()
         found.resources.discard(resource)
-        if not found.known:
+        if not found.known or (found.doubted and not found.resources):
             return Parting.UNKNOWN
         return Parting.OTHERS if found.resources else Parting.LAST
 
     def away(self, user: str) -> bool:
         """Tell whether a user is certainly not there."""
         found = self._users.get(user)
-        return found is not None and found.known and not found.resources
+        return found is not None and found.known and not (found.resources or found.doubted)
 
     def silent(self, user: str, now: float) -> float:
         """Return for how many seconds there was no word of a user."""

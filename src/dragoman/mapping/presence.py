@@ -27,8 +27,12 @@ MOST_LANGUAGES: Final = 8
 """Statuses of one presence; those of further languages are left out."""
 LONGEST_STATUS: Final = 1024
 """Characters; what is more is cut off."""
-LONGEST_STATUSES: Final = 16_384
-"""Characters of all statuses that one document is made into."""
+LONGEST_NAME: Final = 256
+"""Characters of a name that people are shown."""
+LONGEST_TEXTS: Final = 16_384
+"""Characters of all statuses and names that one document is made into."""
+PLAIN: Final = 64
+"""Characters of a resource beyond which `plainest` has another in its place."""
 CAPABLE: Final = frozenset({"message"})
 """What an XMPP user's client can be asked for by SIP."""
 LATE: Final = 60.0
@@ -85,7 +89,7 @@ def read(stanza: Element) -> Presence:
         _priority(stanza),
         parse_stamp(delay.sent(stanza) or ""),
         parse_stamp(idle.since(stanza) or ""),
-        nick.nickname(stanza).strip()[:LONGEST_STATUS],
+        nick.nickname(stanza).strip()[:LONGEST_NAME],
     )
 
 
@@ -145,12 +149,21 @@ def _own_name(found: Tuple, contacts: Mapping[str, str]) -> str:
 
 
 def _within_bounds(presences: Iterable[Presence]) -> list[Presence]:
-    """Leave out statuses beyond what all together may have, so that one document stays one."""
-    found, room = [], LONGEST_STATUSES
+    """Leave out texts beyond what all together may have, so that one document stays one."""
+    found, room = [], LONGEST_TEXTS
     for each in presences:
-        room -= sum(len(note.text) for note in each.statuses)
-        found.append(each if room >= 0 else replace(each, statuses=()))
+        room -= sum(len(note.text) for note in each.statuses) + len(each.nick)
+        found.append(each if room >= 0 else replace(each, statuses=(), nick=""))
     return found
+
+
+def plainest(presences: Iterable[Presence]) -> tuple[Presence, ...]:
+    """Return of several presences what may be had in little room: that somebody is there, if so."""
+    best = min(presences, key=_standing, default=None)
+    if best is None or not best.available:
+        return ()
+    resource = best.resource if len(best.resource) <= PLAIN else _hash(best.resource)
+    return (Presence(resource, show=best.show),)
 
 
 def to_stanza(what: Presence, from_: Jid, to: Jid) -> Element:
@@ -278,7 +291,7 @@ def _from_tuple(found: Tuple, document: Document, language: str, now: float) -> 
         from_priority(found.priority),
         found.timestamp if late else None,
         found.idle_since,
-        document.display_name,
+        document.display_name[:LONGEST_NAME],
     )
 
 

@@ -14,6 +14,9 @@ from dragoman.sip.route import RouteSet
 
 HOPS: Final = 70
 """Max-Forwards of a request that nothing else decides (§8.1.1.6)."""
+LARGEST: Final = 8192
+"""Octets of a peer's words that a dialog keeps: tag, target and route set, name and Call-ID."""
+TOO_LARGE: Final = 513
 OLD: Final = 500
 """The status of a request whose CSeq is lower than one that came before (§12.2.2)."""
 
@@ -42,9 +45,10 @@ class Dialog:
     def of_uas(cls, request: Request, tag: str, contact: str) -> "Dialog":
         """Return the dialog that a request with a Contact begins with us, whose tag is `tag`.
 
-        Raises SipError(400) where the Contact is missing or is not one address (§12.1.1).
+        Raises SipError(400) where the Contact is missing or is not one address (§12.1.1), 513
+        where all of it is too large.
         """
-        return cls(
+        dialog = cls(
             request.call_id,
             _untagged(request.to),
             tag,
@@ -55,23 +59,26 @@ class Dialog:
             RouteSet.from_request(request),
             remote_cseq=request.cseq.number,
         )
+        return _bounded(dialog, dialog.call_id, dialog.remote)
 
     @classmethod
     def of_uac(cls, request: Request, response: Response, contact: str) -> "Dialog":
         """Return the dialog that the response to a request of ours makes (§12.1.2).
 
-        Raises SipError(400) where the response has no Contact.
+        Raises SipError(400) where the response has no Contact, 513 where it is too large.
         """
-        return cls(
-            request.call_id,
-            _untagged(request.from_),
-            request.from_.tag or "",
-            _untagged(request.to),
-            response.to.tag or "",
-            _target(response),
-            contact,
-            RouteSet.from_response(response),
-            local_cseq=max(request.cseq.number, response.cseq.number),
+        return _bounded(
+            cls(
+                request.call_id,
+                _untagged(request.from_),
+                request.from_.tag or "",
+                _untagged(request.to),
+                response.to.tag or "",
+                _target(response),
+                contact,
+                RouteSet.from_response(response),
+                local_cseq=max(request.cseq.number, response.cseq.number),
+            )
         )
 
     @property
@@ -109,13 +116,14 @@ class Dialog:
 
         The methods that move a peer, whose Contact is then the new target, are INVITE, UPDATE,
         SUBSCRIBE and NOTIFY (§12.2.2, RFC 6665 §4.4.1). Raises SipError(500) for one that is
-        older than what came before, and SipError(400) where he cannot be moved to its Contact.
+        older than what came before, and SipError(400) where he cannot be moved to its Contact, 513
+        where that is too large.
         """
         number = request.cseq.number
         if number < self.remote_cseq:
             raise SipError(f"CSeq {number} after {self.remote_cseq}", OLD)
         target = _target(request) if refresh and request.get("Contact") else self.target
-        return replace(self, remote_cseq=number, target=target)
+        return _bounded(replace(self, remote_cseq=number, target=target))
 
     def answered(self, response: Response) -> "Dialog":
         """Return the dialog after a response to a request of ours, which may move the peer.
@@ -126,20 +134,23 @@ class Dialog:
         target = self.target
         if 200 <= response.status < 300 and response.get("Contact"):
             with suppress(SipError):
-                target = _target(response)
+                target = _bounded(replace(self, target=_target(response))).target
         return replace(self, target=target, local_cseq=max(self.local_cseq, response.cseq.number))
 
     def met(self, request: Request) -> "Dialog":
         """Return the dialog that the peer's first request makes of one with only our half.
 
-        That is how a SUBSCRIBE's begins: by its NOTIFY (RFC 6665 §4.4.1). Raises SipError(400).
+        That is how a SUBSCRIBE's begins: by its NOTIFY (RFC 6665 §4.4.1). Raises SipError(400),
+        and 513 for one that is too large.
         """
-        return replace(
-            self,
-            remote_tag=request.from_.tag or "",
-            target=_target(request),
-            route_set=RouteSet.from_request(request),
-            remote_cseq=request.cseq.number,
+        return _bounded(
+            replace(
+                self,
+                remote_tag=request.from_.tag or "",
+                target=_target(request),
+                route_set=RouteSet.from_request(request),
+                remote_cseq=request.cseq.number,
+            )
         )
 
     def skipping(self, requests: int) -> "Dialog":
@@ -165,6 +176,23 @@ class Dialog:
             raise SipError(f"no dialog: {text[:40]!r}") from error
         ends = local, local_tag, remote, remote_tag
         return cls(call_id, *ends, target, contact, route_set, *numbers)
+
+
+def ends_of(text: str) -> tuple[str, str]:
+    """Return Call-ID and local tag of what `to_text` wrote; nothing of both for anything else."""
+    try:
+        call_id, _, local_tag, *_ = json.loads(text)
+    except (ValueError, TypeError):
+        return "", ""
+    return str(call_id), str(local_tag)
+
+
+def _bounded(dialog: Dialog, *others: str) -> Dialog:
+    """Return a dialog whose peer has said no more than may be kept, `others` too; or raise 513."""
+    hops = (str(each) for each in dialog.route_set.hops)
+    if sum(map(len, (dialog.remote_tag, dialog.target, *hops, *others))) > LARGEST:
+        raise SipError("a dialog with too long a Contact, tag or Record-Route", TOO_LARGE)
+    return dialog
 
 
 def _untagged(address: NameAddress) -> str:

@@ -109,3 +109,11 @@ def longer_seconds(response: Response, wanted: int) -> int:
     except SipError:
         return 0
     return least if wanted < least <= LONGEST else 0
+
+
+def retry_seconds(response: Response) -> int:
+    """Return the Retry-After of a response (RFC 3261 §20.33), 0 where none can be read."""
+    try:
+        return parse_seconds(response.get("Retry-After") or "")
+    except SipError:
+        return 0

@@ -245,14 +245,15 @@ class Subscriber(Generic[Key]):
         """Go on with a dialog of an earlier process, which has `left` seconds.
 
         What that process asked last may not have been written down: a gap in CSeq is no harm
-        (RFC 3261 §12.2.2). Nothing is sent: say `refresh`. Raises SipError for another text.
+        (RFC 3261 §12.2.2). Nothing is sent before `Due`, or `refresh`. Raises SipError for another
+        text.
         """
         dialog = Dialog.from_text(text)
         self.forget(key)
         found = _Subscription(key, dialog.skipping(SKIPPED), self._package.expires)
         found.stage, found.deadline = Stage.HEARD, now + left
         self._add(found)
-        self._alarms.set(key, found.deadline)
+        self._plan(found, now)
 
     # -- what comes -----------------------------------------------------------------------
 
@@ -436,6 +437,11 @@ class Subscriber(Generic[Key]):
         else:
             self._alarms.set(found.key, found.deadline)
             self._events.append(Due(found.key))
+
+
+def is_last(request: Request) -> bool:
+    """Tell whether a NOTIFY that `match` found ends its subscription."""
+    return _state(request).state == TERMINATED
 
 
 def _after(dialog: Dialog, request: Request) -> Dialog:

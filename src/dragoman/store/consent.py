@@ -7,7 +7,6 @@ happens to the machine.
 
 import os
 import sqlite3
-from dataclasses import replace
 from itertools import islice
 from logging import getLogger
 from pathlib import Path
@@ -19,6 +18,7 @@ from dragoman.store import schema
 from dragoman.store.schema import PRESENCE
 from dragoman.store.subscriptions import (
     MOST,
+    MOST_A_DOMAIN,
     MOST_A_USER,
     Ends,
     Full,
@@ -26,12 +26,16 @@ from dragoman.store.subscriptions import (
     Record,
     Watched,
     Watching,
+    noted,
 )
 
 log = getLogger(__name__)
 
 BUSY: Final = 50
-"""Milliseconds that a write waits for another program: the event loop stands still meanwhile."""
+"""Milliseconds that what is granted waits for another program, the event loop standing still.
+
+What is granted after that in vain does not wait any more, as long as no write was done.
+"""
 LOG_OCTETS: Final = 4 << 20
 """Octets of the log before what is in it is moved into the database."""
 OFTEN: Final = 60
@@ -40,10 +44,10 @@ CATCH_UP: Final = 20
 """Writes that could not be done, and are done after one that could."""
 
 KEEP_WATCHING: Final = (
-    "INSERT INTO watching (watcher, contact, authorized, leaving, dialog, expires)"
-    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (watcher, contact) DO UPDATE SET"
+    "INSERT INTO watching (watcher, contact, authorized, leaving, dialog, expires, asked, shown)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (watcher, contact) DO UPDATE SET"
     " authorized = excluded.authorized, leaving = excluded.leaving, dialog = excluded.dialog,"
-    " expires = excluded.expires"
+    " expires = excluded.expires, asked = excluded.asked, shown = excluded.shown"
 )
 KEEP_WATCHED: Final = (
     "INSERT INTO watched (contact, watcher, authorized, asked) VALUES (?, ?, ?, ?)"
@@ -52,7 +56,9 @@ KEEP_WATCHED: Final = (
 )
 DROP_WATCHING: Final = "DELETE FROM watching WHERE watcher = ? AND contact = ?"
 DROP_WATCHED: Final = "DELETE FROM watched WHERE contact = ? AND watcher = ?"
-WATCHING: Final = "SELECT watcher, contact, authorized, leaving, dialog, expires FROM watching"
+WATCHING: Final = (
+    "SELECT watcher, contact, authorized, leaving, dialog, expires, asked, shown FROM watching"
+)
 WATCHED: Final = "SELECT contact, watcher, authorized, asked FROM watched"
 
 Write: TypeAlias = tuple[str, tuple[str | bool | float, ...]]
@@ -65,9 +71,15 @@ class Consent(Memory):
     All but `flush` is called by one thread, which `flush` need not be. Before `open` it is memory.
     """
 
-    def __init__(self, path: Path, most: int = MOST, most_a_user: int = MOST_A_USER) -> None:
+    def __init__(
+        self,
+        path: Path,
+        most: int = MOST,
+        most_a_user: int = MOST_A_USER,
+        most_a_domain: int = MOST_A_DOMAIN,
+    ) -> None:
         """Keep them in the file `path`; the bounds are those of `Memory`."""
-        super().__init__(most, most_a_user)
+        super().__init__(most, most_a_user, most_a_domain)
         self._path = path
         self._lock: int | None = None
         self._writer: sqlite3.Connection | None = None
@@ -76,6 +88,7 @@ class Consent(Memory):
         self._unsynced = False
         self._flushes = 0
         self._unwritable = False
+        self._busy = False
 
     def open(self) -> None:
         """Open the database, which is made if need be, and read all of it.
@@ -93,13 +106,14 @@ class Consent(Memory):
                     each.execute("PRAGMA wal_autocheckpoint = 0")
                     each.execute(f"PRAGMA journal_size_limit = {LOG_OCTETS}")
                 self._load(self._writer)
-                self._writer.execute(f"PRAGMA busy_timeout = {BUSY}")
+                self._writer.execute("PRAGMA busy_timeout = 0")
         except (LocalError, OSError):
             self.close()
             raise
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database, with what could not be written before, if that can be now."""
+        self._catch_up(len(self._owed))
         for each in (self._writer, self._flusher):
             if each is not None:
                 each.close()
@@ -112,7 +126,7 @@ class Consent(Memory):
         if self._known(record) is None:
             self._check_room(record)
         try:
-            self._write(_kept(record))
+            self._write_or_wait(_kept(record))
         except (sqlite3.Error, UnicodeEncodeError) as error:
             raise Full(f"{self._path}: {error}") from error
         self._owed.pop(_name(record), None)
@@ -125,12 +139,12 @@ class Consent(Memory):
         self._write_or_owe(record, _dropped(record))
 
     def note(self, record: Watching) -> None:
-        """Take dialog and expiry of a record that is there; the file has them soon."""
+        """Take dialog, expiry and what is shown of a record that is there; the file has it soon."""
         known = self.find_watching(record.watcher, record.contact)
         if known is not None:
-            noted = replace(known, dialog=record.dialog, expires=record.expires)
-            self._put(noted)
-            self._write_or_owe(noted, _kept(noted))
+            after = noted(known, record)
+            self._put(after)
+            self._write_or_owe(after, _kept(after))
 
     def describe(self) -> dict[str, int]:
         """Return how many records there are, and writes that could not be done yet."""
@@ -146,9 +160,23 @@ class Consent(Memory):
             self._owed.pop(_name(record), None)
             self._catch_up()
 
-    def _catch_up(self) -> None:
+    def _write_or_wait(self, write: Write) -> None:
+        """Write what has to be written now: where another program is at it, wait a little, once."""
+        try:
+            self._write(write)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or self._writer is None or self._busy:
+                raise
+            self._busy = True
+            self._writer.execute(f"PRAGMA busy_timeout = {BUSY}")
+            try:
+                self._write(write)
+            finally:
+                self._writer.execute("PRAGMA busy_timeout = 0")
+
+    def _catch_up(self, most: int = CATCH_UP) -> None:
         """Do some of the writes that could not be done."""
-        for name in list(islice(self._owed, CATCH_UP)):
+        for name in list(islice(self._owed, most)):
             try:
                 self._write(self._owed[name])
             except sqlite3.Error:
@@ -161,16 +189,18 @@ class Consent(Memory):
             log.warning("presence is kept again", extra=about(file=self._path))
 
     def _load(self, reader: sqlite3.Connection) -> None:
-        for watcher, contact, authorized, leaving, dialog, expires in reader.execute(WATCHING):
-            flags = bool(authorized), bool(leaving)
-            self._put(Watching(watcher, contact, *flags, dialog, expires))
+        for watcher, contact, authorized, leaving, dialog, expires, asked, shown in reader.execute(
+            WATCHING
+        ):
+            flags, names = (bool(authorized), bool(leaving)), shown.split("\n") if shown else ()
+            self._put(Watching(watcher, contact, *flags, dialog, expires, asked, tuple(names)))
         for contact, watcher, authorized, asked in reader.execute(WATCHED):
             self._put(Watched(contact, watcher, bool(authorized), asked))
 
     def _write(self, write: Write) -> None:
         if self._writer is not None:
             self._writer.execute(*write)
-            self._unsynced = True
+            self._unsynced, self._busy = True, False
 
     def _failed(self, error: Exception) -> None:
         if not self._unwritable:
@@ -214,8 +244,8 @@ def _kept(record: Record) -> Write:
     """Return what writes a record."""
     if isinstance(record, Watching):
         flags = record.authorized, record.leaving
-        row = (record.watcher, record.contact, *flags, record.dialog, record.expires)
-        return KEEP_WATCHING, row
+        row = (record.watcher, record.contact, *flags, record.dialog, record.expires, record.asked)
+        return KEEP_WATCHING, (*row, "\n".join(record.shown))
     return KEEP_WATCHED, (record.contact, record.watcher, record.authorized, record.asked)
 
 

@@ -70,9 +70,13 @@ PRESENCE: Final = Form(
                 PRIMARY KEY (contact, watcher)
             ) WITHOUT ROWID""",
         ),
+        (
+            "ALTER TABLE watching ADD COLUMN asked REAL NOT NULL DEFAULT 0",
+            "ALTER TABLE watching ADD COLUMN shown TEXT NOT NULL DEFAULT ''",
+        ),
     ),
     {
-        "watching": "watcher, contact, authorized, leaving, dialog, expires",
+        "watching": "watcher, contact, authorized, leaving, dialog, expires, asked, shown",
         "watched": "contact, watcher, authorized, asked",
     },
     True,

@@ -1,7 +1,7 @@
 """Who may see whose presence: what outlives a restart (RFC 8048 §5), behind one interface."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 
@@ -11,6 +11,11 @@ MOST: Final = 200_000
 """Records of each kind."""
 MOST_A_USER: Final = 10_000
 """Records of one user, as watcher or as contact."""
+MOST_A_DOMAIN: Final = MOST // 4
+"""Records of the users of one domain as watchers, who ask; more where half of the room is free."""
+MOST_SHOWN: Final = 64
+LONGEST_SHOWN: Final = 4096
+"""Octets of the names of resources that are kept of one record; what is more is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,10 @@ class Watching:
     """What is needed to speak in the SIP dialog after a restart, "" for none."""
     expires: float = 0.0
     """Seconds since 1970: when that dialog ends by itself."""
+    asked: float = 0.0
+    """Seconds since 1970: when `subscribe` came."""
+    shown: tuple[str, ...] = ()
+    """The resources by which the SIP user was last shown as available."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,10 @@ class Subscriptions(Protocol):
         """
 
     def note(self, record: Watching) -> None:
-        """Take dialog and expiry of a record that is there, and nothing else; raises nothing."""
+        """Take dialog, expiry and what is shown of a record that is there, and nothing else.
+
+        Raises nothing.
+        """
 
 
 Ends: TypeAlias = tuple[str, str]
@@ -90,13 +102,20 @@ Ends: TypeAlias = tuple[str, str]
 class Memory:
     """Subscriptions that end with the process; what outlives it builds on this."""
 
-    def __init__(self, most: int = MOST, most_a_user: int = MOST_A_USER) -> None:
-        """Have room for `most` records of each kind, and `most_a_user` of one user."""
+    def __init__(
+        self,
+        most: int = MOST,
+        most_a_user: int = MOST_A_USER,
+        most_a_domain: int = MOST_A_DOMAIN,
+    ) -> None:
+        """Have room for `most` records of each kind, and so many of one user, and one domain."""
         self._most = most
+        self._most_a_domain = most_a_domain
         self._most_a_user = most_a_user
         self._watching: dict[Ends, Watching] = {}
         self._watched: dict[Ends, Watched] = {}
         self._of_user: Counter[tuple[type[Record], str]] = Counter()
+        self._of_domain: Counter[tuple[type[Record], str]] = Counter()
 
     def watching(self) -> Iterator[Watching]:
         """Return every XMPP user's, as they are now."""
@@ -125,10 +144,10 @@ class Memory:
         self._take(record)
 
     def note(self, record: Watching) -> None:
-        """Take dialog and expiry of a record that is there."""
+        """Take dialog, expiry and what is shown of a record that is there."""
         known = self.find_watching(record.watcher, record.contact)
         if known is not None:
-            self._put(replace(known, dialog=record.dialog, expires=record.expires))
+            self._put(noted(known, record))
 
     def describe(self) -> dict[str, int]:
         """Return how many records there are."""
@@ -144,6 +163,9 @@ class Memory:
         table = self._watching if kind is Watching else self._watched
         if len(table) >= self._most:
             raise Full(f"there are {len(table)} subscriptions, which is as many as may be")
+        many = self._of_domain[_domain(record)] >= self._most_a_domain
+        if many and len(table) >= self._most // 2:
+            raise Full(f"{_domain(record)[1]} has {self._most_a_domain} subscriptions or more")
         for user in (record.watcher, record.contact):
             if self._of_user[kind, user] >= self._most_a_user:
                 raise Full(f"{user} has {self._most_a_user} subscriptions, as many as one may")
@@ -151,6 +173,7 @@ class Memory:
     def _put(self, record: Record) -> None:
         if self._known(record) is None:
             self._of_user.update(_users(record))
+            self._of_domain[_domain(record)] += 1
         if isinstance(record, Watching):
             self._watching[record.watcher, record.contact] = record
         else:
@@ -159,10 +182,8 @@ class Memory:
     def _take(self, record: Record) -> None:
         if self._known(record) is None:
             return
-        for each in _users(record):
-            self._of_user[each] -= 1
-            if not self._of_user[each]:
-                del self._of_user[each]
+        _subtract(self._of_user, *_users(record))
+        _subtract(self._of_domain, _domain(record))
         if isinstance(record, Watching):
             del self._watching[record.watcher, record.contact]
         else:
@@ -171,3 +192,30 @@ class Memory:
 
 def _users(record: Record) -> list[tuple[type[Record], str]]:
     return [(type(record), record.watcher), (type(record), record.contact)]
+
+
+def _domain(record: Record) -> tuple[type[Record], str]:
+    return type(record), record.watcher.rpartition("@")[2]
+
+
+def _subtract(counts: Counter[tuple[type[Record], str]], *keys: tuple[type[Record], str]) -> None:
+    for each in keys:
+        counts[each] -= 1
+        if not counts[each]:
+            del counts[each]
+
+
+def noted(known: Watching, record: Watching) -> Watching:
+    """Return a record with what is noted in another of the same two."""
+    return replace(known, dialog=record.dialog, expires=record.expires, shown=record.shown)
+
+
+def kept_names(resources: Iterable[str]) -> tuple[str, ...]:
+    """Return of the names of resources those that are kept, each once."""
+    found: list[str] = []
+    room = LONGEST_SHOWN
+    for each in dict.fromkeys(resources):
+        room -= len(each.encode()) + 1
+        if room >= 0 and len(found) < MOST_SHOWN:
+            found.append(each)
+    return tuple(found)

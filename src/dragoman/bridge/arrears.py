@@ -1,0 +1,117 @@
+"""What XMPP users were to be told of SIP users, while their servers could not be reached.
+
+It is told when there is word from the server, and now and then in any case: for a day, ever less
+often. What is told then is what holds then; here it is only known of whom and of which resources.
+"""
+
+from dataclasses import dataclass, field
+from logging import getLogger
+from typing import Final
+
+from dragoman.bridge.authorization import Key
+from dragoman.clock import Alarms
+from dragoman.log import about
+
+log = getLogger(__name__)
+
+MOST: Final = 20_000
+"""Pairs of whom something is owed."""
+MOST_RESOURCES: Final = 65
+"""Of one pair; "" counts as one."""
+BATCH: Final = 100
+"""Pairs that are told in a second, all of one domain."""
+FIRST: Final = 30.0
+"""Seconds until it is tried again, then twice as many, and so on."""
+SLOWEST: Final = 3600.0
+MOST_TRIES: Final = 30
+"""Of one domain in a row: that is some 24 hours."""
+AWHILE: Final = 60.0
+"""Seconds after which what was told would have come back."""
+
+
+@dataclass(slots=True)
+class _Domain:
+    owed: dict[Key, dict[str, None]] = field(default_factory=dict)
+    tries: int = 0
+    failed: bool = True
+
+
+class Arrears:
+    """What is owed to users of far domains, by pairs and resources."""
+
+    def __init__(self, most: int = MOST) -> None:
+        """Owe nothing; `most` pairs are remembered."""
+        self._most = most
+        self._domains: dict[str, _Domain] = {}
+        self._alarms: Alarms[str] = Alarms()
+        self._full = False
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Return to how many pairs something is owed."""
+        return self._count
+
+    def owe(self, key: Key, resource: str, now: float) -> None:
+        """Remember that what was to be told of a resource came back; "" is the contact himself."""
+        name = _domain(key)
+        found = self._domains.get(name)
+        if found is None:
+            found = self._domains[name] = _Domain()
+        found.failed = True
+        self._alarms.set(name, now + min(FIRST * 2**found.tries, SLOWEST))
+        resources = found.owed.get(key)
+        if resources is None and self._count < self._most:
+            resources = found.owed[key] = {}
+            self._count += 1
+        if resources is None:
+            self._log_full(name)
+        elif len(resources) < MOST_RESOURCES:
+            resources[resource] = None
+
+    def _log_full(self, name: str) -> None:
+        if not self._full:
+            self._full = True
+            log.warning("presence is told to nobody", extra=about(remote=name, owed=self._count))
+
+    def alive(self, domain: str, now: float) -> None:
+        """Have what is owed to a domain, of which there was word, be told within a second."""
+        if domain in self._domains:
+            self._alarms.hasten(domain, now + 1.0)
+
+    def due(self, now: float) -> list[tuple[Key, tuple[str, ...]]]:
+        """Remove and return what is to be told now."""
+        found: list[tuple[Key, tuple[str, ...]]] = []
+        for name in self._alarms.due(now):
+            found += self._take(name, now)
+        return found
+
+    def _take(self, name: str, now: float) -> list[tuple[Key, tuple[str, ...]]]:
+        domain = self._domains[name]
+        domain.tries += domain.failed
+        domain.failed = False
+        if not domain.owed or domain.tries > MOST_TRIES:
+            self._forget(name)
+            return []
+        keys = list(domain.owed)[:BATCH]
+        found = [(key, tuple(domain.owed.pop(key))) for key in keys]
+        self._count -= len(found)
+        self._alarms.set(name, now + (1.0 if domain.owed else AWHILE))
+        return found
+
+    def _forget(self, name: str) -> None:
+        domain = self._domains.pop(name)
+        self._count -= len(domain.owed)
+        self._full = self._full and self._count >= self._most // 2
+        if domain.owed:
+            log.warning(
+                "presence is not told any more to a server that cannot be reached",
+                extra=about(remote=name, owed=len(domain.owed)),
+            )
+
+    def next_timer(self) -> float | None:
+        """Return when something is due next."""
+        return self._alarms.next()
+
+
+def _domain(key: Key) -> str:
+    return key[0].rpartition("@")[2]
