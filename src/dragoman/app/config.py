@@ -118,6 +118,7 @@ def _proxy(text: str) -> str:
 
 SipListener = Annotated[str, _listener(*SIP_SCHEMES)]
 WebListener = Annotated[str, AfterValidator(_web_listener)]
+MsrpListener = Annotated[str, _listener("tcp", "tls", "wss")]
 XmppListener = Annotated[str, _listener("starttls", "tls")]
 Network = Annotated[str, AfterValidator(_network)]
 Origin = Annotated[str, AfterValidator(_origin)]
@@ -255,6 +256,43 @@ class Xmpp(Section):
     component: list[Component] = Field(default=[], description="Names at XMPP servers (XEP-0114).")
 
 
+class Msrp(Section):
+    """MSRP: where the messages of sessions arrive (RFC 4975)."""
+
+    listen: list[MsrpListener] = Field(
+        default=["tcp:*:2855", "tls:*:2856"],
+        description="Where peers connect (tcp, tls; wss for MSRP over WebSocket); none: sessions"
+        " are refused.",
+    )
+    origins: list[Origin] = Field(
+        default=[],
+        description='Web pages whose browsers may open a WebSocket, "https://phone.example";'
+        ' "*": any.',
+    )
+    advertise: Host = Field(
+        default="",
+        description="The host to name in paths; empty: that of SIP, or else the address used"
+        " toward the outside.",
+    )
+    max_size: int = Field(
+        default=9000,
+        ge=1000,
+        le=1_000_000,
+        description="Bytes of the longest message of a session that is taken: what fits a stanza"
+        " at any XMPP server (10,000 bytes, RFC 6120 §13.12) with room to spare.",
+    )
+    cema: bool = Field(
+        default=False,
+        description="Whether middleboxes may stand between us and our peers, which connect them"
+        " without a look into paths (RFC 6714).",
+    )
+    sessmatch: bool = Field(
+        default=False,
+        description="Whether a path is compared by its session-id alone, for middleboxes that"
+        " rewrite the rest.",
+    )
+
+
 class Serve(Section):
     """The domains to stand for, instead of what the DNS says."""
 
@@ -377,6 +415,7 @@ class Configuration(BaseSettings):
 
     sip: Sip = Field(default_factory=lambda: Sip(), description="SIP.")
     xmpp: Xmpp = Field(default_factory=lambda: Xmpp(), description="XMPP.")
+    msrp: Msrp = Field(default_factory=lambda: Msrp(), description="MSRP.")
     serve: Serve = Field(default_factory=lambda: Serve(), description="Domains, despite DNS.")
     dns: Dns = Field(default_factory=lambda: Dns(), description="DNS.")
     tls: Tls = Field(default_factory=lambda: Tls(), description="Certificates.")
