@@ -1,4 +1,4 @@
-"""The opening of a SIP WebSocket, the server's side (RFC 6455 §4.2, RFC 7118 §4.1)."""
+"""The opening of a WebSocket, the server's side (RFC 6455 §4.2, RFC 7118 §4.1, RFC 7977 §4.1)."""
 
 import re
 from base64 import b64encode
@@ -11,7 +11,6 @@ from typing import Final
 from dragoman.errors import RemoteError
 
 GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-SUBPROTOCOL: Final = "sip"
 VERSION: Final = "13"
 REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/(\d)\.(\d)")
 FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([\x20-\x7e\t\x80-\xff]*)")
@@ -33,9 +32,10 @@ class Refusal(RemoteError):
         self.answer = "\r\n".join([*lines, "Content-Length: 0", "", ""]).encode()
 
 
-def accept(head: bytes, origins: Collection[str] = ()) -> bytes:
+def accept(head: bytes, origins: Collection[str] = (), *, subprotocol: str = "sip") -> bytes:
     """Return the answer that opens the WebSocket asked for by `head`, an HTTP request's head.
 
+    The client must offer `subprotocol`: "sip" (RFC 7118), or "msrp" (RFC 7977).
     A browser, which says whose page it shows (Origin), is let in for the pages of `origins` only
     (RFC 6455 §10.2); "*" stands for all. Raises `Refusal`.
     """
@@ -44,8 +44,8 @@ def accept(head: bytes, origins: Collection[str] = ()) -> bytes:
     fields = _fields(rest)
     _check_upgrade(fields)
     key = _key(fields)
-    if SUBPROTOCOL not in _tokens(fields, "sec-websocket-protocol"):
-        raise Refusal(400, "the client does not speak SIP over WebSocket")
+    if subprotocol not in _tokens(fields, "sec-websocket-protocol"):
+        raise Refusal(400, f"the client does not speak {subprotocol.upper()} over WebSocket")
     for origin in fields.get("origin", ()):
         if origin.lower() not in origins and "*" not in origins:
             raise Refusal(403, f"a page of {origin[:80]} is not let in")
@@ -55,7 +55,7 @@ def accept(head: bytes, origins: Collection[str] = ()) -> bytes:
             b"Upgrade: websocket",
             b"Connection: Upgrade",
             b"Sec-WebSocket-Accept: " + _proof(key),
-            b"Sec-WebSocket-Protocol: " + SUBPROTOCOL.encode(),
+            b"Sec-WebSocket-Protocol: " + subprotocol.encode(),
             b"",
             b"",
         ]

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
 
 from dragoman.errors import LocalError, RemoteError
@@ -15,6 +16,14 @@ from dragoman.net.trust import UNREADABLE, Trust, Use, Verdict, a_label, subject
 from dragoman.xmpp.dane import Associations
 
 CHUNK: Final = 65536
+HASHES: Final[dict[str, type[hashes.HashAlgorithm]]] = {
+    "sha-1": hashes.SHA1,
+    "sha-224": hashes.SHA224,
+    "sha-256": hashes.SHA256,
+    "sha-384": hashes.SHA384,
+    "sha-512": hashes.SHA512,
+}
+"""The hash functions of fingerprints (RFC 8122 §5), but for those that are broken: MD5, MD2."""
 
 
 class TlsError(RemoteError):
@@ -42,6 +51,17 @@ class Peer:
     def vouches(self, domain: str) -> bool:
         """Tell whether the peer's certificate is good for `domain` now."""
         return self.judge(domain).good
+
+    def matches(self, fingerprint: str) -> bool:
+        """Tell whether the peer's certificate has this fingerprint, "sha-256 AB:CD..." (RFC 8122).
+
+        It need not be signed by anybody then; False for a hash function that is not known.
+        """
+        name, _, value = fingerprint.strip().partition(" ")
+        algorithm = HASHES.get(name.lower())
+        if algorithm is None or not self.chain:
+            return False
+        return self.chain[0].fingerprint(algorithm()).hex(":") == value.strip().lower()
 
     def judge(self, domain: str) -> Verdict:
         """Return whether the peer's certificate is good for `domain`, and why not."""

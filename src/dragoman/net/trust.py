@@ -63,6 +63,8 @@ class Use(StrEnum):
 
     XMPP = "xmpp"
     SIP = "sip"
+    MSRP = "msrp"
+    """The host of a URI, a name or an address (RFC 4975 §5.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +329,8 @@ def _names(path: Sequence[x509.Certificate], domain: str, use: Use) -> bool:
         return domain in sip_names(path[0]) and (free or domain in dns_names(path[0]))
     if any(matches(name, domain) for name in names.get_values_for_type(x509.DNSName)):
         return True
+    if use is Use.MSRP:
+        return free and domain in map(str, names.get_values_for_type(x509.IPAddress))
     return free and domain in _xmpp_names(names)
 
 

@@ -1,5 +1,6 @@
-"""SIP over one WebSocket (RFC 7118, RFC 6455), the server's side: the core that a driver runs."""
+"""One WebSocket (RFC 6455), the server's side: cores that a driver runs, SIP's own (RFC 7118)."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Final
 
@@ -19,17 +20,24 @@ HANDSHAKE: Final = 10.0
 END: Final = b"\r\n\r\n"
 
 
-class SipWebSocket(SipCore):
-    """Whole SIP messages, one a WebSocket message, out of a connection that came in and into it.
+class WebSocketServer(ABC):
+    """Whole messages out of a connection that came in, and into it.
 
-    Compression is never agreed to: a message is as large as what was received for it.
+    Compression is never agreed to: a message is as large as what was received for it. `violation`
+    says why the connection is to be closed, after what waits was sent.
     """
+
+    subprotocol: str
 
     def __init__(
         self, *, began: float = 0.0, origins: Collection[str] = (), most: int = MAX_MESSAGE
     ) -> None:
         """Take messages of `most` bytes, from the pages of `origins` where a browser sends them."""
-        super().__init__(None, began)
+        self.violation = ""
+        self.began = began
+        self.used = began
+        """When something was last said: a message, or a ping of the peer's."""
+        self._out: list[bytes] = []
         self._origins = origins
         self._most = most
         self._head = bytearray()
@@ -37,8 +45,12 @@ class SipWebSocket(SipCore):
         self._message = bytearray()
         self._since: float | None = None
 
+    @abstractmethod
+    def _deliver(self, data: bytes) -> None:
+        """Take a whole message."""
+
     def send(self, data: bytes) -> bool:
-        """Have a message sent: as text where it is UTF-8 (§4.2); False when nobody listens."""
+        """Have a message sent: as text where it is UTF-8 (RFC 7118 §4.2); False: nobody listens."""
         if self._frames is None or self.violation:
             return False
         try:
@@ -106,7 +118,7 @@ class SipWebSocket(SipCore):
         head, rest = bytes(self._head[: end + len(END)]), bytes(self._head[end + len(END) :])
         self._head.clear()
         try:
-            self._out.append(accept(head, self._origins))
+            self._out.append(accept(head, self._origins, subprotocol=self.subprotocol))
         except Refusal as refusal:
             self._refuse(refusal)
             return b""
@@ -143,15 +155,28 @@ class SipWebSocket(SipCore):
             self.used = now
             self._deliver(whole)
 
+    def _end(self, frames: Connection, code: int, reason: str) -> None:
+        """Say why it is over, and have the connection closed."""
+        self._out.append(frames.send(CloseConnection(code=code, reason=reason)))
+        self._message.clear()
+        self.violation = reason or "closed by the peer"
+
+
+class SipWebSocket(WebSocketServer, SipCore):
+    """SIP messages, one a WebSocket message (RFC 7118)."""
+
+    subprotocol = "sip"
+
+    def __init__(
+        self, *, began: float = 0.0, origins: Collection[str] = (), most: int = MAX_MESSAGE
+    ) -> None:
+        """Take messages of `most` bytes, from the pages of `origins` where a browser sends them."""
+        SipCore.__init__(self, None, began)
+        WebSocketServer.__init__(self, began=began, origins=origins, most=most)
+
     def _deliver(self, data: bytes) -> None:
         """Keep a message to be read; answer a ping of SIP's own (RFC 7118 §6)."""
         if data.strip(b"\r\n"):
             self.inbox.append(data)
         elif data == PING:
             self.send(PONG)
-
-    def _end(self, frames: Connection, code: int, reason: str) -> None:
-        """Say why it is over, and have the connection closed."""
-        self._out.append(frames.send(CloseConnection(code=code, reason=reason)))
-        self._message.clear()
-        self.violation = reason or "closed by the peer"
