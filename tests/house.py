@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from dragoman.app.config import (
     Configuration,
@@ -11,6 +12,7 @@ from dragoman.app.config import (
     Http,
     Log,
     Message,
+    Msrp,
     Serve,
     Sip,
     SipAccount,
@@ -66,6 +68,7 @@ def configuration(
     proxy: str = "",
     accounts: Sequence[SipAccount] = (),
     http: str = "",
+    sessions: Literal["auto", "never", "first"] = "never",
 ) -> Configuration:
     return Configuration(
         sip=Sip(
@@ -75,11 +78,12 @@ def configuration(
             account=list(accounts),
         ),
         xmpp=Xmpp(listen=["starttls:127.0.0.1:0"], require_certificate=require_certificate),
+        msrp=Msrp(listen=["tcp:127.0.0.1:0", "tls:127.0.0.1:0"]),
         serve=Serve(),
         dns=Dns(),
         tls=Tls(certificates=folder / "certs"),
         http=Http(listen=http),
-        message=Message(),
+        message=Message(sessions=sessions),
         log=Log(),
         state=folder,
     )

@@ -146,10 +146,12 @@ class World:
         body = text.encode()
         session = cast("msrp.Session", wire)
         event = MessageArrived(session, name, "t1", media, body, len(body), **more)
-        self.chats.on_events([event], more.pop("now", 0.0))
+        self.happens(event)
 
     def happens(self, *events: Any, now: float = 0.0) -> None:
-        self.chats.on_events(events, now)
+        for event in events:
+            self.chats.on_event(event, now)
+        self.chats.settle(now)
 
     def errors(self) -> list[str | None]:
         """Return the conditions of the errors that Romeo got, in order."""
@@ -619,7 +621,7 @@ def test_a_message_puts_off_the_end() -> None:
     _, wire = world.open()
     body = b"hi"
     event = MessageArrived(cast("msrp.Session", wire), "i1", "t1", "text/plain", body, 2)
-    world.chats.on_events([event], 500.0)
+    world.happens(event, now=500.0)
     world.chats.on_timer(700.0)
     assert not world.doors.ended
 

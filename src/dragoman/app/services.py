@@ -15,6 +15,7 @@ from logging import getLogger
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dragoman import __version__
+from dragoman.app import msrp
 from dragoman.app.collection import Collection
 from dragoman.app.config import Configuration
 from dragoman.app.expiry import ExpiryWatch
@@ -24,7 +25,7 @@ from dragoman.app.metrics import Metrics
 from dragoman.bridge.directory import Override, Place, Side
 from dragoman.bridge.hub import Attached, Hub, Settings
 from dragoman.bridge.link import Link, OurStream
-from dragoman.bridge.message import ALLOW, Rules
+from dragoman.bridge.message import Rules
 from dragoman.bridge.naming import Attachment
 from dragoman.bridge.rate import Allowance
 from dragoman.errors import LocalError
@@ -36,6 +37,8 @@ from dragoman.net.http import HttpServer, Page
 from dragoman.net.icons import Icons
 from dragoman.net.listen import Gate
 from dragoman.net.listen import Place as Listen
+from dragoman.net.msrp import SCHEMES as MSRP_SCHEMES
+from dragoman.net.msrp import MsrpSockets
 from dragoman.net.sip import SCHEMES as SIP_SCHEMES
 from dragoman.net.sip import SipSockets
 from dragoman.net.tls import Tls
@@ -48,6 +51,7 @@ from dragoman.sip.endpoint import Endpoint
 from dragoman.sip.guard import Answering, Guard
 from dragoman.sip.locate import Target, Transport, is_address
 from dragoman.sip.route import RouteSet
+from dragoman.sip.session import EXTENSIONS
 from dragoman.sip.uri import Uri
 from dragoman.store.consent import Consent
 from dragoman.store.schema import Unusable
@@ -60,6 +64,7 @@ from dragoman.xmpp.s2s_out import OutgoingStream
 from dragoman.xmpp.stream import Policy
 
 if TYPE_CHECKING:
+    from dragoman.msrp import Transport as MsrpTransport
     from dragoman.net.posh import Posh
 
 log = getLogger(__name__)
@@ -124,10 +129,12 @@ class Gateway:
         self.subscriptions = Consent(configuration.state / SUBSCRIPTIONS)
         self._keeping = Keeping(self.store, self.subscriptions)
         most = connections(raise_descriptors())
+        self._msrp_places: dict[MsrpTransport, Place] = {}
         self.hub = Hub(self._settings(), Names(resolver), tap)
         self.endpoint = Endpoint(
             sent_by=self._sent_by,
-            allow=ALLOW,
+            allow=self.hub.allow,
+            supported=EXTENSIONS if self.hub.openings else (),
             token=token,
             screen=self.hub.screen,
             accounts=[
@@ -150,6 +157,7 @@ class Gateway:
             guard=self.guard,
         )
         self.xmpp = XmppSockets(self.hub, tls, loop.time, gate=Gate(most))
+        self.msrp = self._msrp_sockets(tls, resolver, loop.time, most)
         pages = {"/metrics": Metrics(self.describe).page, "/healthz": _healthy}
         self.http = HttpServer(pages, loop.time)
         self._expiry = ExpiryWatch(
@@ -182,7 +190,9 @@ class Gateway:
         places = [Listen.parse(each, SCHEMES) for each in configuration.xmpp.listen]
         for listener in await self.xmpp.listen(places, self._accept, self.hub.federation.accepted):
             self._note(Side.XMPP, listener.addresses)
-        self.hub.join(self.sip, self.xmpp)
+        if self.msrp is not None:
+            await self._listen_for_msrp(self.msrp)
+        self.hub.join(self.sip, self.xmpp, self.msrp)
         log.info(
             "listening",
             extra=about(
@@ -199,7 +209,11 @@ class Gateway:
         """Take nothing new, let what is under way end, then close everything."""
         self.sip.stop_listening()
         self.xmpp.stop_listening()
+        if self.msrp is not None:
+            self.msrp.stop_listening()
         await self.hub.drain(patience)
+        if self.msrp is not None:
+            await self.msrp.close()
         if self._posh is not None:
             await self._posh.close()
         if self._icons is not None:
@@ -210,6 +224,32 @@ class Gateway:
             self._watching.cancel()
         await self.sip.close()
         await self._keeping.stop()
+
+    def _msrp_sockets(
+        self, tls: Tls, resolver: Resolver, clock: Callable[[], float], most: int
+    ) -> MsrpSockets | None:
+        """Return what carries sessions of messages; None where they are not listened for."""
+        settings = self.hub.settings.msrp
+        if settings is None:
+            return None
+        return MsrpSockets(
+            settings.endpoint,
+            self.hub.on_msrp,
+            tls,
+            resolver,
+            clock=clock,
+            gate=Gate(most),
+            origins=frozenset(self._configuration.msrp.origins),
+        )
+
+    async def _listen_for_msrp(self, sockets: MsrpSockets) -> None:
+        """Listen for sessions, and know the places by which peers reach us."""
+        for each in self._configuration.msrp.listen:
+            place = Listen.parse(each, MSRP_SCHEMES)
+            listener = await sockets.listen(place)
+            host = msrp.public_host(self._configuration, place, self._addresses.local_toward)
+            transport = msrp.TRANSPORTS[place.scheme]
+            self._msrp_places.setdefault(transport, (host, listener.addresses[0][1]))
 
     def busy(self) -> bool:
         """Tell whether so many are being served that a pause would be felt."""
@@ -232,6 +272,7 @@ class Gateway:
             "sip": self.endpoint.describe(),
             "sip_sockets": self.sip.describe(),
             "xmpp_sockets": self.xmpp.describe(),
+            "msrp_sockets": {} if self.msrp is None else self.msrp.describe(),
             "posh": self._posh.describe() if self._posh is not None else {},
             "guard": self.guard.describe(),
             "certificates": self._certificates.describe(),
@@ -351,6 +392,7 @@ class Gateway:
             },
             allowance=Allowance(xmpp.rate, xmpp.byte_rate, UNDER_WAY),
             icons=self._icons,
+            msrp=msrp.settings(configuration, self._msrp_places, token, self._certificates.pick),
         )
 
     def _rules(self) -> Rules:

@@ -5,7 +5,7 @@ sessions begin and end, which one a message goes in, and what becomes of those t
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from logging import getLogger
@@ -25,6 +25,7 @@ from dragoman.mapping.composing import notification
 from dragoman.mapping.failure import Answer
 from dragoman.mapping.msrp import stanza_error, status_of
 from dragoman.msrp import FailureReport, MessageArrived
+from dragoman.sip.message import Request
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.chatstates import State, state_of
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
@@ -268,16 +269,9 @@ class Chats:
 
     # -- from MSRP ----------------------------------------------------------------------
 
-    def on_events(self, events: Iterable[msrp.Event], now: float) -> None:
-        """Learn what happened in sessions, in order."""
+    def on_event(self, event: msrp.Event, now: float) -> None:
+        """Learn what happened in a session."""
         self._now = now
-        for event in events:
-            self._on_event(event)
-        broken, self._broken = self._broken, {}
-        for talk in broken:
-            self._put_back(talk)
-
-    def _on_event(self, event: msrp.Event) -> None:
         match event:
             case MessageArrived(session) if isinstance(session.tag, Leg):
                 self._arrived(session.tag, event)
@@ -291,6 +285,13 @@ class Chats:
                 self._lost(session.tag, why)
             case _:
                 pass  # that it is up, which sends what waits by itself; relays have their own
+
+    def settle(self, now: float) -> None:
+        """Go on with talks whose session broke, once all that came of that was told."""
+        self._now = now
+        broken, self._broken = self._broken, {}
+        for talk in broken:
+            self._put_back(talk)
 
     def _arrived(self, leg: Leg, event: MessageArrived) -> None:
         """Carry what the SIP user said, or let him wait while the XMPP side has no room."""
@@ -482,6 +483,10 @@ class Chats:
         for leg in list(talk.legs):
             self.openings.end(leg, self._now)
             self.ended(leg, self._now, tell=False)
+
+    def heard(self, peer: Jid, request: Request) -> None:
+        """Learn from the Contact of a SIP user's request whether he takes sessions."""
+        self._ways.heard(str(peer.bare), request)
 
     def unavailable(self, user: Jid, peer: Jid) -> None:
         """Learn that a resource of an XMPP user is gone: what comes is for any (RFC 6121 §5.1)."""

@@ -11,36 +11,46 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from logging import getLogger
 from random import SystemRandom
-from typing import Final
+from typing import Final, TypeAlias
 
 from dragoman.bridge.admission import Admitted
 from dragoman.bridge.album import Source
 from dragoman.bridge.cards import Cards
+from dragoman.bridge.chat import Chats
+from dragoman.bridge.chat import Rules as ChatRules
 from dragoman.bridge.directory import Directory, Look, Override, Place, Side, Standing
 from dragoman.bridge.discovery import Discovery
-from dragoman.bridge.faults import BUG, Timers, contained, nothing
+from dragoman.bridge.faults import BUG, Timed, Timers, contained, nothing
 from dragoman.bridge.federation import Federation
 from dragoman.bridge.fence import Pair
 from dragoman.bridge.intake import PATIENCE, Intake
 from dragoman.bridge.link import Link, OurStream
 from dragoman.bridge.message import ALLOW, Messages, Rules, stanza_key
 from dragoman.bridge.naming import HERE, Attachment, Naming
-from dragoman.bridge.ports import AnyStream, Icons, Lookup, Proofs, SipWire, XmppWire
+from dragoman.bridge.openings import Openings
+from dragoman.bridge.ports import AnyStream, Icons, Lookup, MsrpWire, Proofs, SipWire, XmppWire
 from dragoman.bridge.presence import EVENTS, METHODS, WATCHES, Presence
 from dragoman.bridge.presentities import Presentities
 from dragoman.bridge.publishing import Publications
 from dragoman.bridge.rate import Allowance, Restraint
 from dragoman.bridge.to_sip import sender_domain
 from dragoman.bridge.watchers import Watchers
+from dragoman.bridge.ways import Policy, Ways
 from dragoman.clock import earliest
 from dragoman.errors import LocalError, ProtocolError, RemoteError
 from dragoman.log import about
 from dragoman.mapping.content import TYPES
 from dragoman.mapping.encoding import ENCODINGS
 from dragoman.mapping.failure import Unreached
+from dragoman.msrp import Endpoint as Endpoints
+from dragoman.msrp import Event as Happening
+from dragoman.msrp.offer import Stance
 from dragoman.records import Answer, DnsFailure, Kind, Question
 from dragoman.sip import options
 from dragoman.sip.endpoint import (
+    AckArrived,
+    AckMissing,
+    CancelArrived,
     Cause,
     Endpoint,
     Flow,
@@ -54,8 +64,10 @@ from dragoman.sip.flow import reply_target
 from dragoman.sip.guard import Guard
 from dragoman.sip.locate import DIALLED, SECURE, Transport, locate, locate_sent_by, sources
 from dragoman.sip.locate import Target as SipTarget
-from dragoman.sip.message import Header, Request, Response
+from dragoman.sip.message import Header, Request, Response, response_to
 from dragoman.sip.route import RouteSet
+from dragoman.sip.session import EXTENSIONS, Handle, Sessions
+from dragoman.sip.session import METHODS as SESSION_METHODS
 from dragoman.sip.uri import Uri
 from dragoman.store.interface import Identifiers
 from dragoman.store.memory import Memory
@@ -68,7 +80,7 @@ from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.s2s_in import IncomingStream
-from dragoman.xmpp.stanza import IQ, MESSAGE, PRESENCE, error_reply
+from dragoman.xmpp.stanza import IQ, MESSAGE, PRESENCE, ends, error_reply
 
 log = getLogger(__name__)
 
@@ -78,6 +90,9 @@ ROUTE: Final = 1.0
 """Seconds that a next hop is used before chance, by the weights of its records, picks again."""
 ROUTES: Final = 1024
 
+Sending: TypeAlias = Callable[[Request, Uri, Sequence[SipTarget], Hashable], None]
+"""Sends a request, which goes to a hop by these targets, under a handle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attached:
@@ -86,6 +101,16 @@ class Attached:
     name: Attachment
     host: str
     port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Msrp:
+    """Sessions of messages: what they are in, what SDP says of us, and when one is begun."""
+
+    endpoint: Endpoints
+    stance: Callable[[], Stance]
+    policy: Policy = Policy.AUTO
+    rules: ChatRules = field(default_factory=ChatRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +152,8 @@ class Settings:
     """The hops that every SIP request takes first."""
     icons: Icons | None = None
     """What fetches the pictures of SIP users; None: nothing does."""
+    msrp: Msrp | None = None
+    """Sessions of messages; None: there are none."""
 
 
 class Hub:
@@ -135,7 +162,7 @@ class Hub:
     def __init__(self, settings: Settings, lookup: Lookup, tap: Tap) -> None:
         """Wire the services; needs a running loop."""
         self._loop = asyncio.get_running_loop()
-        self._settings = settings
+        self._settings = self.settings = settings
         self._lookup = lookup
         self._tap = tap
         self._random = SystemRandom()
@@ -148,6 +175,7 @@ class Hub:
         self._answers = False
         self._sip: SipWire | None = None
         self._xmpp: XmppWire | None = None
+        self._msrp: MsrpWire | None = None
         self._servers = {each.name.domain: each for each in settings.components}
         self._links: dict[OurStream, Link] = {}
         self.directory = Directory(settings.ours, settings.trusted, settings.override)
@@ -159,7 +187,7 @@ class Hub:
             self._serve,
             self.respond,
             self._loop.time(),
-            lambda request: self.presence.knows(request),
+            self._knows,
         )
         self.messages = Messages(
             self,
@@ -180,11 +208,41 @@ class Hub:
         self._restraint: Restraint[AnyStream] = Restraint(
             settings.allowance, self.messages.under_way, lambda: self.intake.behind
         )
-        self._abilities = options.Abilities(ALLOW, TYPES, EVENTS, encodings=ENCODINGS)
-        self.presence = self._presence()
-        self._timers = Timers(
-            [self.messages, *self.presence.services, self.federation, self.intake]
+        self.openings = self._openings()
+        methods, extensions = (SESSION_METHODS, EXTENSIONS) if self.openings else ((), ())
+        self.allow = (*ALLOW, *methods)
+        """The methods that are served."""
+        self._abilities = options.Abilities(
+            self.allow, TYPES, EVENTS, extensions, encodings=ENCODINGS
         )
+        self.presence = self._presence()
+        sessions: list[Timed] = []
+        if self.openings is not None:
+            sessions += [self.openings.chats, self.openings]
+        self._timers = Timers(
+            [self.messages, *self.presence.services, *sessions, self.federation, self.intake]
+        )
+
+    def _openings(self) -> Openings | None:
+        """Return what opens sessions, where there is MSRP."""
+        settings, found = self._settings, self._settings.msrp
+        if found is None:
+            return None
+        token, ways = settings.token, Ways(found.policy)
+        chats = Chats(self.messages, self, ways, token, settings.wall, found.rules)
+        self.messages.sessions = chats
+        chats.openings = openings = Openings(
+            self,
+            self.naming,
+            chats,
+            Sessions(self, token, self._random.uniform),
+            found.endpoint,
+            found.stance,
+            self.messages.ends,
+            token,
+            settings.rules.host,
+        )
+        return openings
 
     def _presence(self) -> Presence:
         settings, naming = self._settings, self.naming
@@ -212,9 +270,9 @@ class Hub:
         """Return what goes with all presence of a SIP user."""
         return (self.discovery.caps_of(contact), *self.cards.decoration(contact))
 
-    def join(self, sip: SipWire, xmpp: XmppWire) -> None:
+    def join(self, sip: SipWire, xmpp: XmppWire, msrp: MsrpWire | None = None) -> None:
         """Take the sockets, and connect the components."""
-        self._sip, self._xmpp = sip, xmpp
+        self._sip, self._xmpp, self._msrp = sip, xmpp, msrp
         self.presence.start(self._loop.time())
         self.intake.wire = sip
         for domain in self._servers:
@@ -234,6 +292,8 @@ class Hub:
         end = self._loop.time() + patience
         self._learned()
         contained(nothing, self.presence.give_up, self._loop.time())
+        if self.openings is not None:
+            contained(nothing, self.openings.chats.give_up, self._loop.time())
         self._settle()
         await self._until(self._is_idle, end - patience * LAST_WORDS)
         contained(nothing, self.messages.give_up)
@@ -246,7 +306,8 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _is_idle(self) -> bool:
-        return self.messages.idle and self.presence.quiet
+        over = self.openings is None or self.openings.quiet
+        return self.messages.idle and self.presence.quiet and over
 
     async def _until(self, holds: Callable[[], bool], end: float) -> None:
         """Wait until `holds()` at the end of a turn, or until the time `end`."""
@@ -263,6 +324,7 @@ class Hub:
         return {
             "messages": self.messages.describe(),
             "presence": self.presence.describe(),
+            "sessions": self._describe_sessions(),
             "federation": self.federation.describe(),
             "directory": len(self.directory),
             "parked": len(self.intake),
@@ -270,6 +332,11 @@ class Hub:
             "cards": self.cards.describe(),
             "tasks": len(self._tasks),
         }
+
+    def _describe_sessions(self) -> dict[str, object]:
+        if self.openings is None:
+            return {}
+        return {"sip": self.openings.describe(), "talks": self.openings.chats.describe()}
 
     # -- SIP: what arrives --------------------------------------------------------------
 
@@ -291,9 +358,37 @@ class Hub:
                     )
                 case RequestFailed(handle, cause):
                     self._failed(handle, cause)
-                case _:
-                    pass  # of an INVITE, which is not served: answered 405 already
+                case AckArrived() | AckMissing() | CancelArrived():
+                    self._of_invite(event)
         self.intake.tell_sightings()
+        self._settle()
+
+    def _knows(self, request: Request) -> bool:
+        """Tell whether a request is of a dialog of ours: nobody else knows its tags."""
+        if request.method == "NOTIFY":
+            return self.presence.knows(request)
+        return self.openings is not None and self.openings.knows(request)
+
+    def _of_invite(self, event: AckArrived | AckMissing | CancelArrived) -> None:
+        if self.openings is None:
+            return  # answered 405 already
+        now = self._loop.time()
+        match event:
+            case AckArrived():
+                contained(nothing, self.openings.on_ack, event, now)
+            case AckMissing():
+                contained(nothing, self.openings.on_missing, event, now)
+            case CancelArrived():
+                contained(nothing, self.openings.on_cancel, event, now)
+
+    def on_msrp(self, events: Sequence[Happening]) -> None:
+        """Handle what happened in sessions of messages."""
+        now = self._loop.time()
+        if self.openings is not None:
+            chats = self.openings.chats
+            for event in events:
+                contained(nothing, chats.on_event, event, now)
+            contained(nothing, chats.settle, now)
         self._settle()
 
     def _answered(self, handle: Hashable, response: Response) -> None:
@@ -301,12 +396,16 @@ class Hub:
         now, failed = self._loop.time(), lambda: self._failed(handle, _bug())
         if isinstance(handle, int):
             contained(failed, self.messages.on_response, handle, response, now)
+        elif isinstance(handle, Handle) and self.openings is not None:
+            contained(failed, self.openings.on_response, handle, response, now)
         else:
             contained(failed, self.presence.on_response, handle, response, now)
 
     def _failed(self, handle: Hashable, cause: Cause | Unreached | StanzaError) -> None:
         if isinstance(handle, int):
             contained(nothing, self.messages.on_failure, handle, cause, self._loop.time())
+        elif isinstance(handle, Handle) and self.openings is not None:
+            contained(nothing, self.openings.on_failure, handle, cause, self._loop.time())
         else:
             contained(nothing, self.presence.on_failure, handle, cause, self._loop.time())
 
@@ -319,7 +418,14 @@ class Hub:
         elif request.method in METHODS:
             if request.method != "NOTIFY":  # which may come from whoever was asked, in any name
                 self.cards.heard_in(request, sender, now)
+                if self.openings is not None:
+                    self.openings.heard(request, sender)
             self.presence.on_request(request, transaction, sender, now)
+        elif request.method in SESSION_METHODS and self.openings is not None:
+            self.openings.on_request(request, transaction, sender, now)
+        elif request.method != "OPTIONS":
+            allow = ("Allow", ", ".join(self._abilities.allow))
+            self.respond(transaction, response_to(request, 405, headers=[allow]))
         else:
             self.respond(transaction, options.answer(request, self._abilities))
 
@@ -337,12 +443,27 @@ class Hub:
 
     def request(self, request: Request, handle: Hashable, route: RouteSet | None = None) -> None:
         """Find the request's next hop (RFC 3263), or that of the outbound proxy, and send it."""
+        self._reach(request, handle, route, self._send)
+
+    def acknowledge(self, ack: Request, handle: Hashable, route: RouteSet) -> None:
+        """Send the ACK for a 2xx to the INVITE of `handle`, which goes a way of its own."""
+        self._reach(ack, handle, route, self._confirm)
+
+    def cancel(self, handle: Hashable) -> None:
+        """Take back the INVITE of `handle`."""
+        if self._sip is not None:
+            self._sip.endpoint.cancel(handle, self._loop.time())
+            self._sip.wake()
+
+    def _reach(
+        self, request: Request, handle: Hashable, route: RouteSet | None, send: Sending
+    ) -> None:
         route = route if route is not None and route.hops else self._settings.proxy
         request, hop = route.send(request)
         now, way = self._loop.time(), (hop.scheme, hop.host, hop.port, hop.params)
         known = self._routes.get(way)
         if known is not None and known[0] > now:
-            self._send(request, hop, known[1], handle)
+            send(request, hop, known[1], handle)
             return
         try:
             targets = self._lookup.now(self._search(hop))
@@ -351,25 +472,25 @@ class Hub:
             return
         if targets is None:
             self._spawn(
-                self._locate(request, hop, handle),
+                self._locate(request, hop, handle, send),
                 lambda: self._unanswered(handle, DnsFailure(BUG)),
             )
             return
         if len(self._routes) >= ROUTES:
             self._routes.clear()
         self._routes[way] = (now + ROUTE, targets)
-        self._send(request, hop, targets, handle)
+        send(request, hop, targets, handle)
 
     def _search(self, hop: Uri) -> Generator[Question, Answer, list[SipTarget]]:
         return locate(hop, supported=self._settings.transports, random=self._random)
 
-    async def _locate(self, request: Request, hop: Uri, handle: Hashable) -> None:
+    async def _locate(self, request: Request, hop: Uri, handle: Hashable, send: Sending) -> None:
         try:
             targets = await self._lookup.find(self._search(hop))
         except DnsFailure as failure:
             self._unanswered(handle, failure)
         else:
-            self._send(request, hop, targets, handle)
+            send(request, hop, targets, handle)
         self._settle()
 
     def _send(
@@ -393,6 +514,14 @@ class Hub:
                 log.exception("a request cannot be sent: a bug")
                 self._failed(handle, _bug())
                 return
+            self._sip.wake()
+
+    def _confirm(
+        self, ack: Request, hop: Uri, targets: Sequence[SipTarget], handle: Hashable
+    ) -> None:
+        if self._sip is not None:
+            named = _in_our_name(ack, targets)
+            self._sip.endpoint.acknowledge(ack, named, handle, self._loop.time())
             self._sip.wake()
 
     def find(self, uri: Uri, told: Callable[[bool], None]) -> None:
@@ -502,6 +631,8 @@ class Hub:
             self.messages.on_stanza(stanza, self._loop.time())
             return
         if stanza.name == PRESENCE and self._takes_presence(stanza):
+            if stanza.get("type") == "unavailable" and self.openings is not None:
+                self.openings.chats.unavailable(*ends(stanza))
             self.presence.on_stanza(stanza, self._loop.time())
             return
         routed = self.discovery.route(stanza)
@@ -702,6 +833,8 @@ class Hub:
             self._spawn(self._fetch(source), partial(self._fetched, source, None))
         if self._restraint.waiting:
             self._release()
+        if self._msrp is not None:
+            self._msrp.wake()
         times = (self._restraint.next_timer(), self._timers.next(self._loop.time()))
         when = earliest(times)
         if when is None or (self._timer is not None and self._timer_at <= when):

@@ -30,6 +30,8 @@ PATIENCE: Final = 10.0
 LINES: Final = 10.0
 """Refusals of strangers a second that are logged."""
 LATE: Final = "the DNS took too long"
+DIALOGS: Final = frozenset({"NOTIFY", "INVITE", "ACK", "BYE", "UPDATE", "PRACK"})
+"""Methods of requests that may be of a dialog of ours."""
 
 
 class Intake:
@@ -42,16 +44,16 @@ class Intake:
         serve: Callable[[RequestArrived, Admitted, float], None],
         respond: Callable[[ServerTransaction, Response], None],
         now: float,
-        notifies: Callable[[Request], bool] = lambda _: False,
+        ours: Callable[[Request], bool] = lambda _: False,
     ) -> None:
         """Judge by `directory`; `attached` is that of `Admission`.
 
-        `notifies` tells of a NOTIFY whether it is of a dialog that we began.
+        `ours` tells of a request of DIALOGS whether it is of a dialog of ours.
         """
         self._directory = directory
         self._serve = serve
         self._respond = respond
-        self._notifies = notifies
+        self._ours = ours
         self._now = now
         self.admission = Admission(directory, attached, lambda address: self._familiar(address))
         self._parked = Parking()
@@ -131,12 +133,12 @@ class Intake:
                     self._refuse(arrived, 503, "too many requests wait for the DNS", now)
 
     def _is_of_ours(self, request: Request) -> bool:
-        """Tell a NOTIFY that only who was asked to can send: no other knows the tags.
+        """Tell a request that only a peer of a dialog of ours can send: no other knows the tags.
 
         It may come from a phone, whose address no DNS knows. Whom it names as its sender is not
         believed by that.
         """
-        return request.method == "NOTIFY" and self._notifies(request)
+        return request.method in DIALOGS and self._ours(request)
 
     def learned(self, domain: str, now: float) -> None:
         """Judge again, in order, what waited for word of `domain`; "" stands for all."""

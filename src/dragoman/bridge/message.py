@@ -53,7 +53,7 @@ from dragoman.xmpp.stanza import BODY, MESSAGE, ends, error_reply, message
 log = getLogger(__name__)
 
 ALLOW: Final = ("MESSAGE", "OPTIONS", "SUBSCRIBE", "NOTIFY")
-"""The methods that are served."""
+"""The methods that are served in any case."""
 
 BUSY: Final = 503
 EXCERPT: Final = 60
@@ -167,7 +167,7 @@ class Messages:
         self._now = now
         answer = partial(self._answer, request, transaction)
         try:
-            user, recipient = self._ends(request, sender, trusted=trusted)
+            user, recipient = self.ends(request, sender, trusted=trusted)
             self._phones.heard(str(user.bare), request)
             self._take(request, answer, sender, user, recipient)
         except Refused as error:
@@ -219,7 +219,7 @@ class Messages:
             return self._on_text(letter, request, answer, sender, user, recipient, said)
         return ""
 
-    def _ends(self, request: Request, sender: Uri, *, trusted: bool) -> tuple[Jid, Jid]:
+    def ends(self, request: Request, sender: Uri, *, trusted: bool = False) -> tuple[Jid, Jid]:
         """Return the SIP user who wrote and the XMPP user whom he wrote to; raises Refused."""
         target = recipient_of(request, host=self._rules.host, trusted=trusted)
         try:

@@ -106,6 +106,13 @@ class SipWire(Protocol):
         """Tell whether the TLS peer of `flow` showed a certificate for `domain` (RFC 5922)."""
 
 
+class MsrpWire(Protocol):
+    """What carries MSRP for its endpoint."""
+
+    def wake(self) -> None:
+        """Have what the endpoint has to send and to tell looked at soon."""
+
+
 class XmppWire(Protocol):
     """What carries XMPP streams."""
 

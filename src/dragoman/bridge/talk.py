@@ -84,6 +84,8 @@ class Leg:
     """By the ids of their stanzas, messages whose sender wants to hear that they were received."""
     held: deque[MessageArrived] = field(default_factory=deque)
     """Messages that the XMPP side has no room for yet."""
+    rival: bool = False
+    """Whether the SIP user asked for it while we asked him for one."""
     over: bool = False
 
     @property

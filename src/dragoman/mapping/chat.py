@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from dragoman.mapping import hops
+from dragoman.mapping import composing, hops, imdn
 from dragoman.mapping.address import without_gr
 from dragoman.mapping.date import parse_sip_date
 from dragoman.mapping.envelope import CONTENT_TYPE as CPIM
@@ -20,6 +20,10 @@ from dragoman.sip.uri import Uri
 from dragoman.store.interface import NOTHING, Disposition
 
 TEXT: Final = "text/plain"
+ACCEPTED: Final = (CPIM, TEXT, "text/html", composing.MEDIA_TYPE)
+"""What a message of a session may be; multipart bodies always may (RFC 4975 §7.3.1)."""
+WRAPPED: Final = (TEXT, "text/html", imdn.TYPE, composing.MEDIA_TYPE)
+"""What may be within a message/cpim object."""
 _LONGEST_ID: Final = 64
 
 

@@ -27,13 +27,13 @@ class Endpoint:
         limits: Limits | None = None,
         sessmatch: bool = False,
     ) -> None:
-        """Stand at these public addresses: hosts and ports as they go into URIs.
+        """Stand at these public addresses, which may change: hosts and ports of URIs.
 
         `token` returns at least 80 random bits in 20 to 32 letters and digits
         (`secrets.token_hex(12)`): of it are session-ids, transaction ids and Message-IDs.
         `sessmatch` has URIs compared by their session-id alone, for middleboxes that rewrite paths.
         """
-        self._addresses = dict(addresses)
+        self._addresses = addresses
         self._desk = Desk(token, limits or Limits())
         self._sessmatch = sessmatch
 

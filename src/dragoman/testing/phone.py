@@ -19,6 +19,7 @@ T2: Final = 4.0
 TIMEOUT: Final = 64 * T1
 PHRASES: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 486: "Busy Here"}
 ALLOWED: Final = ("MESSAGE", "OPTIONS")
+SESSIONS: Final = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "UPDATE", "PRACK"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Reply:
     reason: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     after: int = 0
+    body: bytes = b""
 
 
 Script = Mapping[str, Reply | int | None]
@@ -82,6 +84,8 @@ class PhoneCore:
         self.script = script
         self.accepts: frozenset[str] = frozenset()
         """Types of bodies that are taken, in lower case; others are 415. Empty: every type is."""
+        self.sessions: Callable[[SipText], Reply | None] | None = None
+        """What answers INVITE and what belongs to it; without it a phone takes no sessions."""
         self.sent_by = sent_by
         self.received: list[SipText] = []
         self.garbage: list[bytes] = []
@@ -103,6 +107,14 @@ class PhoneCore:
         self._sent[branch] = sent
         self._out.append((bytes(whole), hop))
         return sent
+
+    def tell(self, request: SipText, hop: Hop) -> None:
+        """Send a request that has no answer, and that lacks only its Via."""
+        host, port = self.sent_by
+        branch = "z9hG4bK" + self._token()
+        via = ("Via", f"SIP/2.0/{hop.transport} {host}:{port};branch={branch};rport")
+        whole = SipText(request.start, (via, *request.headers), request.body)
+        self._out.append((bytes(whole), hop))
 
     def message(
         self,
@@ -207,6 +219,8 @@ class PhoneCore:
     def _reply_to(self, request: SipText) -> Reply | None:
         if request.method == "OPTIONS":
             return Reply(200, headers=(("Allow", ", ".join(ALLOWED)),))
+        if request.method in SESSIONS and self.sessions is not None:
+            return self.sessions(request)
         if request.method != "MESSAGE":
             return Reply(405, "Method Not Allowed", (("Allow", ", ".join(ALLOWED)),))
         media = (request.get("Content-Type") or "").partition(";")[0].strip().lower()
@@ -226,7 +240,9 @@ class PhoneCore:
         copied.append(("To", to + tag))
         for name in ("From", "Call-ID", "CSeq"):
             copied.extend((name, value) for value in request.get_all(name))
-        response = SipText(f"SIP/2.0 {reply.status} {reason}", (*copied, *reply.headers), b"")
+        response = SipText(
+            f"SIP/2.0 {reply.status} {reason}", (*copied, *reply.headers), reply.body
+        )
         self._out.append((bytes(response), _back(via, source)))
 
 
@@ -315,6 +331,13 @@ class Phone:
         self._waiting[sent] = over
         self.flush()
         return await over
+
+    async def tell(self, request: SipText, *, transport: str = "UDP") -> None:
+        """Send a request that has no answer (without its Via): an ACK."""
+        if self.gateway is None:
+            raise LocalError("the phone was not told where the gateway is")
+        self.core.tell(request, Hop(transport, *self.gateway))
+        self.flush()
 
     async def next_request(self, within: float = 5) -> SipText:
         """Return the next request that comes, or came since the last call; else TimeoutError."""

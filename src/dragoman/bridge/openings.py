@@ -1,0 +1,566 @@
+"""How sessions of messages open and close in SIP (RFC 7573 §4, §5; RFC 4975 §8).
+
+An INVITE for whoever of ours is called is accepted at once: XMPP has no sessions, and whether its
+user is there is not known. What is agreed to in SDP is `msrp.offer`'s; this is when, and with whom.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from logging import getLogger
+from typing import Final, Protocol
+
+from dragoman import msrp
+from dragoman.bridge.chat import FINAL, FULL, LATE, Chats
+from dragoman.bridge.naming import Naming
+from dragoman.bridge.talk import MOST_LEGS, Leg, Talk
+from dragoman.log import about
+from dragoman.mapping.address import Unmappable, without_gr
+from dragoman.mapping.failure import Refused, response_error, unanswered
+from dragoman.msrp import offer as streams
+from dragoman.sdp.failure import SdpError
+from dragoman.sdp.offer import Negotiation
+from dragoman.sdp.session import Address, Origin, SessionDescription
+from dragoman.sip import session as sip
+from dragoman.sip.endpoint import ServerTransaction
+from dragoman.sip.flow import AckArrived, AckMissing, CancelArrived
+from dragoman.sip.header import NameAddress
+from dragoman.sip.message import Header, Message, Request, Response, SipError, response_to
+from dragoman.sip.session import SDP, Handle, Line, Parties, Session, SessionEvent, Sessions
+from dragoman.sip.uri import Uri
+from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.jid import Jid
+from dragoman.xmpp.stanza import ends
+
+log = getLogger(__name__)
+
+NOT_HERE: Final = 488
+BUSY: Final = 486
+OTHER_WAY: Final = frozenset({415, 488, 606})
+"""Answers to an INVITE after which the other transport is tried (docs/interworking)."""
+NO_DESCRIPTION: Final = StanzaError(
+    Condition.NOT_ACCEPTABLE, text="The SIP user's program and the gateway have nothing in common"
+)
+FEATURE: Final = ";message"
+"""What our Contact says (RFC 3840): who reads it knows that sessions are welcome."""
+
+
+class SessionLine(Line, Protocol):
+    """The way to SIP users."""
+
+    def find(self, uri: Uri, told: Callable[[bool], None]) -> None:
+        """Tell whether the next hop toward a SIP user is reached over TLS; False: nobody knows."""
+
+
+@dataclass(slots=True)
+class Agreement:
+    """What offer and answer of one session have come to."""
+
+    negotiation: Negotiation
+    transport: msrp.Transport
+    line: int = 0
+    next: msrp.Session | None = None
+    """The wire of an offer of ours that changes the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks for a session with whom."""
+
+    user: Jid
+    """The SIP user."""
+    recipient: Jid
+    sender: Uri
+
+
+@dataclass(slots=True)
+class Openings:
+    """The service: `stand()` is what SDP says of us now, `host` our name in warnings."""
+
+    line: SessionLine
+    naming: Naming
+    chats: Chats
+    sessions: Sessions
+    endpoint: msrp.Endpoint
+    stand: Callable[[], streams.Stance]
+    ends_of: Callable[[Request, Uri], tuple[Jid, Jid]]
+    """Who a request of a sender is from and for, as JIDs; raises Refused."""
+    token: Callable[[], str]
+    host: str
+    _agreements: dict[Leg, Agreement] = field(default_factory=dict)
+    _caller: Caller | None = None
+    _now: float = 0.0
+
+    @property
+    def stance(self) -> streams.Stance:
+        """What SDP says of us now: our certificate may be another than it was."""
+        return self.stand()
+
+    # -- sessions of ours ---------------------------------------------------------------
+
+    def begin(self, talk: Talk, now: float) -> None:
+        """Ask the SIP user of a talk for a session; over TLS where SIP goes over it."""
+        self._now = now
+        talk.asking, talk.tried_both = True, False
+        target = talk.queue[0].crossing.requests[0].uri
+        self.line.find(target, partial(self._found, talk))
+
+    def _found(self, talk: Talk, secure: bool) -> None:
+        if not talk.asking:
+            return
+        talk.asking = False
+        transport = msrp.Transport.TLS if secure else msrp.Transport.TCP
+        if not self._speaks(transport):
+            transport = _other(transport)
+        if talk.queue and self._speaks(transport):
+            self._call(talk, transport)
+        else:
+            self.chats.refused(talk, NO_DESCRIPTION, page=True, now=self._now)
+        self._drain()
+
+    def _speaks(self, transport: msrp.Transport) -> bool:
+        return self.stance.tls if transport.secure else self.stance.plain
+
+    def _call(self, talk: Talk, transport: msrp.Transport) -> None:
+        crossing = talk.queue[0].crossing
+        plain, (user, peer) = crossing.requests[0], ends(crossing.stanza)
+        try:
+            wire = self.endpoint.prepare(self.stance.terms, transport)
+            source = self.naming.sip_sender(user)
+            contact = self.naming.contact(user, peer) + FEATURE
+        except (msrp.Full, Unmappable):
+            self.chats.refused(talk, FULL, page=False, now=self._now)
+            return
+        agreement = Agreement(Negotiation(self._origin(wire)), transport)
+        agreement.negotiation, said = agreement.negotiation.offer(
+            streams.offer(self.stance, wire.path)
+        )
+        local = NameAddress(plain.from_.display, without_gr(source))
+        remote = f"<{without_gr(plain.to.uri)}>"
+        parties = Parties(plain.target, str(local), remote, contact, plain.call_id)
+        leg = Leg(talk, None, wire, user, peer, plain.to.uri, source, plain.call_id)
+        wire.tag = leg
+        session = self.sessions.invite(parties, _headers(plain), said.encode(), self._now, leg)
+        if session is None:
+            wire.close(self._now)
+            self.chats.refused(talk, FULL, page=False, now=self._now)
+            return
+        leg.dialog = session
+        self._agreements[leg] = agreement
+        talk.calling, talk.secure = leg, transport.secure
+
+    def _origin(self, wire: msrp.Session) -> Origin:
+        number = str(int(self.token()[:15], 16))
+        return Origin(session_id=number, version=1, address=Address.of(wire.path.last.host))
+
+    def give_up(self, talk: Talk, now: float) -> None:
+        """Take back what was asked of a SIP user."""
+        self._now = now
+        talk.asking = False
+        leg, talk.calling = talk.calling, None
+        if leg is not None:
+            leg.over = True
+            self._agreements.pop(leg, None)
+            leg.wire.close(now)
+            self.end(leg, now)
+
+    def end(self, leg: Leg, now: float) -> None:
+        """End a session."""
+        self._now = now
+        self._agreements.pop(leg, None)
+        if isinstance(leg.dialog, Session):
+            self.sessions.end(leg.dialog, now)
+        self._drain()
+
+    def renew(self, leg: Leg, now: float) -> bool:
+        """Give a session another path, whose connection was lost; False: that cannot be."""
+        self._now = now
+        agreement = self._agreements.get(leg)
+        if agreement is None or not isinstance(leg.dialog, Session):
+            return False
+        if not agreement.negotiation.may_offer:
+            return False
+        try:
+            wire = self.endpoint.prepare(self.stance.terms, agreement.transport, tag=leg)
+        except msrp.Full:
+            return False
+        description = streams.offer(
+            self.stance, wire.path, agreement.negotiation.said, agreement.line
+        )
+        negotiation, said = agreement.negotiation.offer(description)
+        if not self.sessions.offer(leg.dialog, said.encode(), now):
+            wire.close(now)
+            return False
+        agreement.negotiation, agreement.next = negotiation, wire
+        return True
+
+    # -- what comes from SIP ------------------------------------------------------------
+
+    def heard(self, request: Request, sender: Uri) -> None:
+        """Learn from the Contact of a SIP user's request whether he takes sessions."""
+        try:
+            self.chats.heard(self.naming.xmpp_sender(sender), request)
+        except Unmappable:
+            return
+
+    def knows(self, request: Request) -> bool:
+        """Tell whether a request is of a session's dialog: no other knows the tags."""
+        return self.sessions.knows(request)
+
+    def on_request(
+        self, request: Request, transaction: ServerTransaction, sender: Uri, now: float
+    ) -> None:
+        """Take an INVITE of `sender`, who is believed, or a request within a dialog."""
+        self._now = now
+        contact = ""
+        if request.to.tag is None:
+            try:
+                user, recipient = self.ends_of(request, sender)
+                contact = self.naming.contact(recipient, user) + FEATURE
+                self._caller = Caller(user, recipient, sender)
+            except (Refused, Unmappable) as error:
+                status = error.status
+                log.warning(
+                    "session refused",
+                    extra=about(sip=sender, call_id=request.call_id, reason=error.reason),
+                )
+                headers = error.answer.headers if isinstance(error, Refused) else ()
+                self.line.respond(transaction, response_to(request, status, headers=headers))
+                return
+        self.sessions.on_request(request, transaction, contact, now)
+        self._drain()
+
+    def on_response(self, handle: Handle, response: Response, now: float) -> None:
+        """Take a response to a request of ours."""
+        self._now = now
+        self.sessions.on_response(handle, response, now)
+        self._drain()
+
+    def on_failure(self, handle: Handle, cause: object, now: float) -> None:
+        """Learn that a request of ours got no response."""
+        self._now = now
+        self.sessions.on_failure(handle, cause, now)
+        self._drain()
+
+    def on_ack(self, event: AckArrived, now: float) -> None:
+        """Learn that an answer of ours arrived."""
+        self._now = now
+        self.sessions.on_ack(event, now)
+        self._drain()
+
+    def on_missing(self, event: AckMissing, now: float) -> None:
+        """Learn that an answer of ours was never acknowledged."""
+        self._now = now
+        self.sessions.on_missing(event, now)
+        self._drain()
+
+    def on_cancel(self, event: CancelArrived, now: float) -> None:
+        """Learn that a SIP user takes back his INVITE."""
+        self._now = now
+        self.sessions.on_cancel(event, now)
+        self._drain()
+
+    def on_timer(self, now: float) -> None:
+        """Do what is due."""
+        self._now = now
+        self.sessions.on_timer(now)
+        self._drain()
+
+    def next_timer(self) -> float | None:
+        """Return when `on_timer` is wanted next."""
+        return self.sessions.next_timer()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no session is left."""
+        return not len(self.sessions)
+
+    def describe(self) -> dict[str, int]:
+        """Return how many sessions there are in SIP, by stage."""
+        return self.sessions.describe()
+
+    def _drain(self) -> None:
+        for event in self.sessions.events():
+            self._on_event(event)
+
+    def _on_event(self, event: SessionEvent) -> None:
+        leg = event.session.tag if isinstance(event.session.tag, Leg) else None
+        match event:
+            case sip.Invited(session, request):
+                self._invited(session, request)
+            case sip.Answered(_, response) if leg is not None:
+                self._answered(leg, response)
+            case sip.Refused(_, response, cause) if leg is not None:
+                self._refused(leg, response, cause)
+            case sip.Confirmed(_, request) if leg is not None:
+                self._confirmed(leg, request)
+            case sip.Offered(session, request) if leg is not None:
+                self._offered(leg, session, request)
+            case sip.Changed(_, response) if leg is not None:
+                self._changed(leg, response)
+            case sip.Unchanged() if leg is not None:
+                self._unchanged(leg)
+            case sip.Ended(_, _, reason) if leg is not None:
+                self._ended(leg, reason)
+            case _:
+                pass  # that it rings; that a session ended which nobody ever had
+
+    # -- ours, answered -----------------------------------------------------------------
+
+    def _answered(self, leg: Leg, response: Response) -> None:
+        """Meet the device that accepted; a session that comes to nothing is as good as refused."""
+        talk, agreement = leg.talk, self._agreements[leg]
+        if talk.calling is leg:
+            talk.calling = None
+        try:
+            self._agree(leg, agreement, response, leg.wire)
+        except SdpError as error:
+            log.warning("no session", extra=about(sip=leg.sender, reason=error.reason))
+            leg.over = True
+            leg.wire.close(self._now)
+            self.end(leg, self._now)
+            self.chats.refused(talk, NO_DESCRIPTION, page=True, now=self._now)
+            return
+        leg.remote, leg.sender = _device(leg.remote, leg.sender, response)
+        self.chats.opened(leg, self._now)
+        rivals = [each for each in talk.legs if each.rival]
+        if rivals:
+            self._leave_one(leg, rivals)
+
+    def _leave_one(self, leg: Leg, rivals: list[Leg]) -> None:
+        """Leave one session of those that both ends began at once (MSRP-39)."""
+        kept = max(leg, *rivals, key=lambda each: each.call_id)
+        for each in (leg, *rivals):
+            each.rival = False
+            if each is not kept:
+                self.end(each, self._now)
+                self.chats.ended(each, self._now, tell=False)
+
+    def _agree(self, leg: Leg, agreement: Agreement, answer: Message, wire: msrp.Session) -> None:
+        """Take the answer to an offer of ours; raises SdpError."""
+        said = agreement.negotiation.pending
+        description = _description(answer)
+        if said is None or description is None:
+            raise SdpError("an answer without a description", NOT_HERE)
+        agreement.negotiation = agreement.negotiation.answered(description)
+        found = streams.accept(said, description, self.stance, wire.path)
+        agreement.line = found.peer.line
+        wire.start(found.peer.path, found.peer.terms, found.meeting, self._now)
+        leg.wire, leg.terms = wire, found.peer.terms
+
+    def _refused(self, leg: Leg, response: Response | None, cause: object) -> None:
+        talk = leg.talk
+        self._agreements.pop(leg, None)
+        leg.over = True
+        leg.wire.close(self._now)
+        if talk.calling is not leg:
+            return
+        talk.calling = None
+        other = msrp.Transport.TCP if talk.secure else msrp.Transport.TLS
+        status = 0 if response is None else response.status
+        if status in OTHER_WAY and not talk.tried_both and self._speaks(other) and talk.queue:
+            talk.tried_both = True
+            self._call(talk, other)
+            return
+        error = unanswered(cause) if response is None else response_error(response) or LATE
+        page = response is not None and status not in FINAL
+        log.info("session refused", extra=about(sip=leg.sender, status=status, reason=error.reason))
+        self.chats.refused(talk, error, page=page, now=self._now)
+
+    def _changed(self, leg: Leg, response: Response) -> None:
+        """Take the path that a lost session has now."""
+        agreement = self._agreements.get(leg)
+        wire = None if agreement is None else agreement.next
+        if agreement is None or wire is None:
+            return
+        agreement.next = None
+        try:
+            self._agree(leg, agreement, response, wire)
+        except SdpError:
+            self._break(leg, wire)
+        else:
+            self.chats.opened(leg, self._now)
+
+    def _unchanged(self, leg: Leg) -> None:
+        agreement = self._agreements.get(leg)
+        if agreement is not None and agreement.next is not None:
+            self._break(leg, agreement.next)
+
+    def _break(self, leg: Leg, wire: msrp.Session) -> None:
+        """End a session that found no other path."""
+        wire.close(self._now)
+        self.end(leg, self._now)
+        self.chats.ended(leg, self._now)
+
+    # -- theirs -------------------------------------------------------------------------
+
+    def _invited(self, session: Session, request: Request) -> None:
+        """Accept what can be accepted, at once (RFC 7573 §5)."""
+        caller, self._caller = self._caller, None
+        assert caller is not None  # noqa: S101 - `on_request` has said who
+        try:
+            self._accept(session, request, caller)
+        except SdpError as error:
+            headers = [("Warning", f'{error.warning} {self.host} "{_quotable(error.reason)}"')]
+            headers = headers if error.status == NOT_HERE else []
+            log.warning("session refused", extra=about(sip=caller.sender, reason=error.reason))
+            self.sessions.refuse(session, error.status, self._now, headers)
+        except SipError as error:
+            self.sessions.refuse(session, error.status, self._now, _accept(error.status))
+        except msrp.Full:
+            self.sessions.refuse(session, 500, self._now, [("Retry-After", "60")])
+
+    def _accept(self, session: Session, request: Request, caller: Caller) -> None:
+        """Raises SdpError or SipError for an INVITE that cannot be, Full where there is no room."""
+        user, recipient = caller.user, caller.recipient
+        talk = self.chats.talk((str(recipient.bare), str(user.bare)))
+        if len(talk.legs) >= MOST_LEGS:
+            raise SipError("too many sessions of these two", BUSY)
+        offered = _description(request)
+        peer = None if offered is None else streams.choose(offered, self.stance)
+        secure = peer.secure if peer is not None else not self.stance.plain
+        transport = msrp.Transport.TLS if secure else msrp.Transport.TCP
+        wire = self.endpoint.prepare(self.stance.terms, transport)
+        target = self.naming.sip_sender(recipient)
+        remote, sender = _device(user, caller.sender, request)
+        leg = Leg(talk, session, wire, recipient, remote, sender, target, request.call_id)
+        leg.left, leg.rival = request.max_forwards, talk.begun
+        wire.tag = session.tag = leg
+        agreement = Agreement(Negotiation(self._origin(wire)), transport)
+        self._agreements[leg] = agreement
+        if offered is None or peer is None:
+            negotiation = agreement.negotiation.asked()
+            negotiation, said = negotiation.offer(streams.offer(self.stance, wire.path))
+        else:
+            negotiation = agreement.negotiation.offered(offered)
+            description, meeting = streams.answer(offered, peer, self.stance, wire.path)
+            negotiation, said = negotiation.answer(description)
+            agreement.line = peer.line
+            wire.start(peer.path, peer.terms, meeting, self._now)
+            leg.terms = peer.terms
+        agreement.negotiation = negotiation
+        self.sessions.answer(session, said.encode(), self._now)
+        if leg.terms is not None:
+            self.chats.opened(leg, self._now)
+
+    def _confirmed(self, leg: Leg, request: Request) -> None:
+        """Learn that the peer has our answer: where we ask him too, one session is enough.
+
+        Which one that is, both ends have to see alike: the one with the greater Call-ID.
+        """
+        agreement = self._agreements.get(leg)
+        if agreement is not None and agreement.negotiation.pending is not None:
+            try:
+                self._agree(leg, agreement, request, leg.wire)
+            except SdpError as error:
+                log.warning("no session", extra=about(sip=leg.sender, reason=error.reason))
+                self._break(leg, leg.wire)
+                return
+            self.chats.opened(leg, self._now)
+        calling = leg.talk.calling
+        if calling is not None and calling.call_id < leg.call_id:
+            self.give_up(leg.talk, self._now)
+
+    def _offered(self, leg: Leg, session: Session, request: Request) -> None:
+        """Agree to what a peer wants changed: a hold, another path, or nothing at all."""
+        agreement = self._agreements.get(leg)
+        if agreement is None:
+            self.sessions.refuse(session, 481, self._now)
+            return
+        try:
+            self._agree_again(leg, agreement, session, request)
+        except SdpError as error:
+            self.sessions.refuse(session, error.status, self._now)
+        except SipError as error:
+            self.sessions.refuse(session, error.status, self._now, _accept(error.status))
+        except msrp.Full:
+            self.sessions.refuse(session, 500, self._now, [("Retry-After", "60")])
+
+    def _agree_again(
+        self, leg: Leg, agreement: Agreement, session: Session, request: Request
+    ) -> None:
+        """Raises SdpError or SipError for what cannot be agreed to, Full where there is no room."""
+        offered = _description(request)
+        if offered is None:
+            said = agreement.negotiation.said
+            negotiation, again = agreement.negotiation.asked().offer(said or SessionDescription())
+            agreement.negotiation, agreement.next = negotiation, None
+            self.sessions.answer(session, again.encode(), self._now)
+            return
+        negotiation = agreement.negotiation.offered(offered)
+        peer = streams.choose(offered, self.stance)
+        same = leg.wire.remote == peer.path and leg.terms is not None
+        wire = leg.wire
+        if not same:
+            wire = self.endpoint.prepare(self.stance.terms, agreement.transport, tag=leg)
+        description, meeting = streams.answer(offered, peer, self.stance, wire.path)
+        agreement.negotiation, said = negotiation.answer(description)
+        agreement.line = peer.line
+        self.sessions.answer(session, said.encode(), self._now)
+        if same:
+            wire.modify(peer.terms)
+        else:
+            leg.wire.close(self._now)
+            wire.start(peer.path, peer.terms, meeting, self._now)
+            leg.wire = wire
+        leg.terms = peer.terms
+        self.chats.opened(leg, self._now)
+
+    def _ended(self, leg: Leg, reason: str) -> None:
+        log.debug("session ended", extra=about(sip=leg.sender, reason=reason))
+        self._agreements.pop(leg, None)
+        talk = leg.talk
+        if talk.calling is leg:
+            talk.calling = None
+            leg.over = True
+            leg.wire.close(self._now)
+            self.chats.refused(talk, LATE, page=False, now=self._now)
+        else:
+            self.chats.ended(leg, self._now)
+
+
+def _description(message: Message) -> SessionDescription | None:
+    """Return the description that a message has; None where it has no body.
+
+    Raises SdpError for one that cannot be read, SipError(415) for another type.
+    """
+    if not message.body:
+        return None
+    media = message.content_type
+    if media is None or media.essence != SDP:
+        raise SipError("a body that is no session description", 415)
+    return SessionDescription.parse(message.body)
+
+
+def _accept(status: int) -> list[Header]:
+    return [("Accept", SDP)] if status == 415 else []
+
+
+def _device(user: Jid, uri: Uri, message: Message) -> tuple[Jid, Uri]:
+    """Return a SIP user with the device that its Contact tells (RFC 7573 §4, RFC 5627 §7)."""
+    try:
+        contacts = message.contacts
+    except SipError:
+        contacts = []
+    gr = contacts[0].uri.param("gr") or contacts[0].param("gr") if contacts else None
+    if not gr:
+        return user, uri
+    try:
+        named = Jid.parse(f"{user.bare}/{gr}")
+    except StanzaError:
+        return user, uri
+    plain = without_gr(uri)
+    return named, replace(plain, params=(*plain.params, ("gr", gr)))
+
+
+def _headers(plain: Request) -> list[Header]:
+    """Return what an INVITE says beside who calls whom: its hops, and what it is about."""
+    return [each for each in plain.headers if each[0] in {"Max-Forwards", "Subject"}]
+
+
+def _quotable(text: str) -> str:
+    return text.replace("\\", "").replace('"', "'")[:120]
+
+
+def _other(transport: msrp.Transport) -> msrp.Transport:
+    return msrp.Transport.TCP if transport.secure else msrp.Transport.TLS
