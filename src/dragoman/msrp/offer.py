@@ -235,8 +235,9 @@ def unresolved(description: SessionDescription) -> frozenset[str]:
             continue
         if peer.cema or not _elsewhere(peer, {}):
             return frozenset()
-        hosts = {peer.address[0], *(uri.host for uri in peer.path.uris)}
-        return frozenset(host.lower() for host in hosts if _literal(host) is None)
+        host, _ = peer.address
+        hosts = {name.lower() for uri in _candidates(peer) for name in (host, uri.host)}
+        return frozenset(name for name in hosts if _literal(name) is None)
     return frozenset()
 
 
@@ -412,13 +413,14 @@ def _anchored(peer: Peer, meeting: Meeting, path: Path, addresses: Addresses) ->
 
 def _elsewhere(peer: Peer, addresses: Addresses) -> bool:
     """Tell whether c= and m= lines point to no URI of the path: to a middlebox (RFC 6714 §4.4)."""
-    host, port = peer.address
-    here = _places(host, addresses)
+    here = _places(peer.address[0], addresses)
+    return not any(here & _places(uri.host, addresses) for uri in _candidates(peer))
+
+
+def _candidates(peer: Peer) -> list[MsrpUri]:
+    """Return the URIs of a path that have the port of the m= line."""
     # Port 9 says that the peer will connect, wherever his URI points (RFC 4145 §4.1).
-    return not any(
-        port in {uri.port, DISCARD} and here & _places(uri.host, addresses)
-        for uri in peer.path.uris
-    )
+    return [uri for uri in peer.path.uris if peer.address[1] in {uri.port, DISCARD}]
 
 
 def _places(host: str, addresses: Addresses) -> set[str]:
