@@ -16,6 +16,9 @@ from dragoman.mapping.excerpt import excerpt
 from dragoman.mapping.readable import readable
 from dragoman.mapping.thread import ThreadBook
 from dragoman.msrp.cpim import Cpim
+from dragoman.msrp.offer import Stance, choose
+from dragoman.msrp.session import Terms
+from dragoman.sdp.session import MAX_LINES, SessionDescription
 from dragoman.sip.framing import Framer
 from dragoman.sip.header import MediaType, NameAddress, Via, split_list
 from dragoman.sip.message import parse
@@ -73,6 +76,11 @@ def answering(text: str, *ends: int) -> Element:
     return Element(MESSAGE, None, [Element(BODY, None, (text,)), Element(REPLY), told])
 
 
+def chosen(attributes: bytes) -> object:
+    stream = b"m=message 1 TCP/TLS/MSRP *\na=accept-types:*\na=path:msrps://a:1/b;tcp\n"
+    return choose(SessionDescription.parse(stream + attributes), Stance(Terms()))
+
+
 TASKS: dict[str, Callable[[int], object]] = {
     "Via of commas": vias,
     "Via of semicolons": lambda n: Via.parse("SIP/2.0/UDP a" + ";" * n),
@@ -97,6 +105,15 @@ TASKS: dict[str, Callable[[int], object]] = {
     "messages": lambda n: framed((START + b"l: 0\r\n\r\n") * (n // 8), 11),
     "CPIM headers": lambda n: Cpim.parse(b"a: b\r\n" * n + b"\r\n\r\n"),
     "CPIM escapes": lambda n: Cpim.parse(b"Subject: " + b"\\" * n + b"\r\n\r\n\r\n"),
+    "SDP lines": lambda n: SessionDescription.parse(b"a=b\n" * (n * MAX_LINES // SIZE // 3)),
+    "SDP line ends": lambda n: SessionDescription.parse(b"\r\n" * (n * MAX_LINES // SIZE // 3)),
+    "SDP blanks": lambda n: SessionDescription.parse(b"m=a" + b" " * n + b"1 b c"),
+    "SDP formats": lambda n: SessionDescription.parse(b"m=a 1 b" + b" c" * n),
+    "SDP times": lambda n: SessionDescription.parse(b"t=0 0\n" + b"r=1 1\n" * (n // 20)),
+    "SDP digits": lambda n: SessionDescription.parse(b"b=AS:" + b"9" * n),
+    "MSRP types": lambda n: chosen(b"a=accept-wrapped-types:" + b"a/b;c " * (n // 40)),
+    "MSRP fingerprints": lambda n: chosen(b"a=fingerprint:sha-1 AA:BB\n" * (n // 10)),
+    "MSRP fingerprint of digits": lambda n: chosen(b"a=fingerprint:sha-1 AA" + b":BB" * n),
     "JID of dots": lambda n: Jid.parse("a" + ".a" * n),
     "JID of marks": lambda n: Jid.parse("a" + "\u0345" * n + "@b"),
     "threads": lambda n: [

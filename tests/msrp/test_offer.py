@@ -275,6 +275,16 @@ def test_a_path_that_cannot_be_offered_is_a_bug_of_ours(stance: Stance, path: Pa
 @pytest.mark.parametrize("types", ["", " ", "image/png", "model/* video/mp4", "nonsense"])
 def test_without_a_type_that_we_know_there_is_no_session(types: str) -> None:
     assert refused(stream(types=types)).warning == 305
+    with pytest.raises(SdpError) as caught:
+        accepted(stream(types=types))
+    assert (caught.value.status, caught.value.warning) == (488, 305)
+
+
+@pytest.mark.spec("MSRP-12")
+@pytest.mark.parametrize("types", ["", " ", "nonsense"])
+def test_a_stream_without_types_is_none_for_whatever_purpose(types: str) -> None:
+    with pytest.raises(SdpError, match="accept-types"):
+        read(parse(stream(types=types)), 0)
 
 
 @pytest.mark.parametrize(
