@@ -716,6 +716,16 @@ def test_what_is_held_is_offered_so(wanted: Direction) -> None:
     assert accepted(stream(wanted.value)).peer.terms.direction is wanted
 
 
+@pytest.mark.spec("MSRP-38")
+def test_who_was_held_does_not_stay_so_by_his_own_offers() -> None:
+    """RFC 6337 §5.3: an offer says what we want, whatever we had to answer."""
+    ours, peer = session(stream("sendonly"))
+    assert ours.local is not None
+    assert ours.local.media[0].value("recvonly") == ""
+    _, said = ours.offer(offer(STANCE, GATEWAY, ours.local, peer.line))
+    assert read(said, 0).terms.direction is SENDRECV
+
+
 # Offers in a session that is there
 
 
