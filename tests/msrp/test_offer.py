@@ -444,6 +444,7 @@ def test_connection_is_neither_said_nor_obeyed(value: str) -> None:
 
 # TLS
 
+TLS: Final = stream(line="m=message 7394 TCP/TLS/MSRP *", path="msrps://192.0.2.5:7394/a;tcp")
 FINGERPRINTS: Final = (
     (("sha-256 " + PRINT.lower(),), (f"sha-256 {PRINT}",)),
     (("SHA-1 AA:BB", f"sha-256 {PRINT}", "sha-256 CC:DD"), (f"sha-256 {PRINT}", "sha-256 CC:DD")),
@@ -456,14 +457,25 @@ FINGERPRINTS: Final = (
 def test_fingerprints_of_the_best_hash_function_count(
     said: tuple[str, ...], expected: tuple[str, ...]
 ) -> None:
-    text = RFC_7977 + "".join(f"a=fingerprint:{each}\n" for each in said)
+    text = TLS + "".join(f"a=fingerprint:{each}\n" for each in said)
     assert met(text, path=SECURE).fingerprints == expected
     assert accepted(text, path=SECURE).meeting.fingerprints == expected
 
 
 def test_a_fingerprint_may_be_said_of_the_whole_session() -> None:
-    text = f"a=fingerprint:sha-256 {PRINT}\n{RFC_7977}"
+    text = f"a=fingerprint:sha-256 {PRINT}\n{TLS}"
     assert met(text, path=SECURE).fingerprints == (f"sha-256 {PRINT}",)
+
+
+def test_no_fingerprint_counts_at_a_relay() -> None:
+    """RFC 6135 §4.3: a relay has the certificate of neither side."""
+    through = Path.parse(str(THROUGH).replace("msrp:", "msrps:"))
+    for text, path in ((RFC_7977, SECURE), (TLS, through)):
+        printed = f"{text}a=fingerprint:sha-256 {PRINT}\n"
+        assert met(printed, path=path).fingerprints == ()
+        assert accepted(printed, path=path).meeting.fingerprints == ()
+    stance = replace(STANCE, fingerprints=(f"sha-256 {PRINT}",))
+    assert offer(stance, through).media[0].value("fingerprint") is None
 
 
 def test_without_tls_a_fingerprint_means_nothing() -> None:

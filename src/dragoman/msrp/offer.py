@@ -193,7 +193,8 @@ def answer(
     media = _media(replace(stance, terms=terms), path, setup, cema=cema)
     refused = SessionDescription(media=tuple(each.refused() for each in offered.media))
     active = setup is Setup.ACTIVE
-    meeting = Meeting(active, peer.address if cema and active else None, peer.fingerprints)
+    address = peer.address if cema and active else None
+    meeting = Meeting(active, address, _prints(peer, path))
     return _described(media, _shown(path, cema=cema).host, refused, peer.line), meeting
 
 
@@ -217,7 +218,7 @@ def accept(
         raise _no(f"{answered.media[line].protocol} in answer to {ours.protocol}")
     _listens(peer, stance)
     active = (_setup(ours.value("setup")), peer.setup) not in ANSWERER_CONNECTS
-    meeting = Meeting(active, None, peer.fingerprints)
+    meeting = Meeting(active, None, _prints(peer, path))
     if ours.value("msrp-cema") is None:
         return Accepted(peer, meeting)
     return _anchored(peer, meeting, path, addresses or {})
@@ -290,7 +291,7 @@ def _attributes(stance: Stance, path: Path, setup: Setup, *, cema: bool) -> Iter
     yield Attribute("setup", setup)
     if cema:
         yield Attribute("msrp-cema")
-    if path.last.secure:
+    if path.last.secure and not _relayed(path):
         yield from (Attribute("fingerprint", each) for each in stance.fingerprints)
     if terms.direction is not Direction.SENDRECV:
         yield Attribute(terms.direction.value)
@@ -389,6 +390,11 @@ def _line(sent: SessionDescription, path: Path) -> int:
 
 def _relayed(path: Path) -> bool:
     return len(path.uris) > 1
+
+
+def _prints(peer: Peer, path: Path) -> tuple[str, ...]:
+    """Return the fingerprints that count: not those of who is behind a relay (RFC 6135 §4.3)."""
+    return () if peer.relayed or _relayed(path) else peer.fingerprints
 
 
 def _falls_back(peer: Peer, path: Path) -> bool:
