@@ -16,6 +16,7 @@ from dragoman.msrp.offer import (
     accept,
     answer,
     choose,
+    decline,
     offer,
     read,
     unresolved,
@@ -759,6 +760,15 @@ def test_an_offer_that_changes_nothing_is_answered_by_the_same() -> None:
     assert choose(again.pending, STANCE) == peer
     _, said = again.answer(answer(again.pending, peer, STANCE, GATEWAY)[0])
     assert said == ours.local
+
+
+def test_an_offer_that_ends_the_stream_is_answered() -> None:
+    """RFC 3264 §8.2: with port 0 as well. What is left is a dialog without a session."""
+    ours, _ = session()
+    over = parse(RFC_4975_8_7.replace("m=message 7394", "m=message 0"))
+    ours, said = ours.offered(over).answer(decline(over))
+    assert [str(each) for each in said.media] == ["message 0 TCP/MSRP *"]
+    assert ours.free == (0,)
 
 
 def test_an_offer_after_a_failure_has_another_path() -> None:

@@ -74,7 +74,8 @@ class Stance:
 
     `terms` is what we take, its direction what we want. `speaks` are the types that we may send as
     a whole message: a peer who takes none of them is no peer. `reachable`: peers can connect to
-    the address in our path; where not, its port is 9 (RFC 6135 §4.2.2). `plain` and `tls` are what
+    the address in our path, or to a relay before it; where not, its port is 9 (RFC 6135 §4.2.2).
+    `plain` and `tls` are what
     we speak. `cema`: middleboxes may sit between us (RFC 6714). `fingerprints` are those of our
     own self-signed certificate ("sha-256 AB:CD..."), none for one that is trusted by its name.
     """
@@ -191,11 +192,16 @@ def answer(
     direction = answer_direction(SdpDirection(peer.terms.direction.value), wanted)
     terms = replace(stance.terms, direction=Direction(direction.value))
     media = _media(replace(stance, terms=terms), path, setup, cema=cema)
-    refused = SessionDescription(media=tuple(each.refused() for each in offered.media))
     active = setup is Setup.ACTIVE
     address = peer.address if cema and active else None
     meeting = Meeting(active, address, _prints(peer, path))
-    return _described(media, _shown(path, cema=cema).host, refused, peer.line), meeting
+    host = _shown(path, cema=cema).host
+    return _described(media, host, decline(offered), peer.line), meeting
+
+
+def decline(offered: SessionDescription) -> SessionDescription:
+    """Return the answer that takes no stream: to an offer that ends ours, with port 0."""
+    return SessionDescription(media=tuple(each.refused() for each in offered.media))
 
 
 def accept(
