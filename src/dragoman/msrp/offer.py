@@ -75,9 +75,9 @@ class Stance:
     `terms` is what we take, its direction what we want. `speaks` are the types that we may send as
     a whole message: a peer who takes none of them is no peer. `reachable`: peers can connect to
     the address in our path, or to a relay before it; where not, its port is 9 (RFC 6135 §4.2.2).
-    `plain` and `tls` are what
-    we speak. `cema`: middleboxes may sit between us (RFC 6714). `fingerprints` are those of our
-    own self-signed certificate ("sha-256 AB:CD..."), none for one that is trusted by its name.
+    `plain` and `tls` are what we speak. `cema`: middleboxes may sit between us (RFC 6714).
+    `fingerprints` are those of our own self-signed certificate ("sha-256 AB:CD..."), none for one
+    that is trusted by its name.
     """
 
     terms: Terms
