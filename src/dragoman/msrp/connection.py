@@ -114,12 +114,12 @@ class Connection:
     def reading(self) -> bool:
         """Whether the driver should read: look again after each turn."""
         behind = self._outlet.urgent_octets > self._desk.limits.answers
-        return self._paused == 0 and not behind and self.link in {Link.SECURING, Link.OPEN}
+        return self._paused == 0 and not behind and self.link in (Link.SECURING, Link.OPEN)
 
     @property
     def has_output(self) -> bool:
         """Whether `to_send` would give something."""
-        return self.link in {Link.OPEN, Link.CLOSING} and self._outlet.ready
+        return self.link in (Link.OPEN, Link.CLOSING) and self._outlet.ready
 
     @property
     def is_open(self) -> bool:
@@ -135,7 +135,7 @@ class Connection:
 
     def secured(self, peer: PeerIdentity, now: float) -> None:
         """Learn that TLS is complete, and with whom; sessions with a stranger fail."""
-        if self.link in {Link.SECURING, Link.OPEN}:
+        if self.link in (Link.SECURING, Link.OPEN):
             self.peer = peer
             if self.link is Link.SECURING:
                 self._ready(now)
@@ -167,7 +167,7 @@ class Connection:
         On WebSocket each item is one message. The 30 seconds of a transaction count from here.
         Call it when the socket can take more, as long as it gives something.
         """
-        if self.link not in {Link.OPEN, Link.CLOSING}:
+        if self.link not in (Link.OPEN, Link.CLOSING):
             return []
         outlet = self._outlet
         out = outlet.take(now, budget)
@@ -227,7 +227,7 @@ class Connection:
     def rest(self, now: float) -> None:
         """Have it closed after a while, where nobody uses it."""
         unused = not self.sessions and not self.relays
-        if unused and self.link in {Link.DIALLING, Link.SECURING, Link.OPEN}:
+        if unused and self.link in (Link.DIALLING, Link.SECURING, Link.OPEN):
             self._desk.alarms.set((Wait.IDLE, self), now + self._desk.limits.idle)
 
     def carry(self, session: "Session", now: float) -> None:
@@ -282,7 +282,7 @@ class Connection:
 
     def drop(self, reason: str, now: float) -> None:
         """End it from our side: answers go out, nothing is read, its sessions fail."""
-        if self.link in {Link.CLOSING, Link.CLOSED}:
+        if self.link in (Link.CLOSING, Link.CLOSED):
             return
         self._desk.counts["connection dropped"] += 1
         unreachable = self.link is Link.DIALLING

@@ -62,12 +62,12 @@ class Direction(Enum):
     @property
     def sends(self) -> bool:
         """Whether who says it may send."""
-        return self in {Direction.SENDRECV, Direction.SENDONLY}
+        return self in (Direction.SENDRECV, Direction.SENDONLY)
 
     @property
     def receives(self) -> bool:
         """Whether who says it wants to receive."""
-        return self in {Direction.SENDRECV, Direction.RECVONLY}
+        return self in (Direction.SENDRECV, Direction.RECVONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,8 @@ STEPS: Final = {
 }
 """What follows from what; a step that is not here is not taken."""
 
-OPEN: Final = frozenset({State.CONNECTING, State.WAITING, State.UP})
-OVER: Final = frozenset({State.FAILED, State.CLOSED})
+OPEN: Final = (State.CONNECTING, State.WAITING, State.UP)
+OVER: Final = (State.FAILED, State.CLOSED)
 
 
 @final
@@ -368,7 +368,7 @@ class Session:
         if self.connection is not connection:
             self.connection = connection
             connection.join(self)
-        if self.state in {State.CONNECTING, State.WAITING}:
+        if self.state in (State.CONNECTING, State.WAITING):
             self.step(Step.BIND)
             self._desk.alarms.cancel((Wait.MEETING, self))
             self._desk.tell(Up(self))
