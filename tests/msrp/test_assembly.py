@@ -144,6 +144,28 @@ def test_a_duplicate_is_acknowledged_again_and_told_once() -> None:
     assert bodies(ends.bob) == [b"abcd"]
 
 
+@pytest.mark.spec("MSRP-40")
+def test_not_all_messages_are_remembered() -> None:
+    ends = joined(limits=Limits(remembered=2))
+    one = chunk(ends, 1, b"abcd", "$")
+    messages = [one.replace(b"4564dpWd", f"id{each}".encode()) for each in range(3)]
+    put(ends, *messages, messages[1], messages[0])
+    ids = [event.message_id for event in ends.bob.told(MessageArrived)]
+    assert ids == ["id0", "id1", "id2", "id0"]
+
+
+@pytest.mark.spec("MSRP-20")
+def test_a_session_that_ends_in_the_middle_of_a_message_hears_no_more_of_it() -> None:
+    ends = joined(streams=True)
+    data = chunk(ends, 1, b"a" * 5000, "$")
+    ends.bob.receive(data[:3000], ends.now)
+    ends.his.close(ends.now)
+    count = len(ends.bob.told(PieceArrived))
+    assert put(ends, data[3000:]) == [481]
+    assert len(ends.bob.told(PieceArrived)) == count
+    assert ends.bob.told(MessageArrived) == []
+
+
 # -- sizes ---------------------------------------------------------------------------
 
 
@@ -276,6 +298,13 @@ def test_what_comes_before_its_turn_is_bounded() -> None:
     data = chunk(ends, 2, bytes(MAX_LATE + 1))
     assert put(ends, *(data[at : at + 1000] for at in range(0, len(data), 1000))) == [413]
     assert ends.bob.endpoint._desk.stock.used == 0
+
+
+@pytest.mark.spec("MSRP-40")
+def test_how_many_pieces_come_before_their_turn_is_bounded() -> None:
+    ends = joined(streams=True)
+    chunks = [chunk(ends, start, b"x") for start in range(MAX_HOLES + 2, 1, -1)]
+    assert put(ends, *chunks) == [200] * MAX_HOLES + [413]
 
 
 def test_a_stream_is_refused_in_its_course() -> None:

@@ -354,6 +354,24 @@ def test_we_give_a_message_up_ourselves() -> None:
     assert ends.alice.told(Failed) == []
 
 
+def test_a_session_that_is_closed_sends_nothing_but_the_end_of_its_chunk() -> None:
+    ends = joined()
+    another(ends)
+    ends.hers.send("text/plain", LARGE, ends.now)
+    data = take(ends, 5000)
+    ends.hers.send("text/plain", b"never", ends.now)
+    ends.hers.close(ends.now)
+    (chunk,) = chunks(data + drain(ends))
+    assert chunk.flag is Flag.ABORTED
+    ends = joined()
+    source = Pieces([b"a" * 4000, None], 8000)
+    between = ends.hers.send("text/plain", source, ends.now)
+    drain(ends)
+    ends.hers.abort(between, ends.now)
+    ends.hers.close(ends.now)
+    assert drain(ends) == b""
+
+
 @pytest.mark.spec("MSRP-21")
 def test_no_200_in_thirty_seconds() -> None:
     ends = joined()
@@ -597,6 +615,21 @@ def test_what_is_not_answered_is_bounded() -> None:
     reply(ends, sent[0].request, 200)
     assert ends.alice.endpoint.touched() == [ends.alice.connection]
     assert len(chunks(drain(ends))) == 1
+
+
+@pytest.mark.spec("MSRP-40")
+def test_who_wants_only_errors_is_not_awaited_for_ever() -> None:
+    ends = joined(limits=Limits(unconfirmed=2))
+    sent = b""
+    for _ in range(4):
+        mode = FailureReport.PARTIAL
+        ends.hers.send("text/plain", b"x", ends.now, failure_report=mode)
+        sent += drain(ends)
+    found = chunks(sent)
+    assert len(found) == 4
+    for each in found:
+        reply(ends, each.request, 415)
+    assert len(ends.alice.told(Failed)) == 2
 
 
 def test_before_the_start_and_after_the_end_nothing_is_sent() -> None:

@@ -217,8 +217,8 @@ class Connection:
             return
         del self.sessions[session]
         self._outlet.leave(lane)
-        if self._session is session:
-            self._session = self._chunk = None
+        if self._session is session and self._request is not None:
+            self._refuse(self._request, 481, now)
         if session.paused:
             self.resume()
         self.rest(now)
