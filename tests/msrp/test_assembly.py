@@ -86,6 +86,7 @@ def test_out_of_order_and_the_end_first() -> None:
     last = chunk(ends, 7, b"GH", "$")
     assert put(ends, last, chunk(ends, 5, b"EF"), chunk(ends, 1, b"abcd")) == [200] * 3
     assert bodies(ends.bob) == [b"abcdEFGH"]
+    assert [event.transaction_id for event in ends.bob.told(MessageArrived)] == ["tid1x4"]
 
 
 @pytest.mark.spec("MSRP-17")

@@ -248,6 +248,16 @@ def test_who_connected_before_the_answer() -> None:
     assert [event.why for event in bob.told(SessionFailed)] == [Why.STRANGER]
 
 
+@pytest.mark.spec("MSRP-29")
+def test_a_session_that_asks_for_tls_is_not_to_be_had_without() -> None:
+    bob = alone()
+    session = bob.endpoint.prepare(Terms(), Transport.TLS)
+    session.start(Path.parse(ALICE), Terms(), Meeting(active=False), 0.0)
+    bob.receive(send(session.uri, "Message-ID: 1"), 0.0)
+    assert statuses(bob) == [403]
+    assert session.state is State.WAITING
+
+
 # -- what does not belong ------------------------------------------------------------
 
 
@@ -410,6 +420,22 @@ def test_closing_tells_what_was_not_confirmed_and_nothing_else() -> None:
     assert ends.alice.told(SessionFailed) == []
     ends.run(120.0)
     assert len(ends.alice.told(CloseWanted)) == 1  # no session uses the connection any more
+
+
+def test_a_session_is_kept_alive_and_known_to_be_dead() -> None:
+    ends = joined()
+    ends.hers.keep_alive(ends.now)
+    assert ends.hers.unfinished == 1
+    ends.run()
+    assert b"Byte-Range: 1-0/0\r\n-------" in ends.bob.received
+    assert ends.hers.unfinished == 0
+    assert ends.bob.told(MessageArrived) == []
+    ends.hers.keep_alive(ends.now)
+    ends.alice.to_send()
+    ends.alice.on_timer(ends.now + 30)
+    assert [event.why for event in ends.alice.told(SessionFailed)] == [Why.TIMEOUT]
+    ends.hers.keep_alive(ends.now)
+    assert ends.alice.to_send() == []
 
 
 def test_a_peer_that_reads_nothing_is_dropped() -> None:

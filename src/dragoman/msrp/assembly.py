@@ -241,6 +241,9 @@ class Inbox:
             self._arriving[request.message_id] = message
         chunk = Chunk(request, message)
         said = request.byte_range
+        if said is None or said.start == 1:
+            # what is told of a message is told by its beginning, also where that comes late
+            message.request = request
         if said is not None:
             chunk.at = said.start - 1
             if max(said.start - 1, said.end or 0, said.total or 0) > self._limit:

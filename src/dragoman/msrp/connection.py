@@ -297,6 +297,8 @@ class Connection:
     def on_answers(self, now: float) -> None:
         """Tell of SENDs that got no answer."""
         self._counting = False
+        if self.link is not Link.OPEN:
+            return
         for outgoing in self._outlet.overdue(now):
             outgoing.session.answered(outgoing, 408, "no answer in time", now)
         deadline = self._outlet.next_deadline()
@@ -308,7 +310,7 @@ class Connection:
     def on_stalled(self, now: float) -> None:
         """Drop a peer that has read nothing for too long."""
         since, self._since = self._since, None
-        if since is None or not self.has_output:
+        if since is None or self.link is not Link.OPEN or not self._outlet.ready:
             return
         latest = max(since, self._taken)
         if latest + self._desk.limits.stalled <= now:
@@ -361,6 +363,8 @@ class Connection:
         if session.connection is not None and session.connection is not self:
             return 506
         if session.connection is None:
+            if session.uri.secure and not self.transport.secure:
+                return 403
             if len(self.sessions) >= self._desk.limits.sessions_per_connection:
                 return 403
             if not self.trusts(session, dialled=False):

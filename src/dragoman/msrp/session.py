@@ -305,6 +305,19 @@ class Session:
             self._lane.asleep = False
             self._wake(now)
 
+    def keep_alive(self, now: float) -> None:
+        """Send a SEND without a body (RFC 4975 §7.1): the session fails where no 200 comes.
+
+        Nothing is sent where something waits anyway, or the session is not up.
+        """
+        if self.state is State.UP and not self._lane.queue:
+            self._ping(now)
+
+    @property
+    def unfinished(self) -> int:
+        """How many messages were neither `Sent` nor `Failed` yet: wait for none before BYE."""
+        return len(self._outgoing)
+
     def report(
         self,
         message_id: str,
@@ -377,7 +390,7 @@ class Session:
     def greet(self, now: float) -> None:
         """Have a SEND go out at once, which binds the session for the peer (RFC 4975 §5.4)."""
         if not self._lane.queue:
-            self._enqueue(Outgoing(self, self._desk.token(), None, b""), now)
+            self._ping(now)
 
     def fail(self, why: Why, detail: str, now: float) -> None:
         """End it against the user's will."""
@@ -578,6 +591,9 @@ class Session:
         self._bodies += size
         lane.queue.append(outgoing)
         self._wake(now)
+
+    def _ping(self, now: float) -> None:
+        self._enqueue(Outgoing(self, self._desk.token(), None, b""), now)
 
     def _wake(self, now: float) -> None:
         """Have the connection look at what waits, and at what does no longer."""
