@@ -76,7 +76,8 @@ from dragoman.msrp.failure import (
 from dragoman.msrp.limits import Limits
 from dragoman.msrp.relay import Authorize, Relay
 from dragoman.msrp.sending import Outgoing, Source
-from dragoman.msrp.session import Direction, Meeting, Session, State, Terms
+from dragoman.msrp.session import Session, State
+from dragoman.msrp.terms import Direction, Meeting, Terms
 from dragoman.msrp.uri import MsrpUri, Path, Transport
 
 __all__ = [

@@ -9,13 +9,14 @@ from dragoman.msrp.failure import MsrpError
 from dragoman.msrp.framing import Flag, Framer
 from dragoman.msrp.limits import Desk, Wait
 from dragoman.msrp.message import Malformed, Request, Response, write_response
-from dragoman.msrp.sending import Lane, Outlet
+from dragoman.msrp.outlet import Outlet
+from dragoman.msrp.sending import Lane
 from dragoman.msrp.uri import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dragoman.msrp.assembly import Chunk
+    from dragoman.msrp.inbox import Chunk
     from dragoman.msrp.relay import Relay
     from dragoman.msrp.session import Session
 
@@ -108,7 +109,7 @@ class Connection:
         self._counting = False
         """Whether the timer for 200s is set."""
 
-    # -- what the driver asks ---------------------------------------------------------------
+    # -- what the driver asks --------------------------------------------------------------
 
     @property
     def reading(self) -> bool:
@@ -179,7 +180,7 @@ class Connection:
         if outlet.done:
             done, outlet.done = outlet.done, []
             for outgoing in done:
-                outgoing.session.handed(outgoing, now)
+                outgoing.session.outbox.handed(outgoing, now)
         if out:
             self._touch()
         return out
@@ -200,7 +201,7 @@ class Connection:
         """Return None: see `Endpoint.next_timer`."""
         return None
 
-    # -- what sessions and relays ask ---------------------------------------------------------
+    # -- what sessions and relays ask ------------------------------------------------------
 
     def join(self, session: "Session") -> None:
         """Count a session among those on this connection."""
@@ -292,7 +293,7 @@ class Connection:
         self._desk.tell(CloseWanted(self, reason))
         self._touch()
 
-    # -- timers -----------------------------------------------------------------------------------
+    # -- timers ----------------------------------------------------------------------------
 
     def on_answers(self, now: float) -> None:
         """Tell of SENDs that got no answer."""
@@ -300,7 +301,7 @@ class Connection:
         if self.link is not Link.OPEN:
             return
         for outgoing in self._outlet.overdue(now):
-            outgoing.session.answered(outgoing, 408, "no answer in time", now)
+            outgoing.session.outbox.answered(outgoing, 408, "no answer in time", now)
         deadline = self._outlet.next_deadline()
         if deadline is not None:
             self._counting = True
@@ -324,7 +325,7 @@ class Connection:
         if not self.sessions and not self.relays:
             self.drop("no session uses it", now)
 
-    # -- what arrives ------------------------------------------------------------------------
+    # -- what arrives ----------------------------------------------------------------------
 
     def _head(self, head: Request | Response | Malformed, now: float) -> None:
         self._request = self._session = self._chunk = None
@@ -339,7 +340,7 @@ class Connection:
         elif head.method == "REPORT":
             session = self._find(head)
             if session is not None and session.connection is self:
-                session.reported(head, now)
+                session.outbox.reported(head, now)
         else:
             known = self._find(head) is not None
             self._refuse(head, 501 if known else 481, now)
@@ -354,7 +355,7 @@ class Connection:
         if request.content_type is None:
             return
         try:
-            self._chunk = session.open(request)
+            self._chunk = session.inbox.open(request)
         except MsrpError as error:
             self._refuse(request, error.status, now)
 
@@ -378,7 +379,7 @@ class Connection:
         if session is None or chunk is None:
             return
         try:
-            session.feed(chunk, data)
+            session.inbox.feed(chunk, data)
         except MsrpError as error:
             self._refuse(chunk.request, error.status, now)
 
@@ -390,9 +391,9 @@ class Connection:
         if request.failure_report is FailureReport.YES:
             self.answer(write_response(request, 200, str(session.uri)), now)
         if chunk is None:
-            session.bare(request, flag)
+            session.inbox.bare(request, flag)
         else:
-            session.end(chunk, flag, now)
+            session.inbox.end(chunk, flag, now)
 
     def _refuse(self, request: Request, status: int, now: float) -> None:
         """Say no at once, so that the peer may stop; the rest of the chunk is passed over."""
@@ -409,10 +410,10 @@ class Connection:
             return
         outgoing = self._outlet.answered(response.transaction_id)
         if outgoing is not None:
-            outgoing.session.answered(outgoing, response.status, response.comment, now)
+            outgoing.session.outbox.answered(outgoing, response.status, response.comment, now)
             self._go_on(now)
 
-    # -- how it stands -----------------------------------------------------------------------
+    # -- how it stands ---------------------------------------------------------------------
 
     def _ready(self, now: float) -> None:
         self.link = Link.OPEN
@@ -428,7 +429,7 @@ class Connection:
             return
         meeting = session.meeting
         if meeting is not None and meeting.active:
-            session.greet(now)
+            session.outbox.ping(now)
             session.bound(self, now)
 
     def _fail(self, why: Why, reason: str, now: float) -> None:
