@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from dragoman.msrp.offer import Stance, accept, answer, choose, offer, read, unresolved
-from dragoman.msrp.session import Terms
+from dragoman.msrp.terms import Terms
 from dragoman.msrp.uri import Path
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation, direction

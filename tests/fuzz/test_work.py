@@ -5,7 +5,7 @@ is left to the 100 ms that the fuzz runner allows for each input.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import FrameType
 
@@ -16,8 +16,10 @@ from dragoman.mapping.excerpt import excerpt
 from dragoman.mapping.readable import readable
 from dragoman.mapping.thread import ThreadBook
 from dragoman.msrp.cpim import Cpim
+from dragoman.msrp.framing import Framer as MsrpFramer
 from dragoman.msrp.offer import Stance, choose
-from dragoman.msrp.session import Terms
+from dragoman.msrp.terms import Terms
+from dragoman.msrp.uri import Path
 from dragoman.sdp.session import MAX_LINES, SessionDescription
 from dragoman.sip.framing import Framer
 from dragoman.sip.header import MediaType, NameAddress, Via, split_list
@@ -31,9 +33,12 @@ from dragoman.xmpp.ext.replies import REPLY
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.parser import StreamParser, parse_document
 from dragoman.xmpp.stanza import BODY, MESSAGE
+from tests.fuzz.fuzz_msrp_endpoint import STREAM, WHOLE, outcome
+from tests.fuzz.fuzz_msrp_framing import PATHS
 from tests.fuzz.fuzz_xmpp_incoming import HEADER, conversation
 
 SIZE = 4000
+SEND = b"MSRP d93kswow SEND\r\n" + PATHS + b"Content-Type: text/plain\r\n\r\n"
 START = b"MESSAGE sip:b@example.com SIP/2.0\r\nCSeq: 1 MESSAGE\r\n"
 
 
@@ -67,6 +72,24 @@ def framed(data: bytes, cut: int) -> list[object]:
     framer = Framer()
     pieces = [data[at : at + cut] for at in range(0, len(data), cut)]
     return [event for piece in pieces if framer.error is None for event in framer.receive(piece)]
+
+
+def msrp_framed(data: bytes, cut: int) -> list[object]:
+    framer = MsrpFramer()
+    pieces = [data[at : at + cut] for at in range(0, len(data), cut)]
+    return [event for piece in pieces if framer.error is None for event in framer.receive(piece)]
+
+
+def chunks(session_id: str, starts: Iterable[int]) -> object:
+    """Have an endpoint take chunks of one octet, which begin where `starts` has them."""
+    paths = PATHS.replace(
+        b"bob.example.com:8888/9di4eae923wzd", b"gw.example.com:2855/" + session_id.encode()
+    )
+    return outcome(
+        b"MSRP d93kswow SEND\r\n%bMessage-ID: 1\r\nByte-Range: %d-*/*\r\nContent-Type: text/plain"
+        b"\r\n\r\nx\r\n-------d93kswow+\r\n" % (paths, 1 + start)
+        for start in starts
+    )
 
 
 def answering(text: str, *ends: int) -> Element:
@@ -141,6 +164,15 @@ TASKS: dict[str, Callable[[int], object]] = {
         Element(MESSAGE, None, [Element(REACTIONS, None, [Element(REACTION, None, ("a",))] * n)])
     ),
     "flags": lambda n: excerpt("\U0001f1ea" * n),
+    "MSRP end-lines": lambda n: msrp_framed(SEND + b"\r\n-------d93kswow" * n, 7),
+    "MSRP header lines": lambda n: msrp_framed(SEND[:-4] + b"\r\na: b" * n, 7),
+    "MSRP empty lines": lambda n: msrp_framed(b"\r\n" * n, 3),
+    "MSRP path": lambda n: Path.parse("msrp://a:1/b;tcp " * n),
+    "MSRP chunks": lambda n: chunks(WHOLE, range(n // 8)),
+    "MSRP chunks backwards": lambda n: chunks(WHOLE, range(n // 8, 0, -1)),
+    "MSRP chunks with holes": lambda n: chunks(WHOLE, range(0, n // 4, 2)),
+    "MSRP chunks before their turn": lambda n: chunks(STREAM, range(1, n // 8)),
+    "MSRP chunks before their turn, backwards": lambda n: chunks(STREAM, range(n // 8, 0, -1)),
     "a stream of brackets": lambda n: conversation([HEADER + b">" * n], plain=False),
     "a stream of stanzas": lambda n: conversation([HEADER + b"<a/>" * n], plain=True),
 }

@@ -21,7 +21,7 @@ from dragoman.msrp.offer import (
     read,
     unresolved,
 )
-from dragoman.msrp.session import Direction, Meeting, Terms
+from dragoman.msrp.terms import Direction, Meeting, Terms
 from dragoman.msrp.uri import Path
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from dragoman.msrp.offer import Setup, Stance, answer, choose
-from dragoman.msrp.session import Direction, Terms
+from dragoman.msrp.terms import Direction, Terms
 from dragoman.msrp.uri import Path
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation, direction

@@ -14,7 +14,7 @@ from typing import Final, final
 
 from dragoman.errors import LocalError
 from dragoman.msrp.failure import MsrpError
-from dragoman.msrp.session import Direction, Meeting, Terms
+from dragoman.msrp.terms import Direction, Meeting, Terms
 from dragoman.msrp.uri import MsrpUri, Path
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import DISCARD, answer_direction
