@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 
 from dragoman.errors import LocalError
+from dragoman.msrp import ConnectWanted, Endpoint, MessageArrived, Transport
 from dragoman.msrp.offer import (
     ANSWERS,
     MAX_TYPES,
@@ -26,6 +27,8 @@ from dragoman.msrp.uri import Path
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
 from dragoman.sdp.session import Media, Origin, SessionDescription
+from tests.msrp.ends import ADDRESSES, Certificate, End, tokens
+from tests.pair import Wire
 
 RFC_4975_8_7: Final = """\
 v=0
@@ -829,3 +832,48 @@ def test_an_answer_to_another_offer_is_a_bug_of_ours() -> None:
 
 def test_the_table_has_an_answer_for_each_setup_where_we_can_be_reached() -> None:
     assert {offered for offered, reachable in ANSWERS if reachable} == {*Setup, None}
+
+
+# With the sessions that it is for
+
+
+@pytest.mark.spec("MSRP-25")
+@pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
+@pytest.mark.parametrize(
+    ("hers", "his", "she_connects"),
+    [(STANCE, STANCE, True), (HIDDEN, STANCE, True), (STANCE, HIDDEN, False)],
+    ids=["both are reachable", "the offerer is not", "the answerer is not"],
+)
+def test_a_message_crosses_by_what_was_agreed(
+    transport: Transport, hers: Stance, his: Stance, she_connects: bool
+) -> None:
+    alice, bob = (End(Endpoint(ADDRESSES, tokens(name))) for name in "ab")
+    first = alice.endpoint.prepare(TERMS, transport, port=None if hers.reachable else 9)
+    she, offered = Negotiation(Origin()).offer(offer(hers, first.path))
+
+    received = SessionDescription.parse(offered.encode())
+    peer = choose(received, his)
+    second = bob.endpoint.prepare(TERMS, transport, port=None if his.reachable else 9)
+    wanted, meeting = answer(received, peer, his, second.path)
+    he, said = Negotiation(Origin()).offered(received).answer(wanted)
+    second.start(peer.path, peer.terms, meeting, 0.0)
+
+    result = SessionDescription.parse(said.encode())
+    agreed = accept(offered, result, hers, first.path)
+    first.start(agreed.peer.path, agreed.peer.terms, agreed.meeting, 0.0)
+    assert she.answered(result).state is he.state
+
+    dialler, other = (alice, bob) if she_connects else (bob, alice)
+    (dialled,) = dialler.told(ConnectWanted)
+    assert other.told(ConnectWanted) == []
+    dialler.connection = dialled.connection
+    other.connection = other.endpoint.accepted(transport, 0.0)
+    dialler.connection.opened(0.0)
+    if transport.secure:
+        dialler.connection.secured(Certificate(("gw.example.com",)), 0.0)
+        assert other.connection is not None
+        other.connection.secured(Certificate(), 0.0)
+    first.send("text/plain", b"Hi, I'm Alice!", 0.0)
+    Wire(alice, bob).run(1.0)
+    (arrived,) = bob.told(MessageArrived)
+    assert arrived.body == b"Hi, I'm Alice!"
