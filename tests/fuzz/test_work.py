@@ -5,7 +5,7 @@ is left to the 100 ms that the fuzz runner allows for each input.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import FrameType
 
@@ -16,6 +16,11 @@ from dragoman.mapping.excerpt import excerpt
 from dragoman.mapping.readable import readable
 from dragoman.mapping.thread import ThreadBook
 from dragoman.msrp.cpim import Cpim
+from dragoman.msrp.framing import Framer as MsrpFramer
+from dragoman.msrp.offer import Stance, choose
+from dragoman.msrp.terms import Terms
+from dragoman.msrp.uri import Path
+from dragoman.sdp.session import MAX_LINES, SessionDescription
 from dragoman.sip.framing import Framer
 from dragoman.sip.header import MediaType, NameAddress, Via, split_list
 from dragoman.sip.message import parse
@@ -28,9 +33,12 @@ from dragoman.xmpp.ext.replies import REPLY
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.parser import StreamParser, parse_document
 from dragoman.xmpp.stanza import BODY, MESSAGE
+from tests.fuzz.fuzz_msrp_endpoint import STREAM, WHOLE, outcome
+from tests.fuzz.fuzz_msrp_framing import PATHS
 from tests.fuzz.fuzz_xmpp_incoming import HEADER, conversation
 
 SIZE = 4000
+SEND = b"MSRP d93kswow SEND\r\n" + PATHS + b"Content-Type: text/plain\r\n\r\n"
 START = b"MESSAGE sip:b@example.com SIP/2.0\r\nCSeq: 1 MESSAGE\r\n"
 
 
@@ -66,11 +74,34 @@ def framed(data: bytes, cut: int) -> list[object]:
     return [event for piece in pieces if framer.error is None for event in framer.receive(piece)]
 
 
+def msrp_framed(data: bytes, cut: int) -> list[object]:
+    framer = MsrpFramer()
+    pieces = [data[at : at + cut] for at in range(0, len(data), cut)]
+    return [event for piece in pieces if framer.error is None for event in framer.receive(piece)]
+
+
+def chunks(session_id: str, starts: Iterable[int]) -> object:
+    """Have an endpoint take chunks of one octet, which begin where `starts` has them."""
+    paths = PATHS.replace(
+        b"bob.example.com:8888/9di4eae923wzd", b"gw.example.com:2855/" + session_id.encode()
+    )
+    return outcome(
+        b"MSRP d93kswow SEND\r\n%bMessage-ID: 1\r\nByte-Range: %d-*/*\r\nContent-Type: text/plain"
+        b"\r\n\r\nx\r\n-------d93kswow+\r\n" % (paths, 1 + start)
+        for start in starts
+    )
+
+
 def answering(text: str, *ends: int) -> Element:
     """Return a reply of which some is a fallback, told again and again."""
     parts = [Element(FALLBACK_BODY, {"end": str(end)}) for end in ends]
     told = Element(FALLBACK, None, parts)
     return Element(MESSAGE, None, [Element(BODY, None, (text,)), Element(REPLY), told])
+
+
+def chosen(attributes: bytes) -> object:
+    stream = b"m=message 1 TCP/TLS/MSRP *\na=accept-types:*\na=path:msrps://a:1/b;tcp\n"
+    return choose(SessionDescription.parse(stream + attributes), Stance(Terms()))
 
 
 TASKS: dict[str, Callable[[int], object]] = {
@@ -97,6 +128,15 @@ TASKS: dict[str, Callable[[int], object]] = {
     "messages": lambda n: framed((START + b"l: 0\r\n\r\n") * (n // 8), 11),
     "CPIM headers": lambda n: Cpim.parse(b"a: b\r\n" * n + b"\r\n\r\n"),
     "CPIM escapes": lambda n: Cpim.parse(b"Subject: " + b"\\" * n + b"\r\n\r\n\r\n"),
+    "SDP lines": lambda n: SessionDescription.parse(b"a=b\n" * (n * MAX_LINES // SIZE // 3)),
+    "SDP line ends": lambda n: SessionDescription.parse(b"\r\n" * (n * MAX_LINES // SIZE // 3)),
+    "SDP blanks": lambda n: SessionDescription.parse(b"m=a" + b" " * n + b"1 b c"),
+    "SDP formats": lambda n: SessionDescription.parse(b"m=a 1 b" + b" c" * n),
+    "SDP times": lambda n: SessionDescription.parse(b"t=0 0\n" + b"r=1 1\n" * (n // 20)),
+    "SDP digits": lambda n: SessionDescription.parse(b"b=AS:" + b"9" * n),
+    "MSRP types": lambda n: chosen(b"a=accept-wrapped-types:" + b"a/b;c " * (n // 40)),
+    "MSRP fingerprints": lambda n: chosen(b"a=fingerprint:sha-1 AA:BB\n" * (n // 10)),
+    "MSRP fingerprint of digits": lambda n: chosen(b"a=fingerprint:sha-1 AA" + b":BB" * n),
     "JID of dots": lambda n: Jid.parse("a" + ".a" * n),
     "JID of marks": lambda n: Jid.parse("a" + "\u0345" * n + "@b"),
     "threads": lambda n: [
@@ -124,6 +164,15 @@ TASKS: dict[str, Callable[[int], object]] = {
         Element(MESSAGE, None, [Element(REACTIONS, None, [Element(REACTION, None, ("a",))] * n)])
     ),
     "flags": lambda n: excerpt("\U0001f1ea" * n),
+    "MSRP end-lines": lambda n: msrp_framed(SEND + b"\r\n-------d93kswow" * n, 7),
+    "MSRP header lines": lambda n: msrp_framed(SEND[:-4] + b"\r\na: b" * n, 7),
+    "MSRP empty lines": lambda n: msrp_framed(b"\r\n" * n, 3),
+    "MSRP path": lambda n: Path.parse("msrp://a:1/b;tcp " * n),
+    "MSRP chunks": lambda n: chunks(WHOLE, range(n // 8)),
+    "MSRP chunks backwards": lambda n: chunks(WHOLE, range(n // 8, 0, -1)),
+    "MSRP chunks with holes": lambda n: chunks(WHOLE, range(0, n // 4, 2)),
+    "MSRP chunks before their turn": lambda n: chunks(STREAM, range(1, n // 8)),
+    "MSRP chunks before their turn, backwards": lambda n: chunks(STREAM, range(n // 8, 0, -1)),
     "a stream of brackets": lambda n: conversation([HEADER + b">" * n], plain=False),
     "a stream of stanzas": lambda n: conversation([HEADER + b"<a/>" * n], plain=True),
 }

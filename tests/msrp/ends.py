@@ -1,6 +1,6 @@
-"""Two MSRP endpoints joined by one connection, on the wire of tests/pair.py."""
+"""Two MSRP endpoints joined by one connection, on the wire of tests/pair.py; and peers by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
@@ -12,14 +12,21 @@ from dragoman.msrp import (
     Event,
     Limits,
     Meeting,
+    Outgoing,
     Path,
     Session,
     Terms,
     Transport,
 )
+from dragoman.msrp.framing import Flag, Framer
+from dragoman.msrp.message import Request
+from dragoman.msrp.session import State
 from tests.pair import Wire
 
 Kind = TypeVar("Kind", bound=Event)
+
+ALICE = "msrp://alicepc.example.com:7777/iau39soe2843z;tcp"
+LARGE = bytes(range(256)) * 400
 
 ADDRESSES = {
     Transport.TCP: ("gw.example.com", 2855),
@@ -163,3 +170,104 @@ def started(end: End, remote: str, *, active: bool = False, theirs: Terms | None
     session = end.endpoint.prepare(Terms())
     session.start(Path.parse(remote), theirs or Terms(), Meeting(active=active), end.now)
     return session
+
+
+def alone(limits: Limits | None = None, *, sessmatch: bool = False) -> End:
+    end = End(Endpoint(ADDRESSES, tokens("b"), limits=limits, sessmatch=sessmatch))
+    end.connection = end.endpoint.accepted(Transport.TCP, 0.0)
+    return end
+
+
+def send(
+    to: object,
+    *lines: str,
+    tid: str = "d93kswow",
+    body: str | None = "Hi, I'm Alice!",
+    flag: str = "$",
+    method: str = "SEND",
+) -> bytes:
+    """Return a request from alice; what follows Message-ID may be among `lines`."""
+    head = f"MSRP {tid} {method}\r\nTo-Path: {to}\r\nFrom-Path: {ALICE}\r\n"
+    head += "".join(f"{line}\r\n" for line in lines)
+    if body is not None:
+        head += f"Content-Type: text/plain\r\n\r\n{body}\r\n"
+    return f"{head}-------{tid}{flag}\r\n".encode()
+
+
+def statuses(end: End) -> list[int]:
+    """Return the codes of the responses that `end` sends."""
+    lines = b"".join(end.to_send()).decode().split("\r\n")
+    return [int(line.split(" ")[2]) for line in lines if line.startswith("MSRP ") and
+            line.split(" ")[2].isdigit()]  # fmt: skip
+
+
+def stands(session: Session) -> State:
+    return session.state
+
+
+@dataclass
+class Pieces:
+    """A source of some pieces; None among them is nothing yet."""
+
+    pieces: list[bytes | None]
+    size: int | None = None
+    fails: bool = False
+
+    def read(self, limit: int) -> bytes | None:
+        if not self.pieces:
+            if self.fails:
+                raise OSError
+            return b""
+        piece = self.pieces.pop(0)
+        if piece is not None and len(piece) > limit:
+            self.pieces.insert(0, piece[limit:])
+            piece = piece[:limit]
+        return piece
+
+
+@dataclass
+class Chunk:
+    request: Request
+    body: bytes
+    flag: Flag
+
+
+def chunks(data: bytes | Sequence[bytes]) -> list[Chunk]:
+    """Return what is sent as requests with their bodies."""
+    framer, found = Framer(), list[Chunk]()
+    request, body = None, b""
+    for item in framer.receive(data if isinstance(data, bytes) else b"".join(data)):
+        if isinstance(item, bytes):
+            body += item
+        elif isinstance(item, Flag):
+            if request is not None:
+                found.append(Chunk(request, body, item))
+            request, body = None, b""
+        elif isinstance(item, Request):
+            request = item
+    assert framer.error is None
+    return found
+
+
+def take(ends: Ends, budget: int = 65_536) -> bytes:
+    assert ends.alice.connection is not None
+    data = b"".join(ends.alice.connection.to_send(ends.now, budget))
+    ends.alice.seen += ends.alice.endpoint.events()
+    return data
+
+
+def drain(ends: Ends) -> bytes:
+    return b"".join(ends.alice.to_send())
+
+
+def reply(ends: Ends, request: Request, status: int) -> None:
+    tid = request.transaction_id
+    head = f"MSRP {tid} {status}\r\nTo-Path: {ends.hers.uri}\r\nFrom-Path: {ends.his.uri}\r\n"
+    ends.alice.receive(f"{head}-------{tid}$\r\n".encode(), ends.now)
+
+
+def report(ends: Ends, handle: Outgoing, status: int, said: str | None) -> None:
+    head = f"MSRP rrrr1 REPORT\r\nTo-Path: {ends.hers.uri}\r\nFrom-Path: {ends.his.uri}\r\n"
+    head += f"Message-ID: {handle.message_id}\r\nStatus: 000 {status} x\r\n"
+    head += "" if said is None else f"Byte-Range: {said}\r\n"
+    ends.alice.receive(f"{head}-------rrrr1$\r\n".encode(), ends.now)

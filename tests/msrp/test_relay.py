@@ -87,6 +87,7 @@ def test_messages_go_by_the_relay_whoever_is_active() -> None:
         end, relay = served()
         session = end.endpoint.prepare(Terms(), relay=relay)
         session.start(Path.parse(BOB), Terms(), Meeting(active=active), 0.0)
+        session.send("text/plain", b"me too", 0.0)
         assert len(end.told(ConnectWanted)) == 1
         sent = b"".join(end.to_send())
         if active:
@@ -100,7 +101,8 @@ def test_messages_go_by_the_relay_whoever_is_active() -> None:
         assert end.told(Up) == [Up(session)]
         assert len(end.told(MessageArrived)) == 1
         session.report("1234", 0.0)
-        response, report = end.to_send()
+        response, report, *others = end.to_send()
+        assert len(others) == (not active)
         assert f"To-Path: {USE_PATH}\r\n".encode() in response
         assert f"To-Path: {USE_PATH} {BOB}\r\n".encode() in report
 

@@ -267,6 +267,15 @@ def test_an_answer_has_the_streams_of_the_offer(lines: tuple[str, ...]) -> None:
         ours.answered(wanted(BOB, *lines))
 
 
+def test_a_stream_that_is_over_is_not_taken() -> None:
+    over = ("m=audio 0 RTP/AVP 0", *MPV)
+    with pytest.raises(LocalError):
+        Negotiation(ALICE).offered(wanted(BOB, *over)).answer(wanted(ALICE, *AUDIO, *MPV))
+    # A peer who does so has said nothing that counts.
+    ours, _ = Negotiation(ALICE).offer(wanted(ALICE, *over))
+    assert ours.answered(wanted(BOB, *AUDIO, *MPV)).free == (0,)
+
+
 def test_an_answer_may_be_of_another_protocol() -> None:
     """RFC 4976 §11 answers TCP/MSRP with TCP/TLS/MSRP: who knows the protocol has to judge."""
     ours, _ = Negotiation(ALICE).offer(wanted(ALICE, "m=message 1 TCP/MSRP *"))

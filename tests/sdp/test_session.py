@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.errors import LocalError
@@ -386,6 +386,7 @@ descriptions = st.builds(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(descriptions)
 def test_what_is_printed_is_read_alike(description: SessionDescription) -> None:
     assert SessionDescription.parse(description.encode()) == description

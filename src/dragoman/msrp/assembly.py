@@ -1,15 +1,11 @@
 """Messages put together from their chunks (RFC 4975 §7.3.1): any order, any overlap, bounded."""
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from dragoman.msrp.event import FailureReport
 from dragoman.msrp.failure import MsrpError
-from dragoman.msrp.framing import Flag
 from dragoman.msrp.message import Request
-from dragoman.msrp.uri import Path
 
 MAX_HOLES: Final = 256
 """How many gaps a message may have at one time."""
@@ -181,143 +177,3 @@ class Arriving:
         self._stock.used += octets
         if octets > 0 and self._stock.used > self._stock.limit:
             raise MsrpError("too many messages are arriving", TOO_LARGE)
-
-
-@dataclass(slots=True)
-class Record:
-    """What is remembered of a message that is over: to know it again, and to report on it."""
-
-    from_path: Path
-    total: int
-    success_report: bool
-    failure_report: FailureReport
-    refused: int = 0
-    """The status that all further chunks get; 0: it came whole."""
-    reported: tuple[int, str] | None = None
-    """The last status of the whole that we reported, with its comment."""
-
-
-@dataclass(slots=True)
-class Chunk:
-    """A SEND whose body is arriving; without `message` it is one that we have, or want none of."""
-
-    request: Request
-    message: Arriving | None
-    at: int = 0
-
-
-class Inbox:
-    """The messages of one session that arrive, and those that did."""
-
-    __slots__ = ("_arriving", "_bound", "_limit", "_remember", "_stock", "_streams", "records")
-
-    def __init__(
-        self, stock: Stock, *, limit: int, bound: int, remember: int, streams: bool
-    ) -> None:
-        """Take messages of `limit` octets, `bound` of them at one time."""
-        self.records: OrderedDict[str, Record] = OrderedDict()
-        self._arriving: dict[str, Arriving] = {}
-        self._stock = stock
-        self._limit = limit
-        self._bound = bound
-        self._remember = remember
-        self._streams = streams
-
-    def open(self, request: Request) -> Chunk:
-        """Take the head of a SEND with a body; MsrpError where it is refused.
-
-        413 comes as early as its Byte-Range says that the message will be too long.
-        """
-        record = self.records.get(request.message_id)
-        if record is not None:
-            if record.refused:
-                raise MsrpError("this message was refused before", record.refused)
-            return Chunk(request, None)
-        message = self._arriving.get(request.message_id)
-        if message is None:
-            if len(self._arriving) >= self._bound:
-                raise MsrpError("too many messages at one time", TOO_LARGE)
-            message = Arriving(request, self._stock, self._limit, streams=self._streams)
-            self._arriving[request.message_id] = message
-        chunk = Chunk(request, message)
-        said = request.byte_range
-        if said is not None:
-            chunk.at = said.start - 1
-            if max(said.start - 1, said.end or 0, said.total or 0) > self._limit:
-                self.refuse(request.message_id, TOO_LARGE)
-                raise MsrpError(f"a message of more than {self._limit} octets", TOO_LARGE)
-        return chunk
-
-    def feed(self, chunk: Chunk, data: bytes) -> list[bytes]:
-        """Take octets of a chunk; return what a user that streams gets. MsrpError: refused."""
-        message = chunk.message
-        if message is None:
-            return []
-        at = chunk.at
-        chunk.at += len(data)
-        try:
-            return message.put(at, data)
-        except MsrpError as error:
-            self.refuse(chunk.request.message_id, error.status)
-            chunk.message = None
-            raise
-
-    def end(self, chunk: Chunk, flag: Flag) -> Arriving | None:
-        """Take the end of a chunk; return the message where that was the last of it."""
-        message = chunk.message
-        if message is None:
-            return None
-        if flag is Flag.ABORTED:
-            self.drop(message)
-            return None
-        if flag is Flag.LAST:
-            message.total = chunk.at
-        if not message.whole:
-            return None
-        del self._arriving[message.request.message_id]
-        self._keep(message, 0)
-        return message
-
-    def get(self, message_id: str) -> Arriving | None:
-        """Return the message with this id, where some of it has arrived."""
-        return self._arriving.get(message_id)
-
-    def refuse(self, message_id: str, status: int) -> Arriving | None:
-        """Take no more of a message; return it, where some of it had arrived."""
-        message = self._arriving.get(message_id)
-        if message is not None:
-            self.drop(message)
-            self._keep(message, status)
-        return message
-
-    def drop(self, message: Arriving) -> None:
-        """Forget a message that did not come whole."""
-        self._arriving.pop(message.request.message_id, None)
-        message.release()
-
-    def clear(self) -> list[Arriving]:
-        """Forget and return all that did not come whole."""
-        found = list(self._arriving.values())
-        for each in found:
-            self.drop(each)
-        return found
-
-    def overdue(self, now: float) -> list[Arriving]:
-        """Return those that had nothing added for too long."""
-        return [each for each in self._arriving.values() if each.deadline <= now]
-
-    def next_deadline(self) -> float | None:
-        """Return when the first of them is overdue."""
-        return min((each.deadline for each in self._arriving.values()), default=None)
-
-    def _keep(self, message: Arriving, refused: int) -> None:
-        request = message.request
-        self.records[request.message_id] = Record(
-            request.from_path,
-            message.total or 0,
-            request.success_report,
-            request.failure_report,
-            refused,
-        )
-        if len(self.records) > self._remember:
-            self.records.popitem(last=False)

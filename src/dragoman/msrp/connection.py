@@ -9,13 +9,14 @@ from dragoman.msrp.failure import MsrpError
 from dragoman.msrp.framing import Flag, Framer
 from dragoman.msrp.limits import Desk, Wait
 from dragoman.msrp.message import Malformed, Request, Response, write_response
-from dragoman.msrp.sending import Lane, Outlet
+from dragoman.msrp.outlet import Outlet
+from dragoman.msrp.sending import Lane
 from dragoman.msrp.uri import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dragoman.msrp.assembly import Chunk
+    from dragoman.msrp.inbox import Chunk
     from dragoman.msrp.relay import Relay
     from dragoman.msrp.session import Session
 
@@ -108,18 +109,18 @@ class Connection:
         self._counting = False
         """Whether the timer for 200s is set."""
 
-    # -- what the driver asks ---------------------------------------------------------------
+    # -- what the driver asks --------------------------------------------------------------
 
     @property
     def reading(self) -> bool:
         """Whether the driver should read: look again after each turn."""
         behind = self._outlet.urgent_octets > self._desk.limits.answers
-        return self._paused == 0 and not behind and self.link in {Link.SECURING, Link.OPEN}
+        return self._paused == 0 and not behind and self.link in (Link.SECURING, Link.OPEN)
 
     @property
     def has_output(self) -> bool:
         """Whether `to_send` would give something."""
-        return self.link in {Link.OPEN, Link.CLOSING} and self._outlet.ready
+        return self.link in (Link.OPEN, Link.CLOSING) and self._outlet.ready
 
     @property
     def is_open(self) -> bool:
@@ -135,7 +136,7 @@ class Connection:
 
     def secured(self, peer: PeerIdentity, now: float) -> None:
         """Learn that TLS is complete, and with whom; sessions with a stranger fail."""
-        if self.link in {Link.SECURING, Link.OPEN}:
+        if self.link in (Link.SECURING, Link.OPEN):
             self.peer = peer
             if self.link is Link.SECURING:
                 self._ready(now)
@@ -167,7 +168,7 @@ class Connection:
         On WebSocket each item is one message. The 30 seconds of a transaction count from here.
         Call it when the socket can take more, as long as it gives something.
         """
-        if self.link not in {Link.OPEN, Link.CLOSING}:
+        if self.link not in (Link.OPEN, Link.CLOSING):
             return []
         outlet = self._outlet
         out = outlet.take(now, budget)
@@ -179,7 +180,7 @@ class Connection:
         if outlet.done:
             done, outlet.done = outlet.done, []
             for outgoing in done:
-                outgoing.session.handed(outgoing, now)
+                outgoing.session.outbox.handed(outgoing, now)
         if out:
             self._touch()
         return out
@@ -200,7 +201,7 @@ class Connection:
         """Return None: see `Endpoint.next_timer`."""
         return None
 
-    # -- what sessions and relays ask ---------------------------------------------------------
+    # -- what sessions and relays ask ------------------------------------------------------
 
     def join(self, session: "Session") -> None:
         """Count a session among those on this connection."""
@@ -217,8 +218,8 @@ class Connection:
             return
         del self.sessions[session]
         self._outlet.leave(lane)
-        if self._session is session:
-            self._session = self._chunk = None
+        if self._session is session and self._request is not None:
+            self._refuse(self._request, 481, now)
         if session.paused:
             self.resume()
         self.rest(now)
@@ -227,7 +228,7 @@ class Connection:
     def rest(self, now: float) -> None:
         """Have it closed after a while, where nobody uses it."""
         unused = not self.sessions and not self.relays
-        if unused and self.link in {Link.DIALLING, Link.SECURING, Link.OPEN}:
+        if unused and self.link in (Link.DIALLING, Link.SECURING, Link.OPEN):
             self._desk.alarms.set((Wait.IDLE, self), now + self._desk.limits.idle)
 
     def carry(self, session: "Session", now: float) -> None:
@@ -282,7 +283,7 @@ class Connection:
 
     def drop(self, reason: str, now: float) -> None:
         """End it from our side: answers go out, nothing is read, its sessions fail."""
-        if self.link in {Link.CLOSING, Link.CLOSED}:
+        if self.link in (Link.CLOSING, Link.CLOSED):
             return
         self._desk.counts["connection dropped"] += 1
         unreachable = self.link is Link.DIALLING
@@ -292,13 +293,15 @@ class Connection:
         self._desk.tell(CloseWanted(self, reason))
         self._touch()
 
-    # -- timers -----------------------------------------------------------------------------------
+    # -- timers ----------------------------------------------------------------------------
 
     def on_answers(self, now: float) -> None:
         """Tell of SENDs that got no answer."""
         self._counting = False
+        if self.link is not Link.OPEN:
+            return
         for outgoing in self._outlet.overdue(now):
-            outgoing.session.answered(outgoing, 408, "no answer in time", now)
+            outgoing.session.outbox.answered(outgoing, 408, "no answer in time", now)
         deadline = self._outlet.next_deadline()
         if deadline is not None:
             self._counting = True
@@ -308,7 +311,7 @@ class Connection:
     def on_stalled(self, now: float) -> None:
         """Drop a peer that has read nothing for too long."""
         since, self._since = self._since, None
-        if since is None or not self.has_output:
+        if since is None or self.link is not Link.OPEN or not self._outlet.ready:
             return
         latest = max(since, self._taken)
         if latest + self._desk.limits.stalled <= now:
@@ -322,7 +325,7 @@ class Connection:
         if not self.sessions and not self.relays:
             self.drop("no session uses it", now)
 
-    # -- what arrives ------------------------------------------------------------------------
+    # -- what arrives ----------------------------------------------------------------------
 
     def _head(self, head: Request | Response | Malformed, now: float) -> None:
         self._request = self._session = self._chunk = None
@@ -337,7 +340,7 @@ class Connection:
         elif head.method == "REPORT":
             session = self._find(head)
             if session is not None and session.connection is self:
-                session.reported(head, now)
+                session.outbox.reported(head, now)
         else:
             known = self._find(head) is not None
             self._refuse(head, 501 if known else 481, now)
@@ -352,7 +355,7 @@ class Connection:
         if request.content_type is None:
             return
         try:
-            self._chunk = session.open(request)
+            self._chunk = session.inbox.open(request)
         except MsrpError as error:
             self._refuse(request, error.status, now)
 
@@ -361,6 +364,8 @@ class Connection:
         if session.connection is not None and session.connection is not self:
             return 506
         if session.connection is None:
+            if session.uri.secure and not self.transport.secure:
+                return 403
             if len(self.sessions) >= self._desk.limits.sessions_per_connection:
                 return 403
             if not self.trusts(session, dialled=False):
@@ -374,7 +379,7 @@ class Connection:
         if session is None or chunk is None:
             return
         try:
-            session.feed(chunk, data)
+            session.inbox.feed(chunk, data)
         except MsrpError as error:
             self._refuse(chunk.request, error.status, now)
 
@@ -386,9 +391,9 @@ class Connection:
         if request.failure_report is FailureReport.YES:
             self.answer(write_response(request, 200, str(session.uri)), now)
         if chunk is None:
-            session.bare(request, flag)
+            session.inbox.bare(request, flag)
         else:
-            session.end(chunk, flag, now)
+            session.inbox.end(chunk, flag, now)
 
     def _refuse(self, request: Request, status: int, now: float) -> None:
         """Say no at once, so that the peer may stop; the rest of the chunk is passed over."""
@@ -405,10 +410,10 @@ class Connection:
             return
         outgoing = self._outlet.answered(response.transaction_id)
         if outgoing is not None:
-            outgoing.session.answered(outgoing, response.status, response.comment, now)
+            outgoing.session.outbox.answered(outgoing, response.status, response.comment, now)
             self._go_on(now)
 
-    # -- how it stands -----------------------------------------------------------------------
+    # -- how it stands ---------------------------------------------------------------------
 
     def _ready(self, now: float) -> None:
         self.link = Link.OPEN
@@ -424,7 +429,7 @@ class Connection:
             return
         meeting = session.meeting
         if meeting is not None and meeting.active:
-            session.greet(now)
+            session.outbox.ping(now)
             session.bound(self, now)
 
     def _fail(self, why: Why, reason: str, now: float) -> None:

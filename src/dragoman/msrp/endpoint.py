@@ -11,7 +11,8 @@ from dragoman.msrp.failure import Full, MsrpError
 from dragoman.msrp.limits import Desk, Limits, Wait
 from dragoman.msrp.message import Request
 from dragoman.msrp.relay import DEFAULT_PORT, Authorize, Relay
-from dragoman.msrp.session import Meeting, Session, Terms
+from dragoman.msrp.session import Session
+from dragoman.msrp.terms import Meeting, Terms
 from dragoman.msrp.uri import MsrpUri, Path, Transport
 
 
@@ -37,7 +38,7 @@ class Endpoint:
         self._desk = Desk(token, limits or Limits())
         self._sessmatch = sessmatch
 
-    # -- what the user asks ---------------------------------------------------------------------
+    # -- what the user asks ----------------------------------------------------------------
 
     @property
     def counts(self) -> Counter[str]:
@@ -127,7 +128,7 @@ class Endpoint:
         events, self._desk.events = self._desk.events, []
         return events
 
-    # -- what the driver asks ---------------------------------------------------------------------
+    # -- what the driver asks --------------------------------------------------------------
 
     def accepted(self, transport: Transport, now: float) -> Connection | None:
         """Take a connection that a peer made; None: close it, there are too many.
@@ -164,7 +165,7 @@ class Endpoint:
             elif wait is Wait.MEETING:
                 cast("Session", whose).fail(Why.TIMEOUT, "", now)
             elif wait is Wait.GAP:
-                cast("Session", whose).on_gap(now)
+                cast("Session", whose).inbox.on_gap(now)
             else:
                 _ON_TIMER[wait](cast("Connection", whose), now)
 
@@ -172,7 +173,7 @@ class Endpoint:
         """Return when something is due; None means nothing is."""
         return self._desk.alarms.next()
 
-    # -- where sessions and connections meet -------------------------------------------------
+    # -- where sessions and connections meet -----------------------------------------------
 
     def _own(self, transport: Transport, port: int | None) -> MsrpUri:
         address = self._addresses.get(transport)

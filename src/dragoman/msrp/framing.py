@@ -73,6 +73,8 @@ class Framer:
                     at = self._body(buffer, at, items)
                 else:
                     last = _after_empty_lines(buffer, at)
+                    if last == len(buffer):
+                        break
                     at = self._head(buffer, last, items)
         except MsrpError as error:
             self.error = error

@@ -14,7 +14,7 @@ from typing import Final, final
 
 from dragoman.errors import LocalError
 from dragoman.msrp.failure import MsrpError
-from dragoman.msrp.session import Direction, Meeting, Terms
+from dragoman.msrp.terms import Direction, Meeting, Terms
 from dragoman.msrp.uri import MsrpUri, Path
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import DISCARD, answer_direction
@@ -74,9 +74,10 @@ class Stance:
 
     `terms` is what we take, its direction what we want. `speaks` are the types that we may send as
     a whole message: a peer who takes none of them is no peer. `reachable`: peers can connect to
-    the address in our path; where not, its port is 9 (RFC 6135 §4.2.2). `plain` and `tls` are what
-    we speak. `cema`: middleboxes may sit between us (RFC 6714). `fingerprints` are those of our
-    own self-signed certificate ("sha-256 AB:CD..."), none for one that is trusted by its name.
+    the address in our path, or to a relay before it; where not, its port is 9 (RFC 6135 §4.2.2).
+    `plain` and `tls` are what we speak. `cema`: middleboxes may sit between us (RFC 6714).
+    `fingerprints` are those of our own self-signed certificate ("sha-256 AB:CD..."), none for one
+    that is trusted by its name.
     """
 
     terms: Terms
@@ -191,10 +192,16 @@ def answer(
     direction = answer_direction(SdpDirection(peer.terms.direction.value), wanted)
     terms = replace(stance.terms, direction=Direction(direction.value))
     media = _media(replace(stance, terms=terms), path, setup, cema=cema)
-    refused = SessionDescription(media=tuple(each.refused() for each in offered.media))
     active = setup is Setup.ACTIVE
-    meeting = Meeting(active, peer.address if cema and active else None, peer.fingerprints)
-    return _described(media, _shown(path, cema=cema).host, refused, peer.line), meeting
+    address = peer.address if cema and active else None
+    meeting = Meeting(active, address, _prints(peer, path))
+    host = _shown(path, cema=cema).host
+    return _described(media, host, decline(offered), peer.line), meeting
+
+
+def decline(offered: SessionDescription) -> SessionDescription:
+    """Return the answer that takes no stream: to an offer that ends ours, with port 0."""
+    return SessionDescription(media=tuple(each.refused() for each in offered.media))
 
 
 def accept(
@@ -217,7 +224,7 @@ def accept(
         raise _no(f"{answered.media[line].protocol} in answer to {ours.protocol}")
     _listens(peer, stance)
     active = (_setup(ours.value("setup")), peer.setup) not in ANSWERER_CONNECTS
-    meeting = Meeting(active, None, peer.fingerprints)
+    meeting = Meeting(active, None, _prints(peer, path))
     if ours.value("msrp-cema") is None:
         return Accepted(peer, meeting)
     return _anchored(peer, meeting, path, addresses or {})
@@ -235,8 +242,9 @@ def unresolved(description: SessionDescription) -> frozenset[str]:
             continue
         if peer.cema or not _elsewhere(peer, {}):
             return frozenset()
-        hosts = {peer.address[0], *(uri.host for uri in peer.path.uris)}
-        return frozenset(host.lower() for host in hosts if _literal(host) is None)
+        host, _ = peer.address
+        hosts = {name.lower() for uri in _candidates(peer) for name in (host, uri.host)}
+        return frozenset(name for name in hosts if _literal(name) is None)
     return frozenset()
 
 
@@ -289,7 +297,7 @@ def _attributes(stance: Stance, path: Path, setup: Setup, *, cema: bool) -> Iter
     yield Attribute("setup", setup)
     if cema:
         yield Attribute("msrp-cema")
-    if path.last.secure:
+    if path.last.secure and not _relayed(path):
         yield from (Attribute("fingerprint", each) for each in stance.fingerprints)
     if terms.direction is not Direction.SENDRECV:
         yield Attribute(terms.direction.value)
@@ -390,6 +398,11 @@ def _relayed(path: Path) -> bool:
     return len(path.uris) > 1
 
 
+def _prints(peer: Peer, path: Path) -> tuple[str, ...]:
+    """Return the fingerprints that count: not those of who is behind a relay (RFC 6135 §4.3)."""
+    return () if peer.relayed or _relayed(path) else peer.fingerprints
+
+
 def _falls_back(peer: Peer, path: Path) -> bool:
     """Tell whether an answer is that of RFC 4975 although CEMA was offered (RFC 6714 §4.3)."""
     if _relayed(path):
@@ -412,13 +425,14 @@ def _anchored(peer: Peer, meeting: Meeting, path: Path, addresses: Addresses) ->
 
 def _elsewhere(peer: Peer, addresses: Addresses) -> bool:
     """Tell whether c= and m= lines point to no URI of the path: to a middlebox (RFC 6714 §4.4)."""
-    host, port = peer.address
-    here = _places(host, addresses)
+    here = _places(peer.address[0], addresses)
+    return not any(here & _places(uri.host, addresses) for uri in _candidates(peer))
+
+
+def _candidates(peer: Peer) -> list[MsrpUri]:
+    """Return the URIs of a path that have the port of the m= line."""
     # Port 9 says that the peer will connect, wherever his URI points (RFC 4145 §4.1).
-    return not any(
-        port in {uri.port, DISCARD} and here & _places(uri.host, addresses)
-        for uri in peer.path.uris
-    )
+    return [uri for uri in peer.path.uris if peer.address[1] in {uri.port, DISCARD}]
 
 
 def _places(host: str, addresses: Addresses) -> set[str]:

@@ -162,12 +162,15 @@ class Negotiation:
         """Answer the peer's offer; return the description to send.
 
         Its t= lines are the offer's. LocalError where the streams are not those of the offer, in
-        its order: a stream that is not wanted has port 0 (§6).
+        its order: a stream that is not wanted, or was offered so, has port 0 (§6, §8.2).
         """
         state = self._step(Step.ANSWER_OUT)
         offer = _open(self.pending)
         if why := _mismatch(offer, wanted):
             raise LocalError(why)
+        pairs = zip(wanted.media, offer.media, strict=True)
+        if any(own.port and not his.port for own, his in pairs):
+            raise LocalError("a stream is taken that was not offered")
         said = self._said(replace(wanted, timings=offer.timings))
         return self._settled(state, said, offer, said), said
 
