@@ -225,6 +225,15 @@ class Connection:
         self.rest(now)
         self._wait(now)
 
+    def lend(self, session: "Session", now: float) -> bool:
+        """Let a peer have a session who connects to us while we dial; False: it is in use here."""
+        if self.link in (Link.OPEN, Link.CLOSING):
+            return False
+        self.sessions.pop(session, None)
+        session.connection = None
+        self.rest(now)
+        return True
+
     def rest(self, now: float) -> None:
         """Have it closed after a while, where nobody uses it."""
         unused = not self.sessions and not self.relays
@@ -361,7 +370,8 @@ class Connection:
 
     def _place(self, session: "Session", now: float) -> int:
         """See that a session is on this connection; return the status of who may not have it."""
-        if session.connection is not None and session.connection is not self:
+        other = session.connection
+        if other is not None and other is not self and not other.lend(session, now):
             return 506
         if session.connection is None:
             if session.uri.secure and not self.transport.secure:
