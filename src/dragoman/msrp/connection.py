@@ -195,7 +195,7 @@ class Connection:
             self._fail(why, reason, now)
 
     def on_timer(self, now: float) -> None:
-        """Do nothing: `Endpoint.on_timer` does it for all. It is here for `net.driver.Core`."""
+        """Do nothing: `Endpoint.on_timer` does it for all connections."""
 
     def next_timer(self) -> float | None:
         """Return None: see `Endpoint.next_timer`."""
@@ -231,6 +231,8 @@ class Connection:
             return False
         self.sessions.pop(session, None)
         session.connection = None
+        if session.paused:
+            self.resume()
         self.rest(now)
         return True
 
