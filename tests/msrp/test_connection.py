@@ -149,6 +149,24 @@ def test_a_second_connection_for_one_session() -> None:
     assert len(bob.told(MessageArrived)) == 1
 
 
+def test_a_peer_may_connect_while_we_dial() -> None:
+    bob = alone()
+    session = started(bob, ALICE, active=True)
+    (wanted,) = bob.told(ConnectWanted)
+    session.pause()
+    assert not wanted.connection.reading
+    bob.receive(send(session.uri, "Message-ID: 1"), 0.0)
+    assert statuses(bob) == [200]
+    assert session.state is State.UP
+    assert bob.connection is not None
+    assert not bob.connection.reading
+    wanted.connection.opened(1.0)
+    assert wanted.connection.reading
+    assert wanted.connection.to_send(1.0) == []
+    bob.on_timer(1.0 + bob.endpoint.limits.idle)
+    assert [event.connection for event in bob.told(CloseWanted)] == [wanted.connection]
+
+
 @pytest.mark.spec("MSRP-20")
 def test_an_unknown_method() -> None:
     bob = alone()

@@ -1,5 +1,7 @@
 """Two MSRP endpoints talk (RFC 4975 §5.4, §11.1); who connects where; what is bounded."""
 
+import tracemalloc
+
 import pytest
 
 from dragoman.errors import LocalError
@@ -15,6 +17,7 @@ from dragoman.msrp import (
     MessageArrived,
     MsrpError,
     Path,
+    PieceArrived,
     Sent,
     State,
     Target,
@@ -27,6 +30,7 @@ from tests.msrp.ends import (
     ALICE,
     Certificate,
     End,
+    Pieces,
     alone,
     another,
     joined,
@@ -249,3 +253,59 @@ def test_nothing_is_kept_of_what_is_over() -> None:
         assert not desk.touched
         assert len(desk.alarms) == 0
         assert desk.stock.used == 0
+
+
+# -- examples of the RFC ---------------------------------------------------------------------------
+
+
+@pytest.mark.spec("MSRP-21")
+@pytest.mark.spec("MSRP-22")
+def test_a_system_message_and_a_positive_report() -> None:
+    """RFC 4975 §11.5 and §11.6: neither is answered, and the second is reported on."""
+    bob = alone()
+    session = started(bob, ALICE)
+    words = "This conference will end in 5 minutes"
+    lines = ("Message-ID: 12339sdqwer", "Byte-Range: 1-38/38", "Failure-Report: no")
+    bob.receive(send(session.uri, *lines, "Success-Report: no", body=words), 0.0)
+    page = (
+        "<html><body>\r\n<p>Here is that important link...\r\n"
+        '<a href="http://www.example.com/foobar">foobar</a>\r\n</p>\r\n</body></html>'
+    )
+    size = len(page)
+    lines = ("Message-ID: 12339sdqwes", f"Byte-Range: 1-{size}/{size}", "Failure-Report: no")
+    bob.receive(send(session.uri, *lines, "Success-Report: yes", body=page), 0.0)
+    assert [event.body.decode() for event in bob.told(MessageArrived)] == [words, page]
+    assert not session.report("12339sdqwer", 0.0)
+    assert session.report("12339sdqwes", 0.0)
+    start, *rest = b"".join(bob.to_send()).decode().split("\r\n")
+    assert start.endswith(" REPORT")
+    assert rest[:-2] == [
+        f"To-Path: {ALICE}",
+        f"From-Path: {session.uri}",
+        "Message-ID: 12339sdqwes",
+        f"Byte-Range: 1-{size}/{size}",
+        "Status: 000 200 OK",
+    ]
+
+
+# -- long ones ------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("MSRP-40")
+def test_ten_megabytes_pass_through_little_memory() -> None:
+    ends = joined(streams=True)
+    size, taken = 10_000_000, 0
+    pieces: list[bytes | None] = [bytes(10_000)] * 1000
+    source = Pieces(pieces, size)
+    handle = ends.hers.send("application/octet-stream", source, ends.now)
+    assert ends.alice.connection is not None
+    assert ends.bob.connection is not None
+    tracemalloc.start()
+    while data := b"".join(ends.alice.connection.to_send(ends.now)):
+        ends.bob.connection.receive(data, ends.now)
+        for event in ends.bob.endpoint.events():
+            taken += len(event.data) if isinstance(event, PieceArrived) else 0
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken == size == handle.offset
+    assert peak < 1_000_000

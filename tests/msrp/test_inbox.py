@@ -256,12 +256,14 @@ def test_an_empty_stream() -> None:
     assert ends.bob.told(PieceArrived) == []
 
 
-@pytest.mark.parametrize("how", ["aborted", "gap", "lost", "closed"])
+@pytest.mark.parametrize("how", ["aborted", "gap", "lost", "closed", "too large"])
 def test_a_stream_that_breaks_is_told(how: str) -> None:
     ends = joined(streams=True)
-    put(ends, chunk(ends, 1, b"abcd"))
+    assert put(ends, chunk(ends, 1, b"abcd")) == [200]
     if how == "aborted":
         put(ends, chunk(ends, 5, b"", "#"))
+    elif how == "too large":
+        assert put(ends, chunk(ends, 5, b"x", total="9" * 12)) == [413]
     elif how == "gap":
         ends.bob.on_timer(ends.now + 60)
     elif how == "lost":

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.msrp import (
@@ -95,6 +95,7 @@ def test_an_id_that_the_body_has_is_drawn_again() -> None:
 
 
 @pytest.mark.spec("MSRP-15")
+@settings(max_examples=40)
 @given(st.integers(0, 3), st.lists(st.integers(1, 3000), max_size=8), st.data())
 def test_a_long_body_with_our_own_end_lines_in_it_arrives(
     ahead: int, sizes: list[int], data: st.DataObject

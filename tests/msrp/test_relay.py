@@ -217,6 +217,10 @@ def test_no_answer_and_no_connection() -> None:
 def test_a_relay_that_does_not_connect() -> None:
     end = End(Endpoint(ADDRESSES, tokens("a")))
     end.endpoint.relay(INTRA, authorize, 0.0)
+    end.on_timer(end.endpoint.limits.connect)
+    assert [event.reason for event in end.told(RelayFailed)] == ["the relay does not answer"]
+    end = End(Endpoint(ADDRESSES, tokens("a")))
+    end.endpoint.relay(INTRA, authorize, 0.0)
     (wanted,) = end.told(ConnectWanted)
     wanted.connection.closed(1.0, "refused")
     assert [event.reason for event in end.told(RelayFailed)] == ["refused"]

@@ -195,7 +195,7 @@ class Connection:
             self._fail(why, reason, now)
 
     def on_timer(self, now: float) -> None:
-        """Do nothing: `Endpoint.on_timer` does it for all. It is here for `net.driver.Core`."""
+        """Do nothing: `Endpoint.on_timer` does it for all connections."""
 
     def next_timer(self) -> float | None:
         """Return None: see `Endpoint.next_timer`."""
@@ -224,6 +224,17 @@ class Connection:
             self.resume()
         self.rest(now)
         self._wait(now)
+
+    def lend(self, session: "Session", now: float) -> bool:
+        """Let a peer have a session who connects to us while we dial; False: it is in use here."""
+        if self.link in (Link.OPEN, Link.CLOSING):
+            return False
+        self.sessions.pop(session, None)
+        session.connection = None
+        if session.paused:
+            self.resume()
+        self.rest(now)
+        return True
 
     def rest(self, now: float) -> None:
         """Have it closed after a while, where nobody uses it."""
@@ -361,7 +372,8 @@ class Connection:
 
     def _place(self, session: "Session", now: float) -> int:
         """See that a session is on this connection; return the status of who may not have it."""
-        if session.connection is not None and session.connection is not self:
+        other = session.connection
+        if other is not None and other is not self and not other.lend(session, now):
             return 506
         if session.connection is None:
             if session.uri.secure and not self.transport.secure:

@@ -115,6 +115,7 @@ class Endpoint:
             through=None if through is None else through.use_path,
             expires=expires,
         )
+        self._desk.alarms.set((Wait.RELAY, relay), now + self._desk.limits.connect)
         if connection.is_open:
             relay.connected(now)
         return relay
