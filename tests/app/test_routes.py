@@ -27,8 +27,11 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 @pytest.mark.spec("NET-28")
 @pytest.mark.spec("NET-29")
 async def test_a_challenge_is_answered_once_on_the_way_through_the_proxy(house: House) -> None:
-    assert await house.condition(ROMEO, "wherefore") is not None
-    first, second = house.phone.received
+    assert await house.condition(ROMEO, "wherefore", within=40) is not None
+    us = "{}:{}".format(*house.gateway.sip_address)
+    # another process may have had our phone's port before, and somebody still writes to that
+    ours = [each for each in house.phone.received if us in (each.get("Via") or "")]
+    first, second = ours
     assert (first.get("CSeq"), second.get("CSeq")) == ("1 MESSAGE", "2 MESSAGE")
     assert first.get("Proxy-Authorization") is None
     assert 'username="gateway"' in (second.get("Proxy-Authorization") or "")

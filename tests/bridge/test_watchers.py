@@ -911,7 +911,7 @@ def test_an_error_does_not_take_back_consent() -> None:
 
 
 def test_one_who_does_not_decide() -> None:
-    """After a day: terminated;reason=giveup."""
+    """After a day: terminated;reason=giveup (W-20)."""
     world = World().asked()
     for _ in range(24):
         world.wait(UNDECIDED / 24 - 1)

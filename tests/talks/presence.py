@@ -17,11 +17,14 @@ carol's server notifies active: orchard open, desk closed    with the tuples of 
                                    rejected by 481` where it is not taken
 carol's server is left alone       it was asked for nothing
 carol's phone asks for 3600        a SUBSCRIBE; `phone 2`: another one's; `asks again` in the dialog
+carol's phone asks for 3600 of presence.winfo    of that package
+dave asks again for 3600           another user, in the dialog of Carol's phone
 carol's phone hears 200            the answer; then NOTIFYs are taken:
 carol's phone is told pending      or `active: home open`; `told nothing`
 carol's phone takes no more        from now on it answers 481
 time passes: 40 minutes
 the gateway restarts
+# rows: W-01                       rows of the tables in docs/interworking/presence.md that it shows
 """
 
 import asyncio
@@ -226,7 +229,13 @@ class PresenceTalk:
 
     # -- carol's phones ----------------------------------------------------------------------------
 
-    def phone_asks(self, name: str, again: str, expires: str) -> float:
+    def dave_asks(self, expires: str) -> float:
+        """Send a SUBSCRIBE of another user in the dialog of the phone."""
+        return self.phone_asks("phone", "again", expires, "presence", "dave@sip.example")
+
+    def phone_asks(
+        self, name: str, again: str, expires: str, event: str, sender: str = CAROL
+    ) -> float:
         """Send a SUBSCRIBE of a phone."""
         if not again:
             self.calls += 1
@@ -236,13 +245,13 @@ class PresenceTalk:
         tag = f";tag={phone.tag}" if again else ""
         headers: list[Header] = [
             ("Via", f"SIP/2.0/UDP {PROXY};branch=z9hG4bK{phone.call_id}{phone.cseq}"),
-            ("From", f"<sip:{CAROL}>;tag=phone"),
+            ("From", f"<sip:{sender}>;tag=phone"),
             ("To", f"<sip:{ALICE}>{tag}"),
             ("Call-ID", phone.call_id),
             ("CSeq", f"{phone.cseq} SUBSCRIBE"),
             ("Max-Forwards", "70"),
             ("Contact", f"<sip:carol@{PROXY}>"),
-            ("Event", "presence"),
+            ("Event", event or "presence"),
             ("Expires", expires),
         ]
         self.world.sip.arrives(encode(build_request("SUBSCRIBE", f"sip:{ALICE}", headers)))
@@ -303,7 +312,8 @@ STEPS: Final[list[tuple[str, Step]]] = [
         r"carol's server notifies ([^ :]+)(?:: (.*?))?(?: rejected by (\d+))?",
         PresenceTalk.server_notifies,
     ),
-    (r"carol's (phone(?: \d)?) asks( again)? for (\d+)", PresenceTalk.phone_asks),
+    (r"carol's (phone(?: \d)?) asks( again)? for (\d+)(?: of (\S+))?", PresenceTalk.phone_asks),
+    (r"dave asks again for (\d+)", PresenceTalk.dave_asks),
     (r"carol's (phone(?: \d)?) hears (\d+)", PresenceTalk.phone_hears),
     (r"carol's (phone(?: \d)?) is told (.*)", PresenceTalk.phone_told),
     (r"carol's (phone(?: \d)?) takes no more", PresenceTalk.phone_gone),

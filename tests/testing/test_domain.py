@@ -1,5 +1,6 @@
 """The scripted XMPP domain: its answers, and two of them over TLS on real sockets."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -9,6 +10,7 @@ import pytest
 from dragoman.errors import LocalError
 from dragoman.testing.credentials import Credentials, self_signed
 from dragoman.testing.domain import Domain, answers
+from dragoman.testing.s2s import Outgoing
 from dragoman.testing.stream import (
     PING,
     SERVER,
@@ -153,3 +155,19 @@ async def test_a_domain_without_gateway_cannot_send(two: Two) -> None:
     first.gateway = None
     with pytest.raises(LocalError):
         first.message("romeo@a.test", "juliet@b.test", "hi")
+
+
+async def test_a_verdict_for_a_connection_that_is_gone_is_not_written() -> None:
+    """TLS of asyncio fails at what is written when the connection is lost."""
+
+    class Gone(asyncio.Transport):
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            raise AssertionError(data)
+
+    domain = await Domain.start("b.test")
+    connection = domain.connection(Outgoing("b.test", "a.test", domain.keys))
+    connection._transport = Gone()
+    connection.connection_lost(None)
+    connection.core.write("<db:result/>")
+    connection.pump()
+    await domain.aclose()

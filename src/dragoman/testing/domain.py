@@ -311,7 +311,8 @@ class Connection(asyncio.Protocol):
             self.pump()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the stream (called by the loop)."""
+        """End the stream (called by the loop); what another has to tell it is not written."""
+        self._transport = None
         self.core.closed()
         self.pump()
         self.domain.detach(self)
