@@ -276,7 +276,8 @@ def test_an_answer_that_cannot_be_read_refreshes_all_the_same(name: str, value: 
 
 
 @pytest.mark.parametrize(
-    ("expires", "earliest", "latest"), [(3600, 2160, 3060), (120, 56, 80), (60, 21, 30), (5, 1, 5)]
+    ("expires", "earliest", "latest"),
+    [(3600, 2160, 3060), (120, 56, 80), (60, 30, 40), (36, 30, 31), (5, 5, 5)],
 )
 def test_refreshes_are_spread(expires: int, earliest: float, latest: float) -> None:
     """Those of subscriptions made at once are not: however short they last."""
@@ -295,8 +296,44 @@ def test_refreshes_are_spread(expires: int, earliest: float, latest: float) -> N
 def test_a_notify_says_how_long_it_lasts() -> None:
     """§4.1.2.2: its expires counts more than the response's."""
     talk = Talk().established()
-    talk.hear("active;expires=20", 10.0)
-    assert 10.0 < (talk.core.next_timer() or 0.0) <= 20.0
+    talk.hear("active;expires=200", 10.0)
+    assert 110.0 < (talk.core.next_timer() or 0.0) <= 170.0
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 5, 29])
+def test_a_far_end_cannot_have_itself_asked_all_the_time(seconds: int) -> None:
+    """What is granted for less than half a minute is not refreshed: it ends."""
+    talk = Talk().established()
+    for now in range(2, 12):
+        talk.core.match(request := talk.notify(f"active;expires={seconds}"))
+        talk.core.take(request, float(now))
+    assert talk.core.to_send() == []
+    when = talk.core.next_timer() or 0.0
+    assert when == 11 + seconds
+    talk.core.on_timer(when)
+    assert talk.core.events() == [Lost("pair")]
+    talk = Talk().established()
+    when = talk.due()
+    talk.sent()
+    talk.answer(200, when, ("Expires", str(seconds)))
+    assert talk.core.next_timer() == when + seconds
+
+
+def test_refreshes_keep_a_distance() -> None:
+    """However short each grant is."""
+    talk, now, asked = Talk().established(), 1.0, 0
+    for _ in range(50):
+        talk.core.match(request := talk.notify("active;expires=40"))
+        talk.core.take(request, now)
+        before, now = now, talk.core.next_timer() or 0.0
+        assert now - before >= 30.0
+        talk.core.on_timer(now)
+        assert talk.core.events() == [Due("pair")]
+        talk.core.refresh("pair")
+        talk.sent()
+        asked += 1
+        talk.answer(200, now, ("Expires", "40"))
+    assert asked == 50
 
 
 def test_the_answer_never_gives_more_than_was_asked() -> None:

@@ -26,8 +26,10 @@ EARLIEST, LATEST = 0.6, 0.85
 """The part of a subscription's time after which it is refreshed: by chance, so that many spread."""
 MARGIN: Final = 40.0
 """Seconds before its end when a subscription is refreshed at the latest: a request may take 32."""
-SOONEST: Final = 5.0
-"""Seconds between two attempts to refresh."""
+SOONEST: Final = 30.0
+"""Seconds between two refreshes, whatever was granted: what ends sooner ends."""
+SPARE: Final = 5.0
+"""Seconds before its end when one that lasts little more than that is refreshed."""
 SKIPPED: Final = 100
 """Requests that an earlier process may have sent since its dialog was written down."""
 FOREVER: Final = frozenset({403, 489, 603})
@@ -421,8 +423,9 @@ class Subscriber(Generic[Key]):
         """Set the time for a refresh, within what is left."""
         left = found.deadline - now
         latest = min(LATEST * left, left - MARGIN) if left > 2 * MARGIN else left / 2
-        wait = self._chance(latest * EARLIEST / LATEST, latest)
-        self._alarms.set(found.key, now + max(wait, min(SOONEST, left)))
+        soonest = max(latest * EARLIEST / LATEST, SOONEST)
+        wait = self._chance(soonest, max(latest, min(soonest / 3 * 4, left - SPARE), soonest))
+        self._alarms.set(found.key, min(now + wait, found.deadline))
 
     def _again_later(self, found: _Subscription[Key], now: float) -> None:
         """Have a refresh tried again after half of the time that is left (§4.1.2.2)."""
