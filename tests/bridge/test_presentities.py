@@ -1043,6 +1043,21 @@ def test_who_comes_back_while_we_leave() -> None:
     assert world.sent().get("Expires") == "3600"
 
 
+def test_who_comes_back_while_we_leave_is_told_what_has_changed() -> None:
+    """He may have been told what there was when he came: what is gone since is gone."""
+    world = World().active()
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    world.sent()
+    world.says(None, WORK)
+    world.answer(200)
+    world.sent()
+    world.answer(200)
+    world.cseq = 0
+    world.notify("active", pidf(("ID-desk", "open")))
+    assert world.heard() == ["available desk", "unavailable orchard"]
+
+
 def test_an_old_refresh_needs_a_proof_of_life() -> None:
     """RFC 8048 §8.1: the watcher's server is asked first, in the gateway's name."""
     world = World().active()

@@ -640,11 +640,13 @@ class Presentities:
         if pair.record.leaving:
             self._end(pair)
         else:
-            pair.ghosts = ()
-            self._showing.forget(pair)
+            away = self._whereabouts.away(key[0])
+            if away:
+                pair.ghosts = ()
+                self._showing.forget(pair)
             self._dialogs.note(pair, self._now)
-            if not self._whereabouts.away(key[0]):
-                self._begin(pair)  # he came back meanwhile
+            if not away:
+                self._begin(pair)  # he came back meanwhile, and sees what he saw
 
     def _lost(self, pair: Authorization) -> None:
         pair.stand = Stand.WAITING
