@@ -63,6 +63,9 @@ class Walk:
     def __init__(self, seed: int) -> None:
         """Begin with nobody watching."""
         self.random = Random(seed)  # noqa: S311 - no secret
+        few = 1 + seed % 2
+        self.users, self.contacts = USERS[:few], CONTACTS[:few]
+        self.patience = self.random.choice((1, 5, 15))
         self.store = Broken()
         self.dialogs: deque[Request] = deque(maxlen=12)
         self.dying: set[str] = set()
@@ -80,7 +83,8 @@ class Walk:
         """Have something happen, and see that all is well."""
         happenings = (self.says, self.answers, self.notifies, self.passes)
         self.random.choices(
-            (*happenings, self.comes_back, self.restarts, self.fills), (30, 25, 25, 15, 3, 1, 1)
+            (*happenings, self.comes_back, self.restarts, self.fills),
+            (30, 25, 25, self.patience, 3, 1, 1),
         )[0]()
         self.look()
         self.check()
@@ -88,9 +92,9 @@ class Walk:
     # -- what may happen ---------------------------------------------------------------------
 
     def says(self) -> None:
-        kind, user = self.random.choice(KINDS), self.random.choice(USERS)
+        kind, user = self.random.choice(KINDS), self.random.choice(self.users)
         resource = self.random.choice(("", "/home", "/work"))
-        self.world.says(kind, user + resource, self.random.choice(CONTACTS))
+        self.world.says(kind, user + resource, self.random.choice(self.contacts))
 
     def answers(self) -> None:
         if not self.waiting:
