@@ -796,6 +796,26 @@ def test_a_question_that_is_answered_with_no(reason: str) -> None:
     assert world.record is None
 
 
+def test_what_a_question_finds_gone_is_gone_for_all() -> None:
+    """Who asked hears all; the watcher's other sessions what they show and is not there."""
+    three = pidf(("ID-orchard", "open"), ("ID-desk", "open"), ("ID-attic", "open"))
+    world = World().active(three)
+    world.notify("terminated;reason=invariant")
+    world.says("probe", HOME)
+    world.heard()
+    world.sent()
+    world.answer(200, ("Expires", "0"))
+    world.cseq = 0
+    world.notify("terminated;reason=timeout", pidf(("ID-desk", "closed"), ("ID-attic", "open")))
+    assert sorted(world.heard()) == [
+        f"available attic to {HOME}",
+        "unavailable desk",
+        "unavailable orchard",
+    ]
+    assert world.record is not None
+    assert world.record.shown == ("attic",)
+
+
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_question_that_fails_changes_nothing(status: int) -> None:
     """Only what refuses for ever does."""

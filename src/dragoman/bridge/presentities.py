@@ -509,9 +509,11 @@ class Presentities:
         if state.state == TERMINATED and state.reason in NO_MORE:
             self._cancel(pair)
             return
-        if presences is not None:
-            self._showing.remember(pair, presences)
-        self._showing.again(pair, asker)
+        if presences is None:
+            self._showing.again(pair, asker)
+        else:
+            self._showing.answer(pair, presences, asker)
+            self._dialogs.note_shown(pair)
 
     # -- dialogs --------------------------------------------------------------------------
 
