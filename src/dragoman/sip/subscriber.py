@@ -385,7 +385,7 @@ class Subscriber(Generic[Key]):
             # The dialog is made by its NOTIFY: of a forked request, nobody knows whose that is.
             return
         if _tag(response) == found.dialog.remote_tag:
-            found.dialog = found.dialog.answered(response)
+            found.dialog = found.dialog.answered(response).kept_outside(found.dialog)
         if found.stage is Stage.LEAVING:
             found.stage = Stage.LEFT
             self._events.append(Left(found.key))
@@ -449,9 +449,11 @@ def is_last(request: Request) -> bool:
 
 def _after(dialog: Dialog, request: Request) -> Dialog:
     """Return the dialog after a NOTIFY, which makes it if it is the first; raises SipError."""
-    if dialog.remote_tag:
-        return dialog.received(request, refresh=True)
-    return dialog.met(request)
+    after = dialog.received(request, refresh=True) if dialog.remote_tag else dialog.met(request)
+    via = request.via  # with `received` and `rport` as we have seen them
+    port = via.rport or ""
+    seen = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else via.port
+    return after.met_at(via.received or via.host, seen if via.transport == "UDP" else None)
 
 
 def _tag(response: Response) -> str | None:
