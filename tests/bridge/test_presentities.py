@@ -796,6 +796,26 @@ def test_a_question_that_is_answered_with_no(reason: str) -> None:
     assert world.record is None
 
 
+def test_what_a_question_finds_gone_is_gone_for_all() -> None:
+    """Who asked hears all; the watcher's other sessions what they show and is not there."""
+    three = pidf(("ID-orchard", "open"), ("ID-desk", "open"), ("ID-attic", "open"))
+    world = World().active(three)
+    world.notify("terminated;reason=invariant")
+    world.says("probe", HOME)
+    world.heard()
+    world.sent()
+    world.answer(200, ("Expires", "0"))
+    world.cseq = 0
+    world.notify("terminated;reason=timeout", pidf(("ID-desk", "closed"), ("ID-attic", "open")))
+    assert sorted(world.heard()) == [
+        f"available attic to {HOME}",
+        "unavailable desk",
+        "unavailable orchard",
+    ]
+    assert world.record is not None
+    assert world.record.shown == ("attic",)
+
+
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_question_that_fails_changes_nothing(status: int) -> None:
     """Only what refuses for ever does."""
@@ -1041,6 +1061,21 @@ def test_who_comes_back_while_we_leave() -> None:
     world.says(None, WORK)
     world.answer(200)
     assert world.sent().get("Expires") == "3600"
+
+
+def test_who_comes_back_while_we_leave_is_told_what_has_changed() -> None:
+    """He may have been told what there was when he came: what is gone since is gone."""
+    world = World().active()
+    world.says(None, HOME)
+    world.says("unavailable", HOME)
+    world.sent()
+    world.says(None, WORK)
+    world.answer(200)
+    world.sent()
+    world.answer(200)
+    world.cseq = 0
+    world.notify("active", pidf(("ID-desk", "open")))
+    assert world.heard() == ["available desk", "unavailable orchard"]
 
 
 def test_an_old_refresh_needs_a_proof_of_life() -> None:

@@ -66,19 +66,21 @@ class Talk:
         event: str | None = "presence",
         contact: str | None = "<sip:ps.example.net>",
         to_tag: str | None = None,
+        via: str = "SIP/2.0/UDP ps.example.net;branch=z9hG4bK1",
+        route: str = "<sip:p1.example.net;lr>, <sip:p2.example.net;lr>",
     ) -> Request:
         """Return a NOTIFY."""
         self.cseq = cseq or self.cseq + 1
         ours = self.last.from_.tag if to_tag is None else to_tag
         headers = [
-            ("Via", "SIP/2.0/UDP ps.example.net;branch=z9hG4bK1"),
-            ("Record-Route", "<sip:p1.example.net;lr>, <sip:p2.example.net;lr>"),
+            ("Via", via),
             ("From", f"<sip:romeo@example.net>;tag={tag}"),
             ("To", f"<sip:juliet@example.com>;tag={ours}"),
             ("Call-ID", self.last.call_id),
             ("CSeq", f"{self.cseq} NOTIFY"),
             ("Subscription-State", state),
         ]
+        headers += [("Record-Route", route)] if route else []
         headers += [] if event is None else [("Event", event)]
         headers += [] if contact is None else [("Contact", contact)]
         return build_request("NOTIFY", "sip:juliet@example.com;gr=balcony", headers)
@@ -276,7 +278,8 @@ def test_an_answer_that_cannot_be_read_refreshes_all_the_same(name: str, value: 
 
 
 @pytest.mark.parametrize(
-    ("expires", "earliest", "latest"), [(3600, 2160, 3060), (120, 56, 80), (60, 21, 30), (5, 1, 5)]
+    ("expires", "earliest", "latest"),
+    [(3600, 2160, 3060), (120, 56, 80), (60, 30, 40), (36, 30, 31), (5, 5, 5)],
 )
 def test_refreshes_are_spread(expires: int, earliest: float, latest: float) -> None:
     """Those of subscriptions made at once are not: however short they last."""
@@ -295,8 +298,44 @@ def test_refreshes_are_spread(expires: int, earliest: float, latest: float) -> N
 def test_a_notify_says_how_long_it_lasts() -> None:
     """§4.1.2.2: its expires counts more than the response's."""
     talk = Talk().established()
-    talk.hear("active;expires=20", 10.0)
-    assert 10.0 < (talk.core.next_timer() or 0.0) <= 20.0
+    talk.hear("active;expires=200", 10.0)
+    assert 110.0 < (talk.core.next_timer() or 0.0) <= 170.0
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 5, 29])
+def test_a_far_end_cannot_have_itself_asked_all_the_time(seconds: int) -> None:
+    """What is granted for less than half a minute is not refreshed: it ends."""
+    talk = Talk().established()
+    for now in range(2, 12):
+        talk.core.match(request := talk.notify(f"active;expires={seconds}"))
+        talk.core.take(request, float(now))
+    assert talk.core.to_send() == []
+    when = talk.core.next_timer() or 0.0
+    assert when == 11 + seconds
+    talk.core.on_timer(when)
+    assert talk.core.events() == [Lost("pair")]
+    talk = Talk().established()
+    when = talk.due()
+    talk.sent()
+    talk.answer(200, when, ("Expires", str(seconds)))
+    assert talk.core.next_timer() == when + seconds
+
+
+def test_refreshes_keep_a_distance() -> None:
+    """However short each grant is."""
+    talk, now, asked = Talk().established(), 1.0, 0
+    for _ in range(50):
+        talk.core.match(request := talk.notify("active;expires=40"))
+        talk.core.take(request, now)
+        before, now = now, talk.core.next_timer() or 0.0
+        assert now - before >= 30.0
+        talk.core.on_timer(now)
+        assert talk.core.events() == [Due("pair")]
+        talk.core.refresh("pair")
+        talk.sent()
+        asked += 1
+        talk.answer(200, now, ("Expires", "40"))
+    assert asked == 50
 
 
 def test_the_answer_never_gives_more_than_was_asked() -> None:
@@ -644,3 +683,56 @@ def test_a_subscriber_sends_nothing_but_subscribe() -> None:
     talk.hear("terminated", 3003.0)
     requests += [each[0] for each in talk.core.to_send()]
     assert [each.method for each in requests] == ["SUBSCRIBE", "SUBSCRIBE"]
+
+
+PHONE = "<sip:romeo@192.168.1.7:5066;gr=x>"
+
+
+@pytest.mark.parametrize(
+    ("contact", "via", "route", "target"),
+    [
+        (PHONE, "UDP 8.8.4.4:5061", "", "sip:romeo@8.8.4.4:5061;gr=x"),
+        (
+            PHONE,
+            "UDP 192.168.1.7:5066;received=8.8.4.4;rport=9999",
+            "",
+            "sip:romeo@8.8.4.4:9999;gr=x",
+        ),
+        (PHONE, "TCP 192.168.1.7;received=8.8.4.4;rport=9999", "", "sip:romeo@8.8.4.4:5066;gr=x"),
+        (PHONE, "UDP [2a00::1]", "", "sip:romeo@[2a00::1]:5066;gr=x"),
+        ("<sip:127.0.0.1>", "UDP 8.8.4.4", "", "sip:8.8.4.4"),
+        ("<sip:localhost>", "UDP 8.8.4.4", "", "sip:8.8.4.4"),
+        ("<sip:[::1]>", "UDP 8.8.4.4", "", "sip:8.8.4.4"),
+        (PHONE, "UDP 8.8.4.4", "<sip:p1.example.net;lr>", "sip:romeo@192.168.1.7:5066;gr=x"),
+        (PHONE, "UDP 10.0.0.9", "", "sip:romeo@192.168.1.7:5066;gr=x"),
+        (PHONE, "UDP ps.example.net", "", "sip:romeo@192.168.1.7:5066;gr=x"),
+        ("<sip:ps.example.net>", "UDP 8.8.4.4", "", "sip:ps.example.net"),
+        ("<sip:1.1.1.1>", "UDP 8.8.4.4", "", "sip:1.1.1.1"),
+    ],
+)
+def test_a_contact_of_another_network_is_not_dialled(
+    contact: str, via: str, route: str, target: str
+) -> None:
+    """A peer who was seen at a public address is asked there, whatever network he names.
+
+    An answer, of which nobody knows where it came from, moves him to none either.
+    """
+    talk = Talk()
+    talk.core.subscribe("pair", PARTIES, 0.0)
+    talk.sent()
+    talk.answer(200, 0.0)
+    talk.core.match(
+        request := talk.notify(
+            "active;expires=3600",
+            contact=contact,
+            via=f"SIP/2.0/{via};branch=z9hG4bK1",
+            route=route,
+        )
+    )
+    talk.core.take(request, 0.0)
+    when = talk.due()
+    assert talk.sent().target == target
+    talk.answer(200, when, ("Expires", "3600"), ("Contact", "<sip:10.9.8.7>"))
+    talk.due()
+    inner = "192.168" in target
+    assert talk.sent().target == ("sip:10.9.8.7" if inner else target)

@@ -8,6 +8,8 @@ alice's server probes              as it does when she comes online (from her re
 alice at home is away: TEXT        presence of a resource; `available` is without <show/>
 alice at home leaves
 alice's server fails: item-not-found    an error in answer to the last that it was sent
+alice's server is away             it cannot be connected to, and streams to it end; `is back`
+alice's server lost the last       of what it was given it has not acknowledged the last
 alice hears subscribed             presence that she is sent, in order; `available orchard`,
                                    `dnd orchard: TEXT`, `unavailable`, `error item-not-found`
 alice hears nothing
@@ -39,6 +41,7 @@ from dragoman.sip.message import Header, Request, build_request, encode, respons
 from dragoman.store.subscriptions import Memory
 from dragoman.xmpp.element import CLIENT, Element
 from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.header import domain_part
 from dragoman.xmpp.stanza import error_reply, presence
 from tests.bridge.test_watchers import tuples_of
 from tests.bridge.world import ALICE, CAROL, PROXY, World
@@ -154,6 +157,21 @@ class PresenceTalk:
         reply = error_reply(stanza, StanzaError(Condition(condition)))
         assert reply is not None
         return self._say(reply)
+
+    def server_away(self, how: str) -> float:
+        """Have her server go away, or be back."""
+        self.world.xmpp.refusing = how == "away"
+        if how == "away":
+            for far in self.world.xmpp.made:
+                far.ends()
+        return UNDER
+
+    def server_lost(self) -> float:
+        """Have a stream end on which the last stanza was not acknowledged."""
+        last = self._presences()[-1]
+        pair = domain_part(last.get("from", "")), domain_part(last.get("to", ""))
+        self.world.hub.lost(pair, [last])
+        return UNDER
 
     def _say(self, stanza: Element) -> float:
         self.world.from_xmpp(stanza)
@@ -302,6 +320,8 @@ STEPS: Final[list[tuple[str, Step]]] = [
     (rf"alice ({'|'.join(ASKS)})", PresenceTalk.alice_asks),
     (r"alice's server probes", PresenceTalk.alice_probes),
     (r"alice's server fails: (\S+)", PresenceTalk.alice_fails),
+    (r"alice's server is (away|back)", PresenceTalk.server_away),
+    (r"alice's server lost the last", PresenceTalk.server_lost),
     (r"alice at (\S+) is ([a-z]+)(?:: (.*))?", PresenceTalk.alice_is),
     (r"alice at (\S+) leaves", PresenceTalk.alice_leaves),
     (r"alice hears (.*)", PresenceTalk.alice_hears),

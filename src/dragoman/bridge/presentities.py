@@ -509,9 +509,11 @@ class Presentities:
         if state.state == TERMINATED and state.reason in NO_MORE:
             self._cancel(pair)
             return
-        if presences is not None:
-            self._showing.remember(pair, presences)
-        self._showing.again(pair, asker)
+        if presences is None:
+            self._showing.again(pair, asker)
+        else:
+            self._showing.answer(pair, presences, asker)
+            self._dialogs.note_shown(pair)
 
     # -- dialogs --------------------------------------------------------------------------
 
@@ -640,11 +642,13 @@ class Presentities:
         if pair.record.leaving:
             self._end(pair)
         else:
-            pair.ghosts = ()
-            self._showing.forget(pair)
+            away = self._whereabouts.away(key[0])
+            if away:
+                pair.ghosts = ()
+                self._showing.forget(pair)
             self._dialogs.note(pair, self._now)
-            if not self._whereabouts.away(key[0]):
-                self._begin(pair)  # he came back meanwhile
+            if not away:
+                self._begin(pair)  # he came back meanwhile, and sees what he saw
 
     def _lost(self, pair: Authorization) -> None:
         pair.stand = Stand.WAITING

@@ -65,6 +65,20 @@ class Showing:
         if not pair.shown:
             self.send(pair.key, "unavailable", to=to)
 
+    def answer(self, pair: Authorization, presences: tuple[Presence, ...], asker: str) -> None:
+        """Tell one who asks what there is now, and all of the watcher's sessions who is gone."""
+        before = [each.resource for each in pair.shown if each.available]
+        presences, ghosts, pair.ghosts = self.remember(pair, presences), pair.ghosts, ()
+        there = {each.resource for each in presences if each.available}
+        left = [each for each in dict.fromkeys([*before, *ghosts]) if each not in there]
+        self.tell(pair.key, presences, left)
+        contact, to = Jid.parse(pair.record.contact), Jid.parse(asker)
+        for each in presences:
+            if each.resource not in left:
+                self._present(each, contact, to)
+        if not presences:
+            self.send(pair.key, "unavailable", to=asker)
+
     def tell(self, key: Key, shown: Sequence[Presence], resources: Sequence[str]) -> None:
         """Tell the watcher what these resources are now; "" is the contact, if he has none."""
         known = {each.resource: each for each in shown}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, final
 
 from dragoman.errors import LocalError
@@ -11,6 +12,7 @@ from dragoman.sip.grammar import print_params, quote
 from dragoman.sip.header import NameAddress
 from dragoman.sip.message import Header, Message, Request, Response, SipError, build_request
 from dragoman.sip.route import RouteSet
+from dragoman.sip.uri import Uri
 
 HOPS: Final = 70
 """Max-Forwards of a request that nothing else decides (§8.1.1.6)."""
@@ -153,6 +155,26 @@ class Dialog:
             )
         )
 
+    def met_at(self, host: str, port: int | None) -> "Dialog":
+        """Return the dialog with a target that leads to its peer, who was seen at `host`, publicly.
+
+        A Contact with an address of his own network leads elsewhere from here, or to somebody of
+        ours (RFC 3581 §1). It stays where there is a route, whose first hop knows the way, and
+        where he was seen in such a network himself.
+        """
+        uri = Uri.parse(self.target)
+        if self.route_set.hops or not _is_inner(uri.host) or not _is_outer(host):
+            return self
+        host = f"[{host.strip('[]')}]" if ":" in host else host
+        return replace(self, target=str(replace(uri, host=host, port=port or uri.port)))
+
+    def kept_outside(self, before: "Dialog") -> "Dialog":
+        """Return the dialog with the target it had `before`, where that alone leads to its peer."""
+        inner = _is_inner(Uri.parse(self.target).host)
+        if self.route_set.hops or not inner or _is_inner(Uri.parse(before.target).host):
+            return self
+        return replace(self, target=before.target)
+
     def skipping(self, requests: int) -> "Dialog":
         """Return the dialog after as many requests of ours of which nothing is known."""
         return replace(self, local_cseq=self.local_cseq + requests)
@@ -176,6 +198,25 @@ class Dialog:
             raise SipError(f"no dialog: {text[:40]!r}") from error
         ends = local, local_tag, remote, remote_tag
         return cls(call_id, *ends, target, contact, route_set, *numbers)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+def _is_inner(host: str) -> bool:
+    """Tell an address that means nothing, or something else, outside of a network."""
+    address = _address(host)
+    return host.lower() == "localhost" if address is None else not address.is_global
+
+
+def _is_outer(host: str) -> bool:
+    """Tell an address that means the same everywhere."""
+    address = _address(host)
+    return address is not None and address.is_global
 
 
 def ends_of(text: str) -> tuple[str, str]:

@@ -26,8 +26,10 @@ EARLIEST, LATEST = 0.6, 0.85
 """The part of a subscription's time after which it is refreshed: by chance, so that many spread."""
 MARGIN: Final = 40.0
 """Seconds before its end when a subscription is refreshed at the latest: a request may take 32."""
-SOONEST: Final = 5.0
-"""Seconds between two attempts to refresh."""
+SOONEST: Final = 30.0
+"""Seconds between two refreshes, whatever was granted: what ends sooner ends."""
+SPARE: Final = 5.0
+"""Seconds before its end when one that lasts little more than that is refreshed."""
 SKIPPED: Final = 100
 """Requests that an earlier process may have sent since its dialog was written down."""
 FOREVER: Final = frozenset({403, 489, 603})
@@ -383,7 +385,7 @@ class Subscriber(Generic[Key]):
             # The dialog is made by its NOTIFY: of a forked request, nobody knows whose that is.
             return
         if _tag(response) == found.dialog.remote_tag:
-            found.dialog = found.dialog.answered(response)
+            found.dialog = found.dialog.answered(response).kept_outside(found.dialog)
         if found.stage is Stage.LEAVING:
             found.stage = Stage.LEFT
             self._events.append(Left(found.key))
@@ -421,8 +423,9 @@ class Subscriber(Generic[Key]):
         """Set the time for a refresh, within what is left."""
         left = found.deadline - now
         latest = min(LATEST * left, left - MARGIN) if left > 2 * MARGIN else left / 2
-        wait = self._chance(latest * EARLIEST / LATEST, latest)
-        self._alarms.set(found.key, now + max(wait, min(SOONEST, left)))
+        soonest = max(latest * EARLIEST / LATEST, SOONEST)
+        wait = self._chance(soonest, max(latest, min(soonest / 3 * 4, left - SPARE), soonest))
+        self._alarms.set(found.key, min(now + wait, found.deadline))
 
     def _again_later(self, found: _Subscription[Key], now: float) -> None:
         """Have a refresh tried again after half of the time that is left (§4.1.2.2)."""
@@ -446,9 +449,11 @@ def is_last(request: Request) -> bool:
 
 def _after(dialog: Dialog, request: Request) -> Dialog:
     """Return the dialog after a NOTIFY, which makes it if it is the first; raises SipError."""
-    if dialog.remote_tag:
-        return dialog.received(request, refresh=True)
-    return dialog.met(request)
+    after = dialog.received(request, refresh=True) if dialog.remote_tag else dialog.met(request)
+    via = request.via  # with `received` and `rport` as we have seen them
+    port = via.rport or ""
+    seen = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else via.port
+    return after.met_at(via.received or via.host, seen if via.transport == "UDP" else None)
 
 
 def _tag(response: Response) -> str | None:
