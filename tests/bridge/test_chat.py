@@ -55,7 +55,8 @@ class Wire:
             raise self.refuses
         self.sent.append((content_type, body))
         self.wanted.append((more["success_report"], more["failure_report"]))
-        self.handles.append(Handle(more["tag"], len(body), more["message_id"]))
+        name = more["message_id"] or f"id{len(self.sent)}"
+        self.handles.append(Handle(more["tag"], len(body), name))
         return self.handles[-1]
 
     def report(self, message_id: str, now: float, *, status: int = 200) -> bool:
@@ -428,7 +429,7 @@ def test_what_a_session_could_not_confirm_goes_first_in_the_next() -> None:
     world.says("3", name="m3")
     _, second = world.open()
     assert [body for _, body in second.sent] == [b"1", b"2", b"3"]
-    assert [each.message_id for each in second.handles] == [*ids[1:], ""]
+    assert [each.message_id for each in second.handles] == [*ids[1:], "id3"]
     assert not world.errors()
 
 

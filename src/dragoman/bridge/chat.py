@@ -280,6 +280,7 @@ class Chats:
             case msrp.Delivered(handle) if isinstance(handle.tag, Waiting):
                 self._messages.delivered(handle.tag.crossing)
             case msrp.Failed(handle, status) if isinstance(handle.tag, Waiting):
+                handle.tag.message_id = handle.message_id
                 self._failed(handle.tag, status, handle.size or 0)
             case msrp.SessionFailed(session, why) if isinstance(session.tag, Leg):
                 self._lost(session.tag, why)
