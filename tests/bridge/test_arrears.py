@@ -80,12 +80,19 @@ def test_much_is_told_little_by_little_and_not_to_one_who_is_away_still() -> Non
 
 
 def test_what_is_remembered_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
-    """In pairs, and in resources of each."""
-    owed = Arrears(3)
+    """In pairs, of all and of one domain, and in resources of each."""
+    owed = Arrears(12)
     for number in range(9):
-        owed.owe(key(number, f"d{number % 2}.example"), "a", 0.0)
+        owed.owe(key(number), "a", 0.0)
     assert len(owed) == 3
+    for number in range(90):
+        owed.owe(key(number, f"d{number}.example"), "a", 0.0)
+    assert (len(owed), len(owed._domains)) == (12, 10)
     assert [each.message for each in caplog.records] == ["presence is told to nobody"]
     for number in range(200):
-        owed.owe(key(0, "d0.example"), str(number), 0.0)
+        owed.owe(key(0), str(number), 0.0)
     assert max(len(found) for _, found in owed.due(FIRST)) == arrears.MOST_RESOURCES
+    for number in range(2 * arrears.MOST_ENDED):
+        owed.ended(key(number))
+    assert len(owed._ended) == arrears.MOST_ENDED
+    assert owed.has_ended(key(number))

@@ -1206,6 +1206,16 @@ def test_consent_that_could_not_be_told_is_told_later() -> None:
     assert world.service.next_timer() is None
 
 
+def test_who_never_watched_is_owed_nothing() -> None:
+    """Else a domain that cannot be reached could have as much remembered as it likes."""
+    world = World()
+    for number in range(10):
+        world.says("probe", f"u{number}@xmpp.example/x")
+    assert len(came_back(world)) == 10
+    assert world.service.describe()["owed"] == 0
+    assert world.service.next_timer() is None
+
+
 def test_a_server_that_is_away_for_ever_is_not_told_for_ever() -> None:
     """Nor often."""
     world = World().active()

@@ -15,7 +15,9 @@ from dragoman.log import about
 log = getLogger(__name__)
 
 MOST: Final = 20_000
-"""Pairs of whom something is owed."""
+"""Pairs of whom something is owed; of one domain, a quarter of it."""
+MOST_ENDED: Final = 10_000
+"""Pairs that ended last, whose watchers may still have to be told so."""
 MOST_RESOURCES: Final = 65
 """Of one pair; "" counts as one."""
 BATCH: Final = 100
@@ -44,6 +46,7 @@ class Arrears:
         self._most = most
         self._domains: dict[str, _Domain] = {}
         self._alarms: Alarms[str] = Alarms()
+        self._ended: dict[Key, None] = {}
         self._full = False
         self._count = 0
 
@@ -51,22 +54,31 @@ class Arrears:
         """Return to how many pairs something is owed."""
         return self._count
 
+    def ended(self, key: Key) -> None:
+        """Note that a pair is no more: a word of that which comes back is owed, and no other."""
+        self._ended[key] = None
+        if len(self._ended) > MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
+
+    def has_ended(self, key: Key) -> bool:
+        """Tell whether a pair has ended lately: who never watched is told so, and may not care."""
+        return key in self._ended
+
     def owe(self, key: Key, resource: str, now: float) -> None:
         """Remember that what was to be told of a resource came back; "" is the contact himself."""
         name = _domain(key)
-        found = self._domains.get(name)
-        if found is None:
-            found = self._domains[name] = _Domain()
-        found.failed = True
-        self._alarms.set(name, now + min(FIRST * 2**found.tries, SLOWEST))
+        found = self._domains.get(name) or _Domain()
         resources = found.owed.get(key)
-        if resources is None and self._count < self._most:
+        if resources is None:
+            if self._count >= self._most or len(found.owed) >= self._most // 4:
+                self._log_full(name)
+                return
             resources = found.owed[key] = {}
             self._count += 1
-        if resources is None:
-            self._log_full(name)
-        elif len(resources) < MOST_RESOURCES:
+        if len(resources) < MOST_RESOURCES:
             resources[resource] = None
+        self._domains[name], found.failed = found, True
+        self._alarms.set(name, now + min(FIRST * 2**found.tries, SLOWEST))
 
     def _log_full(self, name: str) -> None:
         if not self._full:

@@ -191,7 +191,7 @@ class Presentities:
         elif kind == "subscribed" and pair is not None:
             pair.confirmed = False
             self._arrears.owe(key, "", now)
-        elif kind == "unsubscribed" or (kind in {None, "unavailable"} and pair is not None):
+        elif pair is not None or self._arrears.has_ended(key):
             self._arrears.owe(key, contact.resource, now)
         self._drain()
 
@@ -634,6 +634,7 @@ class Presentities:
         self._dialogs.drop(pair)
         self._remove(pair)
         self._attempts.cancel(pair.key)
+        self._arrears.ended(pair.key)
         self._showing.send(pair.key, "unsubscribed")
         self._showing.hide(pair)
 
