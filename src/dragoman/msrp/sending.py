@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Hashable
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dragoman.msrp.assembly import Ranges
 from dragoman.msrp.event import FailureReport
@@ -11,6 +11,9 @@ from dragoman.msrp.message import MAX_CHUNK
 
 if TYPE_CHECKING:
     from dragoman.msrp.session import Session
+
+ENDLESS: Final = 1 << 62
+"""A chunk is as long as nobody else has something to send."""
 
 
 class Source(Protocol):
@@ -139,12 +142,14 @@ class Outgoing:
 class Lane:
     """The messages of one session that wait, in order, and what their heads have in common."""
 
-    __slots__ = ("asleep", "paths", "queue", "turned")
+    __slots__ = ("asleep", "longest", "paths", "queue", "turned")
 
     def __init__(self) -> None:
         """Start with none."""
         self.queue: deque[Outgoing] = deque()
         self.paths = ""
+        self.longest = ENDLESS
+        """Octets of the longest chunk."""
         self.turned = False
         """Whether it waits for its turn on a connection."""
         self.asleep = False

@@ -9,6 +9,7 @@ from dragoman.msrp.event import FailureReport, SessionFailed, Up, Why
 from dragoman.msrp.failure import DirectionForbids, NotOpen, TooLarge, TypeNotAccepted
 from dragoman.msrp.inbox import Inbox
 from dragoman.msrp.limits import Desk, Wait
+from dragoman.msrp.message import MAX_CHUNK
 from dragoman.msrp.outbox import Outbox
 from dragoman.msrp.sending import Outgoing, Source
 from dragoman.msrp.terms import Meeting, Terms
@@ -129,6 +130,10 @@ class Session:
         if self.relay is not None and self.relay.use_path is not None:
             out = self.relay.use_path + remote
         self.outbox.lane.paths = f"To-Path: {out}\r\nFrom-Path: {self.uri}\r\n"
+        if len(out.uris) > 1:
+            # relays that keep a chunk until it is whole have little room for it: Kamailio 4096
+            # octets with its head, where nobody says otherwise
+            self.outbox.lane.longest = MAX_CHUNK
         self.step(Step.DIAL if meeting.active else Step.LISTEN)
         self._desk.alarms.set((Wait.MEETING, self), now + self._desk.limits.connect)
         if early is not None and not early.trusts(self, dialled=False):

@@ -128,6 +128,7 @@ class MsrpSockets:
             driver.when_lost(event.set)
             self._close(driver, "closed by us")
         await asyncio.gather(*(event.wait() for event in gone))
+        self._turn()
         for handle in (self._timer, self._waking):
             if handle is not None:
                 handle.cancel()
