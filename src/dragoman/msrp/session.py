@@ -145,9 +145,14 @@ class Session:
         elif way is not None:
             way.carry(self, now)
 
-    def modify(self, theirs: Terms) -> None:
-        """Keep to new terms from now on: another offer and answer with the same paths."""
+    def modify(self, theirs: Terms, ours: Terms | None = None) -> None:
+        """Keep to new terms from now on: another offer and answer with the same paths.
+
+        What was put before goes out by the terms of then; `max_size` of `ours` stays as it was.
+        """
         self.theirs = theirs
+        if ours is not None:
+            self.ours = ours
 
     def send(
         self,
@@ -168,6 +173,7 @@ class Session:
         Messages of one session go out in this order. `message_id` is given only to send again what
         another session could not confirm. `wrapped` is the type inside a container. `control` is
         for what no direction attribute stops (IMDN, isComposing). `headers` are MIME headers.
+        A source of unknown size that gives more than the peer takes is `Failed` when it does.
         Raises TypeNotAccepted, TooLarge, DirectionForbids, NotOpen, or Full where too much waits.
         """
         theirs = self.theirs
@@ -185,6 +191,7 @@ class Session:
             success_report=success_report,
             failure_report=failure_report,
             headers=headers,
+            limit=theirs.max_size,
             tag=tag,
         )
         if theirs.max_size is not None and (outgoing.size or 0) > theirs.max_size:
