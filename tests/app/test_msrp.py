@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.app.config import Msrp
+from dragoman.app.msrp import dials
 from dragoman.msrp import Meeting, Terms, Transport
 from dragoman.msrp import Path as Road
 from tests.house import build, configuration, tear_down
@@ -50,3 +51,26 @@ async def test_without_a_place_there_are_no_sessions(tmp_path: Path) -> None:
     assert house.gateway.msrp is None
     assert "INVITE" not in house.gateway.hub.allow
     await tear_down(house)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "dialled"),
+    [
+        ("8.8.8.8", "9.9.9.9", True),
+        ("8.8.8.8", "127.0.0.1", False),
+        ("8.8.8.8", "::1", False),
+        ("8.8.8.8", "10.0.0.1", False),
+        ("8.8.8.8", "169.254.169.254", False),
+        ("8.8.8.8", "::", False),
+        ("8.8.8.8", "224.0.0.1", False),
+        ("10.0.0.9", "10.0.0.1", True),
+        ("10.0.0.9", "9.9.9.9", True),
+        ("10.0.0.9", "127.0.0.1", False),
+        ("10.0.0.9", "169.254.169.254", False),
+        ("127.0.0.1", "127.0.0.3", True),
+        ("gw.example", "10.0.0.1", False),
+    ],
+)
+def test_nobody_has_us_connect_where_he_cannot(ours: str, theirs: str, dialled: bool) -> None:
+    places = {Transport.TCP: (ours, 2855)}
+    assert dials(places, lambda _: "8.8.8.8")(theirs) is dialled
