@@ -45,6 +45,23 @@ class Chat:
         await self.end.connect(self.path(found.body))
         return found
 
+    async def pours(self, path: str, most: int) -> int:
+        """Have carol send long messages, `most` at most, until nobody takes them; return how many.
+
+        The last of them is in her program still.
+        """
+        writer = self.end.writer
+        assert writer is not None
+        writer.transport.set_write_buffer_limits(high=0)
+        for number in range(most):
+            self.end.send(path, b"x" * 8000)
+            try:
+                async with asyncio.timeout(0.5):
+                    await writer.drain()
+            except TimeoutError:
+                return number + 1
+        return most
+
     def writes(self, text: str) -> str:
         """Have alice write; return the id."""
         return self.house.domain.message(ALICE, CAROL, text)
@@ -207,3 +224,28 @@ async def test_a_gateway_that_stops_says_bye(chat: Chat) -> None:
     async with asyncio.timeout(5):
         await answering.byes.get()
     await stopping
+
+
+@pytest.mark.spec("MSRP-40")
+async def test_a_slow_xmpp_side_reaches_the_sender(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its messages wait in its own kernel: the gateway keeps no more than it may."""
+    monkeypatch.setattr("dragoman.bridge.to_xmpp.MOST_OF_ONE", 20)
+    session = await chat.calls()
+    path, count = chat.path(session.body), 3000
+    chat.end.send(path, b"first")
+    await chat.house.domain.next_stanza()
+    chat.house.domain.mute = True
+    sent = await chat.pours(path, count)
+    assert sent < count
+    assert len(chat.house.stanzas()) <= 22
+    chat.house.domain.mute = False
+    for ping in [each for each in chat.house.domain.received if each.get("type") == "get"]:
+        name, to = ping.get("id"), ping.get("from")
+        xml = f"<iq type='result' id='{name}' from='{ping.get('to')}' to='{to}'/>"
+        chat.house.domain.send(xml, CAROL)
+    async with asyncio.timeout(20):
+        while len(chat.house.stanzas()) < 1 + sent:
+            await chat.house.domain.next_stanza(10)
+    assert not [each for each in chat.end.received if each.method == "REPORT"]
