@@ -249,3 +249,22 @@ async def test_a_slow_xmpp_side_reaches_the_sender(
         while len(chat.house.stanzas()) < 1 + sent:
             await chat.house.domain.next_stanza(10)
     assert not [each for each in chat.end.received if each.method == "REPORT"]
+
+
+async def test_what_is_not_listened_for_is_488(chat: Chat) -> None:
+    path = "a=path:msrps://browser.invalid:2855/98cjs;ws"
+    offer = chat.end.sdp().replace(b"TCP/MSRP", b"TCP/TLS/MSRP")
+    offer = re.sub(rb"a=path:[^\r]*", path.encode(), offer)
+    refused = await call(chat.house.phone, CAROL_URI, ALICE_URI, offer)
+    assert refused.status == 488
+
+
+@pytest.mark.spec("MSRP-12")
+async def test_a_call_of_voices_is_488(chat: Chat) -> None:
+    offer = chat.end.sdp().partition(b"m=")[0] + b"m=audio 4000 RTP/AVP 0\r\n"
+    refused = await call(chat.house.phone, CAROL_URI, ALICE_URI, offer)
+    assert refused.status == 488
+    assert chat.house.gateway.hub.describe()["sessions"] == {
+        "sip": {"sessions": 0},
+        "talks": {"talks": 0, "sessions": 0, "waiting": 0},
+    }

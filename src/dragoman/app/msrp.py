@@ -44,7 +44,7 @@ def settings(
         return Stance(
             terms,
             plain=Transport.TCP in places,
-            tls=place is not None,
+            tls=place is not None or Transport.WS in places,
             cema=configured.cema,
             fingerprints=() if place is None else (_fingerprint(credentials(place[0])),),
         )

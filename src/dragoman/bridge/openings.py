@@ -418,8 +418,7 @@ class Openings:
             raise SipError("too many sessions of these two", BUSY)
         offered = _description(request)
         peer = None if offered is None else streams.choose(offered, self.stance)
-        secure = peer.secure if peer is not None else not self.stance.plain
-        transport = msrp.Transport.TLS if secure else msrp.Transport.TCP
+        transport = self._answering(peer)
         target = self.naming.sip_sender(recipient)
         wire = self.endpoint.prepare(self.stance.terms, transport)
         talk = self.chats.talk(pair)
@@ -443,6 +442,20 @@ class Openings:
         self.sessions.answer(session, said.encode(), self._now)
         if leg.terms is not None:
             self.chats.opened(leg, self._now)
+
+    def _answering(self, peer: streams.Peer | None) -> msrp.Transport:
+        """Return what a session runs over that a peer offers; without an offer, what we like.
+
+        Raises SdpError for what is not listened for.
+        """
+        if peer is None:
+            return msrp.Transport.TCP if self.stance.plain else msrp.Transport.TLS
+        found = msrp.Transport.TLS if peer.secure else msrp.Transport.TCP
+        if peer.path.first.transport.lower() == msrp.Transport.WS.parameter:
+            found = msrp.Transport.WS  # RFC 7977 §5.2: it connects, and to nothing else
+        if found not in self.endpoint.transports:
+            raise SdpError(f"MSRP over {found} is not spoken here", NOT_HERE, 302)
+        return found
 
     def _confirmed(self, leg: Leg, request: Request) -> None:
         """Learn that the peer has our answer: where we ask him too, one session is enough.
