@@ -264,7 +264,7 @@ async def test_a_call_of_voices_is_488(chat: Chat) -> None:
     offer = chat.end.sdp().partition(b"m=")[0] + b"m=audio 4000 RTP/AVP 0\r\n"
     refused = await call(chat.house.phone, CAROL_URI, ALICE_URI, offer)
     assert refused.status == 488
-    assert chat.house.gateway.hub.describe()["sessions"] == {
-        "sip": {"sessions": 0},
-        "talks": {"talks": 0, "sessions": 0, "waiting": 0},
-    }
+    found = chat.house.gateway.hub.openings
+    assert found is not None
+    assert found.describe()["sessions"] == 0
+    assert found.chats.describe() == {"talks": 0, "sessions": 0, "waiting": 0}
