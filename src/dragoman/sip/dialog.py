@@ -93,6 +93,10 @@ class Dialog:
         after = replace(self, local_cseq=number)
         return after, build_request(method, self.target, (*named, *headers), body)
 
+    def acknowledge(self, number: int) -> Request:
+        """Return the ACK for a 2xx to the INVITE of that CSeq number (§13.2.2.4)."""
+        return build_request("ACK", self.target, self._named("ACK", number))
+
     def _named(self, method: str, number: int) -> tuple[Header, ...]:
         remote_tag = f";tag={self.remote_tag}" if self.remote_tag else ""
         return (

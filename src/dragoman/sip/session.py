@@ -63,7 +63,7 @@ STEPS: Final[Mapping[tuple[Stage, Signal], Stage]] = {
     (Stage.CALLING, Signal.SUCCESS): Stage.CONFIRMED,
     (Stage.CALLING, Signal.FAILURE): Stage.OVER,
     (Stage.CALLING, Signal.CANCEL): Stage.CANCELLING,
-    (Stage.CALLING, Signal.THEIR_BYE): Stage.CANCELLING,
+    (Stage.CALLING, Signal.THEIR_BYE): Stage.CALLING,
     (Stage.CANCELLING, Signal.SUCCESS): Stage.PARTING,  # the 2xx was faster (§9.1): ACK, then BYE
     (Stage.CANCELLING, Signal.FAILURE): Stage.OVER,
     (Stage.CANCELLING, Signal.CANCEL): Stage.CANCELLING,
@@ -274,7 +274,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRefused:
-    """Our `offer` was refused, the session is as before (§14.1)."""
+    """Our `offer` was refused, or his taken back (487): the session is as before (§14.1)."""
 
     session: "Session"
     status: int
