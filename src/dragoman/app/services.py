@@ -51,7 +51,7 @@ from dragoman.sip.endpoint import Endpoint
 from dragoman.sip.guard import Answering, Guard
 from dragoman.sip.locate import Target, Transport, is_address
 from dragoman.sip.route import RouteSet
-from dragoman.sip.session import EXTENSIONS
+from dragoman.sip.session import SUPPORTED
 from dragoman.sip.uri import Uri
 from dragoman.store.consent import Consent
 from dragoman.store.schema import Unusable
@@ -134,7 +134,7 @@ class Gateway:
         self.endpoint = Endpoint(
             sent_by=self._sent_by,
             allow=self.hub.allow,
-            supported=EXTENSIONS if self.hub.openings else (),
+            supported=SUPPORTED if self.hub.openings else (),
             token=token,
             screen=self.hub.screen,
             accounts=[

@@ -66,8 +66,8 @@ from dragoman.sip.locate import DIALLED, SECURE, Transport, locate, locate_sent_
 from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.message import Header, Request, Response, response_to
 from dragoman.sip.route import RouteSet
-from dragoman.sip.session import EXTENSIONS, Handle, Sessions
 from dragoman.sip.session import METHODS as SESSION_METHODS
+from dragoman.sip.session import SUPPORTED, SessionHandle
 from dragoman.sip.uri import Uri
 from dragoman.store.interface import Identifiers
 from dragoman.store.memory import Memory
@@ -211,7 +211,7 @@ class Hub:
             settings.allowance, self.messages.under_way, lambda: self.intake.behind
         )
         self.openings = self._openings()
-        methods, extensions = (SESSION_METHODS, EXTENSIONS) if self.openings else ((), ())
+        methods, extensions = (SESSION_METHODS, SUPPORTED) if self.openings else ((), ())
         self.allow = (*ALLOW, *methods)
         """The methods that are served."""
         self._abilities = options.Abilities(
@@ -237,11 +237,11 @@ class Hub:
             self,
             self.naming,
             chats,
-            Sessions(self, token, self._random.uniform),
             found.endpoint,
             found.stance,
             self.messages.ends,
             token,
+            self._random.uniform,
             settings.rules.host,
         )
         return openings
@@ -406,7 +406,7 @@ class Hub:
         now, failed = self._loop.time(), lambda: self._failed(handle, _bug())
         if isinstance(handle, int):
             contained(failed, self.messages.on_response, handle, response, now)
-        elif isinstance(handle, Handle) and self.openings is not None:
+        elif isinstance(handle, SessionHandle) and self.openings is not None:
             contained(failed, self.openings.on_response, handle, response, now)
         else:
             contained(failed, self.presence.on_response, handle, response, now)
@@ -414,7 +414,7 @@ class Hub:
     def _failed(self, handle: Hashable, cause: Cause | Unreached | StanzaError) -> None:
         if isinstance(handle, int):
             contained(nothing, self.messages.on_failure, handle, cause, self._loop.time())
-        elif isinstance(handle, Handle) and self.openings is not None:
+        elif isinstance(handle, SessionHandle) and self.openings is not None:
             contained(nothing, self.openings.on_failure, handle, cause, self._loop.time())
         else:
             contained(nothing, self.presence.on_failure, handle, cause, self._loop.time())
@@ -432,7 +432,7 @@ class Hub:
                     self.openings.heard(request, sender)
             self.presence.on_request(request, transaction, sender, now)
         elif request.method in SESSION_METHODS and self.openings is not None:
-            self.openings.on_request(request, transaction, sender, now)
+            self.openings.on_request(arrived, sender, now)
         elif request.method != "OPTIONS":
             allow = ("Allow", ", ".join(self._abilities.allow))
             self.respond(transaction, response_to(request, 405, headers=[allow]))

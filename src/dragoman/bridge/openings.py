@@ -4,7 +4,7 @@ An INVITE for whoever of ours is called is accepted at once: XMPP has no session
 user is there is not known. What is agreed to in SDP is `msrp.offer`'s; this is when, and with whom.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from logging import getLogger
@@ -13,7 +13,9 @@ from typing import Final, Protocol
 from dragoman import msrp
 from dragoman.bridge.chat import FINAL, FULL, LATE, Chats
 from dragoman.bridge.naming import Naming
+from dragoman.bridge.ports import SipPort
 from dragoman.bridge.talk import MOST_LEGS, Leg, Talk
+from dragoman.errors import LocalError
 from dragoman.log import about
 from dragoman.mapping.address import Unmappable, without_gr
 from dragoman.mapping.failure import Refused, response_error, unanswered
@@ -22,12 +24,15 @@ from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
 from dragoman.sdp.session import Address, Origin, SessionDescription
 from dragoman.sip import session as sip
-from dragoman.sip.endpoint import ServerTransaction
-from dragoman.sip.flow import AckArrived, AckMissing, CancelArrived
+from dragoman.sip.flow import AckArrived, AckMissing, CancelArrived, Cause, RequestArrived
 from dragoman.sip.header import NameAddress
 from dragoman.sip.message import Header, Message, Request, Response, SipError, response_to
-from dragoman.sip.session import SDP, Handle, Line, Parties, Session, SessionEvent, Sessions
+from dragoman.sip.route import RouteSet
+from dragoman.sip.session import SDP, Body, SessionHandle
+from dragoman.sip.sessions import Full, Sessions
+from dragoman.sip.subscriber import Parties
 from dragoman.sip.uri import Uri
+from dragoman.sip.usage import Session
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.stanza import ends
@@ -45,8 +50,14 @@ FEATURE: Final = ";message"
 """What our Contact says (RFC 3840): who reads it knows that sessions are welcome."""
 
 
-class SessionLine(Line, Protocol):
-    """The way to SIP users."""
+class SessionLine(SipPort, Protocol):
+    """The way to SIP users, and back."""
+
+    def acknowledge(self, ack: Request, handle: Hashable, route: RouteSet) -> None:
+        """Send the ACK for a 2xx to the INVITE of `handle`."""
+
+    def cancel(self, handle: Hashable) -> None:
+        """Take back the INVITE of `handle`."""
 
     def find(self, uri: Uri, told: Callable[[bool], None]) -> None:
         """Tell whether the next hop toward a SIP user is reached over TLS; False: nobody knows."""
@@ -80,16 +91,23 @@ class Openings:
     line: SessionLine
     naming: Naming
     chats: Chats
-    sessions: Sessions
     endpoint: msrp.Endpoint
     stand: Callable[[], streams.Stance]
     ends_of: Callable[[Request, Uri], tuple[Jid, Jid]]
     """Who a request of a sender is from and for, as JIDs; raises Refused."""
     token: Callable[[], str]
+    chance: Callable[[float, float], float]
     host: str
+    sessions: Sessions = field(init=False)
     _agreements: dict[Leg, Agreement] = field(default_factory=dict)
     _caller: Caller | None = None
+    _contact: str = ""
+    _cause: object = None
     _now: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Start with no session."""
+        self.sessions = Sessions(self.token, self.chance, lambda _: self._contact)
 
     @property
     def stance(self) -> streams.Stance:
@@ -137,15 +155,18 @@ class Openings:
         )
         local = NameAddress(plain.from_.display, without_gr(source))
         remote = f"<{without_gr(plain.to.uri)}>"
-        parties = Parties(plain.target, str(local), remote, contact, plain.call_id)
+        parties = Parties(plain.target, str(local), remote, contact)
         leg = Leg(talk, None, wire, user, peer, plain.to.uri, source, plain.call_id)
         wire.tag = leg
-        session = self.sessions.invite(parties, _headers(plain), said.encode(), self._now, leg)
-        if session is None:
+        try:
+            session = self.sessions.invite(
+                parties, Body(said.encode()), self._now, _headers(plain), plain.call_id
+            )
+        except (Full, SipError):
             wire.close(self._now)
             self.chats.refused(talk, FULL, page=False, now=self._now)
             return
-        leg.dialog = session
+        leg.dialog, session.data = session, leg
         self._agreements[leg] = agreement
         talk.calling, talk.secure = leg, transport.secure
 
@@ -168,8 +189,10 @@ class Openings:
         """End a session."""
         self._now = now
         self._agreements.pop(leg, None)
-        if isinstance(leg.dialog, Session):
-            self.sessions.end(leg.dialog, now)
+        session = leg.dialog
+        if isinstance(session, Session):
+            session.data = None
+            session.end(now)
         self._drain()
 
     def renew(self, leg: Leg, now: float) -> bool:
@@ -188,10 +211,13 @@ class Openings:
             self.stance, wire.path, agreement.negotiation.said, agreement.line
         )
         negotiation, said = agreement.negotiation.offer(description)
-        if not self.sessions.offer(leg.dialog, said.encode(), now):
+        try:
+            leg.dialog.offer(Body(said.encode()), now)
+        except LocalError:
             wire.close(now)
             return False
         agreement.negotiation, agreement.next = negotiation, wire
+        self._drain()
         return True
 
     # -- what comes from SIP ------------------------------------------------------------
@@ -207,40 +233,39 @@ class Openings:
         """Tell whether a request is of a session's dialog: no other knows the tags."""
         return self.sessions.knows(request)
 
-    def on_request(
-        self, request: Request, transaction: ServerTransaction, sender: Uri, now: float
-    ) -> None:
+    def on_request(self, arrived: RequestArrived, sender: Uri, now: float) -> None:
         """Take an INVITE of `sender`, who is believed, or a request within a dialog."""
         self._now = now
-        contact = ""
-        if request.to.tag is None:
-            try:
+        request = arrived.request
+        try:
+            if request.to.tag is None:
                 user, recipient = self.ends_of(request, sender)
-                contact = self.naming.contact(recipient, user) + FEATURE
+                self._contact = self.naming.contact(recipient, user) + FEATURE
                 self._caller = Caller(user, recipient, sender)
-            except (Refused, Unmappable) as error:
-                status = error.status
-                log.warning(
-                    "session refused",
-                    extra=about(sip=sender, call_id=request.call_id, reason=error.reason),
-                )
-                headers = error.answer.headers if isinstance(error, Refused) else ()
-                self.line.respond(transaction, response_to(request, status, headers=headers))
-                return
-        self.sessions.on_request(request, transaction, contact, now)
+        except (Refused, Unmappable) as error:
+            log.warning(
+                "session refused",
+                extra=about(sip=sender, call_id=request.call_id, reason=error.reason),
+            )
+            headers = error.answer.headers if isinstance(error, Refused) else ()
+            refusal = response_to(request, error.status, headers=headers)
+            self.line.respond(arrived.transaction, refusal)
+            return
+        self.sessions.on_request(arrived, now)
         self._drain()
 
-    def on_response(self, handle: Handle, response: Response, now: float) -> None:
+    def on_response(self, handle: SessionHandle, response: Response, now: float) -> None:
         """Take a response to a request of ours."""
         self._now = now
         self.sessions.on_response(handle, response, now)
         self._drain()
 
-    def on_failure(self, handle: Handle, cause: object, now: float) -> None:
+    def on_failure(self, handle: SessionHandle, cause: object, now: float) -> None:
         """Learn that a request of ours got no response."""
-        self._now = now
-        self.sessions.on_failure(handle, cause, now)
+        self._now, self._cause = now, cause
+        self.sessions.on_failed(handle, _status(cause), now)
         self._drain()
+        self._cause = None
 
     def on_ack(self, event: AckArrived, now: float) -> None:
         """Learn that an answer of ours arrived."""
@@ -277,43 +302,66 @@ class Openings:
 
     def describe(self) -> dict[str, int]:
         """Return how many sessions there are in SIP, by stage."""
-        return self.sessions.describe()
+        stages = self.sessions.describe()
+        known = {each.value: stages.get(each.value, 0) for each in sip.Stage}
+        return {"sessions": len(self.sessions), **known}
 
     def _drain(self) -> None:
-        for event in self.sessions.events():
-            self._on_event(event)
+        """Do what sessions want done, and learn what they tell, until there is no more."""
+        while (actions := self.sessions.actions()) or (events := self.sessions.events()):
+            if actions:
+                for action in actions:
+                    self._act(action)
+                continue
+            for event in events:
+                self._on_event(event)
 
-    def _on_event(self, event: SessionEvent) -> None:
-        leg = event.session.tag if isinstance(event.session.tag, Leg) else None
+    def _act(self, action: sip.Action) -> None:
+        match action:
+            case sip.Send(request, route, handle):
+                self.line.request(request, handle, route)
+            case sip.Acknowledge(ack, route, handle):
+                self.line.acknowledge(ack, handle, route)
+            case sip.Cancel(handle):
+                self.line.cancel(handle)
+            case sip.Respond(transaction, response):
+                self.line.respond(transaction, response)
+
+    def _on_event(self, event: sip.Event) -> None:
+        leg = event.session.data
+        if isinstance(event, sip.Invited):
+            self._invited(event)
+        elif isinstance(leg, Leg):
+            self._of_leg(leg, event)
+
+    def _of_leg(self, leg: Leg, event: sip.Event) -> None:
         match event:
-            case sip.Invited(session, request):
-                self._invited(session, request)
-            case sip.Answered(_, response) if leg is not None:
-                self._answered(leg, response)
-            case sip.Refused(_, response, cause) if leg is not None:
-                self._refused(leg, response, cause)
-            case sip.Confirmed(_, request) if leg is not None:
-                self._confirmed(leg, request)
-            case sip.Offered(session, request) if leg is not None:
+            case sip.Answered(_, body, response):
+                self._answered(leg, body, response)
+            case sip.Refused(_, status, response):
+                self._refused(leg, status, response)
+            case sip.Confirmed(_, body):
+                self._confirmed(leg, body)
+            case sip.Offered(session, request):
                 self._offered(leg, session, request)
-            case sip.Changed(_, response) if leg is not None:
-                self._changed(leg, response)
-            case sip.Unchanged() if leg is not None:
+            case sip.Changed(_, body):
+                self._changed(leg, body)
+            case sip.ChangeRefused():
                 self._unchanged(leg)
-            case sip.Ended(_, _, reason) if leg is not None:
-                self._ended(leg, reason)
+            case sip.Cancelled() | sip.Ended():
+                self._ended(leg)
             case _:
-                pass  # that it rings; that a session ended which nobody ever had
+                pass  # that it rings
 
     # -- ours, answered -----------------------------------------------------------------
 
-    def _answered(self, leg: Leg, response: Response) -> None:
+    def _answered(self, leg: Leg, body: Body | None, response: Response) -> None:
         """Meet the device that accepted; a session that comes to nothing is as good as refused."""
         talk, agreement = leg.talk, self._agreements[leg]
         if talk.calling is leg:
             talk.calling = None
         try:
-            self._agree(leg, agreement, response, leg.wire)
+            self._agree(leg, agreement, body, leg.wire)
         except SdpError as error:
             log.warning("no session", extra=about(sip=leg.sender, reason=error.reason))
             leg.over = True
@@ -336,10 +384,12 @@ class Openings:
                 self.end(each, self._now)
                 self.chats.ended(each, self._now, tell=False)
 
-    def _agree(self, leg: Leg, agreement: Agreement, answer: Message, wire: msrp.Session) -> None:
+    def _agree(
+        self, leg: Leg, agreement: Agreement, answer: Body | None, wire: msrp.Session
+    ) -> None:
         """Take the answer to an offer of ours; raises SdpError."""
         said = agreement.negotiation.pending
-        description = _description(answer)
+        description = None if answer is None else _described(answer)
         if said is None or description is None:
             raise SdpError("an answer without a description", NOT_HERE)
         agreement.negotiation = agreement.negotiation.answered(description)
@@ -348,7 +398,7 @@ class Openings:
         wire.start(found.peer.path, found.peer.terms, found.meeting, self._now)
         leg.wire, leg.terms = wire, found.peer.terms
 
-    def _refused(self, leg: Leg, response: Response | None, cause: object) -> None:
+    def _refused(self, leg: Leg, status: int, response: Response | None) -> None:
         talk = leg.talk
         self._agreements.pop(leg, None)
         leg.over = True
@@ -357,17 +407,18 @@ class Openings:
             return
         talk.calling = None
         other = msrp.Transport.TCP if talk.secure else msrp.Transport.TLS
-        status = 0 if response is None else response.status
+        if response is None:
+            status = 0
         if status in OTHER_WAY and not talk.tried_both and self._speaks(other) and talk.queue:
             talk.tried_both = True
             self._call(talk, other)
             return
-        error = unanswered(cause) if response is None else response_error(response) or LATE
+        error = unanswered(self._cause) if response is None else response_error(response) or LATE
         page = response is not None and status not in FINAL
         log.info("session refused", extra=about(sip=leg.sender, status=status, reason=error.reason))
         self.chats.refused(talk, error, page=page, now=self._now)
 
-    def _changed(self, leg: Leg, response: Response) -> None:
+    def _changed(self, leg: Leg, body: Body | None) -> None:
         """Take the path that a lost session has now."""
         agreement = self._agreements.get(leg)
         wire = None if agreement is None else agreement.next
@@ -375,7 +426,7 @@ class Openings:
             return
         agreement.next = None
         try:
-            self._agree(leg, agreement, response, wire)
+            self._agree(leg, agreement, body, wire)
         except SdpError:
             self._break(leg, wire)
         else:
@@ -394,8 +445,9 @@ class Openings:
 
     # -- theirs -------------------------------------------------------------------------
 
-    def _invited(self, session: Session, request: Request) -> None:
+    def _invited(self, event: sip.Invited) -> None:
         """Accept what can be accepted, at once (RFC 7573 §5)."""
+        session, request = event.session, event.request
         caller, self._caller = self._caller, None
         assert caller is not None  # noqa: S101 - `on_request` has said who
         try:
@@ -404,11 +456,11 @@ class Openings:
             headers = [("Warning", f'{error.warning} {self.host} "{_quotable(error.reason)}"')]
             headers = headers if error.status == NOT_HERE else []
             log.warning("session refused", extra=about(sip=caller.sender, reason=error.reason))
-            self.sessions.refuse(session, error.status, self._now, headers)
+            session.refuse(error.status, self._now, headers)
         except SipError as error:
-            self.sessions.refuse(session, error.status, self._now, _accept(error.status))
+            session.refuse(error.status, self._now, _accept(error.status))
         except msrp.Full:
-            self.sessions.refuse(session, 500, self._now, [("Retry-After", "60")])
+            session.refuse(500, self._now, [("Retry-After", "60")])
 
     def _accept(self, session: Session, request: Request, caller: Caller) -> None:
         """Raises SdpError or SipError for an INVITE that cannot be, Full where there is no room."""
@@ -425,7 +477,7 @@ class Openings:
         remote, sender = _device(user, caller.sender, request)
         leg = Leg(talk, session, wire, recipient, remote, sender, target, request.call_id)
         leg.left, leg.rival = request.max_forwards, talk.begun
-        wire.tag = session.tag = leg
+        wire.tag = session.data = leg
         agreement = Agreement(Negotiation(self._origin(wire)), transport)
         self._agreements[leg] = agreement
         if offered is None or peer is None:
@@ -439,9 +491,16 @@ class Openings:
             wire.start(peer.path, peer.terms, meeting, self._now)
             leg.terms = peer.terms
         agreement.negotiation = negotiation
-        self.sessions.answer(session, said.encode(), self._now)
+        session.answer(Body(said.encode()), self._now)
         if leg.terms is not None:
+            self._keep_offering(session, agreement, leg)
             self.chats.opened(leg, self._now)
+
+    def _keep_offering(self, session: Session, agreement: Agreement, leg: Leg) -> None:
+        """Have what refreshes a session be an offer, which never says `passive` (RFC 6135 §4.2)."""
+        said, path = agreement.negotiation.said, leg.wire.path
+        again = streams.offer(self.stance, path, said, agreement.line)
+        session.local = Body(agreement.negotiation.offer(again)[1].encode())
 
     def _answering(self, peer: streams.Peer | None) -> msrp.Transport:
         """Return what a session runs over that a peer offers; without an offer, what we like.
@@ -457,7 +516,7 @@ class Openings:
             raise SdpError(f"MSRP over {found} is not spoken here", NOT_HERE, 302)
         return found
 
-    def _confirmed(self, leg: Leg, request: Request) -> None:
+    def _confirmed(self, leg: Leg, body: Body | None) -> None:
         """Learn that the peer has our answer: where we ask him too, one session is enough.
 
         Which one that is, both ends have to see alike: the one with the greater Call-ID.
@@ -465,7 +524,7 @@ class Openings:
         agreement = self._agreements.get(leg)
         if agreement is not None and agreement.negotiation.pending is not None:
             try:
-                self._agree(leg, agreement, request, leg.wire)
+                self._agree(leg, agreement, body, leg.wire)
             except SdpError as error:
                 log.warning("no session", extra=about(sip=leg.sender, reason=error.reason))
                 self._break(leg, leg.wire)
@@ -479,16 +538,16 @@ class Openings:
         """Agree to what a peer wants changed: a hold, another path, or nothing at all."""
         agreement = self._agreements.get(leg)
         if agreement is None:
-            self.sessions.refuse(session, 481, self._now)
+            session.decline(self._now, 481)
             return
         try:
             self._agree_again(leg, agreement, session, request)
         except SdpError as error:
-            self.sessions.refuse(session, error.status, self._now)
+            session.decline(self._now, error.status)
         except SipError as error:
-            self.sessions.refuse(session, error.status, self._now, _accept(error.status))
+            session.decline(self._now, error.status, _accept(error.status))
         except msrp.Full:
-            self.sessions.refuse(session, 500, self._now, [("Retry-After", "60")])
+            session.decline(self._now, 500, [("Retry-After", "60")])
 
     def _agree_again(
         self, leg: Leg, agreement: Agreement, session: Session, request: Request
@@ -499,7 +558,7 @@ class Openings:
             said = agreement.negotiation.said
             negotiation, again = agreement.negotiation.asked().offer(said or SessionDescription())
             agreement.negotiation, agreement.next = negotiation, None
-            self.sessions.answer(session, again.encode(), self._now)
+            session.accept(Body(again.encode()), self._now)
             return
         negotiation = agreement.negotiation.offered(offered)
         peer = streams.choose(offered, self.stance)
@@ -510,7 +569,7 @@ class Openings:
         description, meeting = streams.answer(offered, peer, self.stance, wire.path)
         agreement.negotiation, said = negotiation.answer(description)
         agreement.line = peer.line
-        self.sessions.answer(session, said.encode(), self._now)
+        session.accept(Body(said.encode()), self._now)
         if same:
             wire.modify(peer.terms)
         else:
@@ -520,8 +579,7 @@ class Openings:
         leg.terms = peer.terms
         self.chats.opened(leg, self._now)
 
-    def _ended(self, leg: Leg, reason: str) -> None:
-        log.debug("session ended", extra=about(sip=leg.sender, reason=reason))
+    def _ended(self, leg: Leg) -> None:
         self._agreements.pop(leg, None)
         talk = leg.talk
         if talk.calling is leg:
@@ -544,6 +602,18 @@ def _description(message: Message) -> SessionDescription | None:
     if media is None or media.essence != SDP:
         raise SipError("a body that is no session description", 415)
     return SessionDescription.parse(message.body)
+
+
+def _described(body: Body) -> SessionDescription:
+    """Read a description; raises SdpError for one that is none."""
+    if not body.type.lower().startswith(SDP):
+        raise SdpError(f"a description of the type {body.type[:60]!r}")
+    return SessionDescription.parse(body.data)
+
+
+def _status(cause: object) -> int:
+    """Return what a request without a response counts as (RFC 3261 §8.1.3.1)."""
+    return cause.value if isinstance(cause, Cause) else 503
 
 
 def _accept(status: int) -> list[Header]:

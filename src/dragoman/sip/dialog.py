@@ -93,14 +93,22 @@ class Dialog:
     ) -> "tuple[Dialog, Request]":
         """Return a request within the dialog, without Via and Route, and the dialog after it.
 
-        ACK and CANCEL have the number of their INVITE and are not made here (§12.2.1.1).
+        ACK and CANCEL have the number of their INVITE and are not made here (§12.2.1.1). A
+        Max-Forwards among `headers` is instead of the usual one.
         """
         if method in {"ACK", "CANCEL"}:
             raise LocalError(f"{method} takes its CSeq from an INVITE")
         number = self.local_cseq + 1
+        headers = tuple(headers)
         named = self._named(method, number)
+        if any(name == "Max-Forwards" for name, _ in headers):
+            named = tuple(each for each in named if each[0] != "Max-Forwards")
         after = replace(self, local_cseq=number)
         return after, build_request(method, self.target, (*named, *headers), body)
+
+    def acknowledge(self, number: int) -> Request:
+        """Return the ACK for a 2xx to the INVITE of that CSeq number (§13.2.2.4)."""
+        return build_request("ACK", self.target, self._named("ACK", number))
 
     def _named(self, method: str, number: int) -> tuple[Header, ...]:
         remote_tag = f";tag={self.remote_tag}" if self.remote_tag else ""

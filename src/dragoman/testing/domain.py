@@ -361,8 +361,11 @@ class Connection(asyncio.Protocol):
             )
         except (OSError, ssl.SSLError):
             secured = None
+        except asyncio.CancelledError:
+            self._unsecured(transport)
+            raise
         if secured is None:
-            transport.abort()
+            self._unsecured(transport)
             return
         self._transport = secured
         self.core.secured(names_in(secured.get_extra_info("ssl_object")))
@@ -370,6 +373,12 @@ class Connection(asyncio.Protocol):
         self.pump()
         for data in early:
             self.data_received(data)
+
+    def _unsecured(self, transport: asyncio.Transport) -> None:
+        """End a connection during its handshake, of which the loop tells TLS alone."""
+        transport.abort()
+        if not self.closed.done():
+            self.connection_lost(None)
 
     def _judged(self, query: Query, valid: bool) -> None:
         asked_by, self._asked_by = self._asked_by, None
