@@ -12,12 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self, cast
 
 from dragoman.errors import LocalError
+from dragoman.testing import calls
 from dragoman.testing.siptext import Cutter, SipText, faults, parameter, user_of
 
 T1: Final = 0.5
 T2: Final = 4.0
 TIMEOUT: Final = 64 * T1
-PHRASES: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 486: "Busy Here"}
+PATIENCE: Final = 180.0
+PHRASES: Final = {
+    180: "Ringing",
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    486: "Busy Here",
+    487: "Request Terminated",
+}
 ALLOWED: Final = ("MESSAGE", "OPTIONS")
 
 
@@ -82,19 +91,24 @@ class PhoneCore:
         self.script = script
         self.accepts: frozenset[str] = frozenset()
         """Types of bodies that are taken, in lower case; others are 415. Empty: every type is."""
+        self.calls = False
+        """Whether it takes calls: an INVITE waits for `respond` then, BYE and the like get 200."""
         self.sent_by = sent_by
         self.received: list[SipText] = []
         self.garbage: list[bytes] = []
-        self._token = token
+        self.token = token
         self._limit = limit
         self._copies: dict[str, int] = {}
+        self._held: dict[str, tuple[SipText, Hop]] = {}
+        self._given: dict[str, tuple[bytes, Hop]] = {}
+        self._acks: dict[str, tuple[bytes, Hop]] = {}
         self._sent: dict[str, Sent] = {}
         self._out: list[tuple[bytes, Hop]] = []
         self._events: list[SipText | Sent] = []
 
     def send(self, request: SipText, hop: Hop, now: float) -> Sent:
         """Send a request that lacks only its Via, and repeat it over UDP as §17.1.2 says."""
-        branch = "z9hG4bK" + self._token()
+        branch = "z9hG4bK" + self.token()
         host, port = self.sent_by
         via = ("Via", f"SIP/2.0/{hop.transport} {host}:{port};branch={branch};rport")
         whole = SipText(request.start, (via, *request.headers), request.body)
@@ -103,6 +117,54 @@ class PhoneCore:
         self._sent[branch] = sent
         self._out.append((bytes(whole), hop))
         return sent
+
+    def push(self, request: SipText, hop: Hop) -> None:
+        """Send an ACK, which nobody answers."""
+        host, port = self.sent_by
+        branch = "z9hG4bK" + self.token()
+        via = ("Via", f"SIP/2.0/{hop.transport} {host}:{port};branch={branch};rport")
+        whole = SipText(request.start, (via, *request.headers), request.body)
+        self._out.append((bytes(whole), hop))
+
+    def acknowledge(self, sent: Sent, ack: SipText) -> None:
+        """Send the ACK for the 2xx to an INVITE, again whenever that comes again."""
+        self.push(ack, sent.hop)
+        self._keep(self._acks, sent.branch, self._out[-1])
+
+    def cancel(self, sent: Sent) -> None:
+        """Take back an INVITE that has had a provisional response (RFC 3261 §9.1)."""
+        to = sent.request.get("To") or ""
+        self._out.append((bytes(calls.to_same_hop(sent.request, "CANCEL", to)), sent.hop))
+
+    def respond(
+        self,
+        request: SipText,
+        status: int,
+        body: bytes = b"",
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Answer an INVITE that waits; a 2xx and a ringing one make a dialog (§12.1.1)."""
+        key = f"{parameter(request.get('Via') or '', 'branch')} INVITE"
+        if key not in self._held:
+            raise LocalError("no such INVITE waits")
+        source = self._held[key][1] if status < 200 else self._held.pop(key)[1]
+        dialog = [("Record-Route", each) for each in request.get_all("Record-Route")]
+        if status < 300:
+            dialog += [("Contact", self.contact), ("Allow", ", ".join(calls.METHODS))]
+        if body:
+            dialog.append(("Content-Type", calls.SDP))
+        self._answer(request, Reply(status, headers=(*dialog, *headers)), source, body)
+        self._keep(self._given, key, self._out[-1])
+
+    @property
+    def contact(self) -> str:
+        """Where it is reached."""
+        return f"<sip:{self.sent_by[0]}:{self.sent_by[1]}>"
+
+    def _keep(self, where: dict[str, tuple[bytes, Hop]], key: str, what: tuple[bytes, Hop]) -> None:
+        where[key] = what
+        if len(where) > self._limit:
+            del where[next(iter(where))]
 
     def message(
         self,
@@ -118,9 +180,9 @@ class PhoneCore:
             f"MESSAGE {to} SIP/2.0",
             (
                 ("Max-Forwards", "70"),
-                ("From", f"<{sender}>;tag={self._token()}"),
+                ("From", f"<{sender}>;tag={self.token()}"),
                 ("To", f"<{to}>"),
-                ("Call-ID", self._token()),
+                ("Call-ID", self.token()),
                 ("CSeq", "1 MESSAGE"),
                 ("Content-Type", content_type),
                 *headers,
@@ -179,12 +241,23 @@ class PhoneCore:
         self._events.append(sent)
 
     def _response(self, response: SipText, now: float) -> None:
-        sent = self._sent.get(parameter(response.get("Via") or "", "branch") or "")
+        branch = parameter(response.get("Via") or "", "branch") or ""
+        final = response.status >= 200 and (response.get("CSeq") or "").endswith(" INVITE")
+        if final and branch in self._acks:
+            self._out.append(self._acks[branch])
+        sent = self._sent.get(branch)
         if sent is None or response.get("CSeq") != sent.request.get("CSeq"):
             return
         sent.responses.append(response)
+        invite = sent.request.method == "INVITE"
+        if response.status >= 300 and invite:
+            ack = calls.to_same_hop(sent.request, "ACK", response.get("To") or "")
+            self._out.append((bytes(ack), sent.hop))
+            self._keep(self._acks, branch, self._out[-1])
         if response.status >= 200:
             self._finish(sent)
+        elif invite:
+            sent.next_copy, sent.until = None, now + PATIENCE
         elif sent.next_copy is not None:
             sent.interval = T2
             sent.next_copy = now + T2
@@ -200,9 +273,29 @@ class PhoneCore:
         if not copies:
             self.received.append(request)
             self._events.append(request)
+        if self.calls and not wrong and request.method in calls.METHODS:
+            self._in_call(request, key, source, copies)
+            return
         reply = Reply(400, wrong[0]) if wrong else self._reply_to(request)
         if reply is not None and request.method != "ACK" and copies >= reply.after:
             self._answer(request, reply, source)
+
+    def _in_call(self, request: SipText, key: str, source: Hop, copies: int) -> None:
+        """Have an INVITE wait; answer BYE, CANCEL and the like at once."""
+        if request.method == "INVITE":
+            if key in self._given:
+                self._out.append(self._given[key])
+            elif not copies:
+                self._held[key] = (request, source)
+                if len(self._held) > self._limit:
+                    del self._held[next(iter(self._held))]
+                self._answer(request, Reply(100, "Trying"), source)
+        elif request.method != "ACK":
+            self._answer(request, Reply(200), source)
+        if request.method == "CANCEL":
+            held = self._held.get(f"{parameter(request.get('Via') or '', 'branch')} INVITE")
+            if held is not None:
+                self.respond(held[0], 487)
 
     def _reply_to(self, request: SipText) -> Reply | None:
         if request.method == "OPTIONS":
@@ -216,17 +309,15 @@ class PhoneCore:
         found = self.script.get(user_of(request.target), 200)
         return Reply(found) if isinstance(found, int) else found
 
-    def _answer(self, request: SipText, reply: Reply, source: Hop) -> None:
+    def _answer(self, request: SipText, reply: Reply, source: Hop, body: bytes = b"") -> None:
         reason = reply.reason or PHRASES.get(reply.status, "Scripted")
         via, *others = request.get_all("Via")
         copied = [("Via", via + f";received={source.host}"), *(("Via", other) for other in others)]
-        to = request.get("To") or ""
         # One request has one To tag, in every copy of its answer (RFC 3261 §8.2.6.2).
-        tag = "" if parameter(to, "tag") else f";tag=t{parameter(via, 'branch')}"
-        copied.append(("To", to + tag))
+        copied.append(("To", calls.tagged(request)))
         for name in ("From", "Call-ID", "CSeq"):
             copied.extend((name, value) for value in request.get_all(name))
-        response = SipText(f"SIP/2.0 {reply.status} {reason}", (*copied, *reply.headers), b"")
+        response = SipText(f"SIP/2.0 {reply.status} {reason}", (*copied, *reply.headers), body)
         self._out.append((bytes(response), _back(via, source)))
 
 
@@ -315,6 +406,58 @@ class Phone:
         self._waiting[sent] = over
         self.flush()
         return await over
+
+    async def call(
+        self,
+        sender: str,
+        to: str,
+        sdp: bytes,
+        *,
+        transport: str = "UDP",
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> tuple[Sent, calls.Call | None]:
+        """Call somebody; return once there is a final answer, which is acknowledged.
+
+        The call is None where it was refused, or nobody answered.
+        """
+        self.core.calls = True
+        request = calls.invite(sender, to, sdp, self.core.contact, self.core.token, headers)
+        sent = await self.request(request, transport=transport)
+        if sent.status is None or sent.status >= 300:
+            return sent, None
+        call = calls.Call.placed(sent.request, sent.responses[-1])
+        self.core.acknowledge(sent, call.ack())
+        self.flush()
+        return sent, call
+
+    async def reinvite(self, call: calls.Call, sdp: bytes, *, transport: str = "UDP") -> Sent:
+        """Offer another description in a call, and acknowledge what is agreed to."""
+        sent = await self.request(call.request("INVITE", sdp), transport=transport)
+        if sent.status is not None and sent.status < 300:
+            self.core.acknowledge(sent, call.ack())
+            self.flush()
+        return sent
+
+    async def hang_up(self, call: calls.Call, *, transport: str = "UDP") -> Sent:
+        """End a call."""
+        return await self.request(call.request("BYE"), transport=transport)
+
+    def respond(
+        self,
+        request: SipText,
+        status: int,
+        body: bytes = b"",
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> calls.Call:
+        """Answer an INVITE that `next_request` gave; return the call that it makes."""
+        self.core.respond(request, status, body, headers)
+        self.flush()
+        return calls.Call.taken(request, calls.tagged(request), self.core.contact)
+
+    def cancel(self, sent: Sent) -> None:
+        """Take back an INVITE."""
+        self.core.cancel(sent)
+        self.flush()
 
     async def next_request(self, within: float = 5) -> SipText:
         """Return the next request that comes, or came since the last call; else TimeoutError."""
