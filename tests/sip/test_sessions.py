@@ -57,7 +57,6 @@ def ends(wire: Wire) -> tuple[Talker, Talker]:
     return wire.left, wire.right
 
 
-@pytest.mark.spec("MED-01")
 def test_a_session_comes_up_changes_and_ends() -> None:
     wire = pair()
     left, right = ends(wire)
@@ -103,7 +102,6 @@ def test_in_a_storm_both_ends_are_of_one_mind(seed: int) -> None:
     assert (len(left.sessions), len(right.sessions)) == (0, 0), wire
 
 
-@pytest.mark.spec("MED-18")
 @pytest.mark.parametrize("at", [0.0, 0.005, 0.011, 0.015, 0.021, 0.03, 0.05])
 def test_a_cancel_whenever_it_comes_leaves_nothing(at: float) -> None:
     wire = pair()
@@ -203,7 +201,6 @@ def test_an_interval_that_is_too_short_is_refused_and_one_refused_is_lengthened(
 # -- calling ----------------------------------------------------------------------------------
 
 
-@pytest.mark.spec("MED-19")
 def test_the_first_branch_that_accepts_wins_and_the_others_are_ended() -> None:
     bench = Bench()
     session = bench.call()
@@ -265,7 +262,6 @@ def test_an_acceptance_without_an_answer_is_no_session() -> None:
     assert session.stage is Stage.PARTING
 
 
-@pytest.mark.spec("MED-38")
 def test_nobody_answers() -> None:
     bench = Bench()
     session = bench.call()
@@ -317,6 +313,21 @@ def test_an_offer_that_always_meets_491_is_given_up() -> None:
     assert bench.tells() == [ChangeRefused(session, 491)]
 
 
+def test_a_reinvite_that_rings_for_ever_is_taken_back() -> None:
+    bench = Bench()
+    session = bench.confirmed()
+    session.offer(OTHER, bench.now)
+    (sent,) = bench.sends()
+    bench.answer(sent, 180)
+    bench.waits(65.0)
+    assert bench.acts() == [Cancel(sent.handle)]
+    bench.answer(sent, 487)
+    assert bench.tells() == [ChangeRefused(session, 487)]
+    session.offer(OTHER, bench.now)
+    bench.waits(200.0)
+    assert bench.tells() == [Ended(session, By.TIMER)]
+
+
 def test_a_bye_while_an_offer_is_under_way() -> None:
     bench = Bench()
     session = bench.confirmed()
@@ -360,7 +371,6 @@ def test_without_prack_the_call_is_refused() -> None:
     assert (bench.tells(), len(bench.sessions)) == ([Cancelled(session)], 0)
 
 
-@pytest.mark.spec("MED-37")
 def test_an_invite_without_offer_gets_ours_and_the_ack_answers() -> None:
     bench = Bench()
     session = bench.called(body=None)
