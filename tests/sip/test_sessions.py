@@ -3,6 +3,7 @@
 import pytest
 
 from dragoman.errors import LocalError, RemoteError
+from dragoman.sip.flow import CancelArrived
 from dragoman.sip.message import SipError
 from dragoman.sip.session import (
     STEPS,
@@ -541,3 +542,68 @@ def test_a_target_that_is_none() -> None:
     parties = type(PARTIES)("http://x", PARTIES.local, PARTIES.remote, PARTIES.contact)
     with pytest.raises(SipError):
         bench.sessions.invite(parties, OFFER, 0.0)
+
+
+# -- before the answer ------------------------------------------------------------------------
+
+
+def test_a_bye_that_overtakes_the_2xx_ends_the_session() -> None:
+    bench = Bench()
+    session = bench.call()
+    (sent,) = bench.sends()
+    bench.within(session, "BYE", 1)
+    bench.hears("BYE", 1, call_id=session.dialog.call_id, to=session.dialog.local_tag, tag="far")
+    assert bench.statuses() == [200, 200]
+    bench.answer(sent, 200, body=ANSWER)
+    assert [type(each) for each in bench.tells()] == [Answered, Ended]
+    assert session.stage is Stage.OVER
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_an_early_update_is_an_offer_once_the_first_is_answered(settled: bool) -> None:
+    """RFC 3311 §5.2."""
+    bench = Bench()
+    session = bench.call()
+    (sent,) = bench.sends()
+    more = [("Require", "100rel"), ("RSeq", "1")] if settled else []
+    bench.answer(sent, 183, body=ANSWER, more=more)
+    bench.acts()
+    bench.tells()
+    ends = {"call_id": session.dialog.call_id, "to": session.dialog.local_tag, "tag": "far"}
+    bench.hears("UPDATE", 1, OTHER, **ends)  # type: ignore[arg-type]
+    if settled:
+        assert [type(each) for each in bench.tells()] == [Offered]
+        assert session.accept(OTHER, bench.now)
+        assert bench.statuses() == [200]
+    else:
+        assert (bench.statuses(), bench.tells()) == ([491], [])
+
+
+def test_an_update_before_our_answer_has_to_wait() -> None:
+    bench = Bench()
+    session = bench.called()
+    bench.within(session, "UPDATE", 2, body=OTHER)
+    (answer,) = bench.acts()
+    assert isinstance(answer, Respond)
+    assert (answer.response.status, answer.response.get("Retry-After")) == (500, "5")
+
+
+def test_a_reinvite_that_is_taken_back_changes_nothing() -> None:
+    bench = Bench()
+    session = bench.taken()
+    transaction = bench.within(session, "INVITE", 2, body=OTHER)
+    bench.sessions.on_cancel(CancelArrived(transaction.request, transaction), bench.now)
+    assert bench.statuses() == [487]
+    assert [type(each) for each in bench.tells()] == [Offered, ChangeRefused]
+    assert not session.accept(ANSWER, bench.now)
+    assert (session.local, session.remote) == (ANSWER, OFFER)
+
+
+def test_a_bye_answers_what_is_open() -> None:
+    """RFC 3261 §15.1.2."""
+    bench = Bench()
+    session = bench.taken()
+    bench.within(session, "INVITE", 2, body=OTHER)
+    bench.within(session, "BYE", 3)
+    assert bench.statuses() == [200, 487]
+    assert len(bench.sessions) == 0
