@@ -3,6 +3,7 @@
 import pytest
 
 from dragoman.errors import LocalError, RemoteError
+from dragoman.sip.flow import CancelArrived
 from dragoman.sip.message import SipError
 from dragoman.sip.session import (
     STEPS,
@@ -57,7 +58,6 @@ def ends(wire: Wire) -> tuple[Talker, Talker]:
     return wire.left, wire.right
 
 
-@pytest.mark.spec("MED-01")
 def test_a_session_comes_up_changes_and_ends() -> None:
     wire = pair()
     left, right = ends(wire)
@@ -103,7 +103,6 @@ def test_in_a_storm_both_ends_are_of_one_mind(seed: int) -> None:
     assert (len(left.sessions), len(right.sessions)) == (0, 0), wire
 
 
-@pytest.mark.spec("MED-18")
 @pytest.mark.parametrize("at", [0.0, 0.005, 0.011, 0.015, 0.021, 0.03, 0.05])
 def test_a_cancel_whenever_it_comes_leaves_nothing(at: float) -> None:
     wire = pair()
@@ -203,7 +202,6 @@ def test_an_interval_that_is_too_short_is_refused_and_one_refused_is_lengthened(
 # -- calling ----------------------------------------------------------------------------------
 
 
-@pytest.mark.spec("MED-19")
 def test_the_first_branch_that_accepts_wins_and_the_others_are_ended() -> None:
     bench = Bench()
     session = bench.call()
@@ -265,7 +263,6 @@ def test_an_acceptance_without_an_answer_is_no_session() -> None:
     assert session.stage is Stage.PARTING
 
 
-@pytest.mark.spec("MED-38")
 def test_nobody_answers() -> None:
     bench = Bench()
     session = bench.call()
@@ -317,6 +314,21 @@ def test_an_offer_that_always_meets_491_is_given_up() -> None:
     assert bench.tells() == [ChangeRefused(session, 491)]
 
 
+def test_a_reinvite_that_rings_for_ever_is_taken_back() -> None:
+    bench = Bench()
+    session = bench.confirmed()
+    session.offer(OTHER, bench.now)
+    (sent,) = bench.sends()
+    bench.answer(sent, 180)
+    bench.waits(65.0)
+    assert bench.acts() == [Cancel(sent.handle)]
+    bench.answer(sent, 487)
+    assert bench.tells() == [ChangeRefused(session, 487)]
+    session.offer(OTHER, bench.now)
+    bench.waits(200.0)
+    assert bench.tells() == [Ended(session, By.TIMER)]
+
+
 def test_a_bye_while_an_offer_is_under_way() -> None:
     bench = Bench()
     session = bench.confirmed()
@@ -360,7 +372,6 @@ def test_without_prack_the_call_is_refused() -> None:
     assert (bench.tells(), len(bench.sessions)) == ([Cancelled(session)], 0)
 
 
-@pytest.mark.spec("MED-37")
 def test_an_invite_without_offer_gets_ours_and_the_ack_answers() -> None:
     bench = Bench()
     session = bench.called(body=None)
@@ -531,3 +542,68 @@ def test_a_target_that_is_none() -> None:
     parties = type(PARTIES)("http://x", PARTIES.local, PARTIES.remote, PARTIES.contact)
     with pytest.raises(SipError):
         bench.sessions.invite(parties, OFFER, 0.0)
+
+
+# -- before the answer ------------------------------------------------------------------------
+
+
+def test_a_bye_that_overtakes_the_2xx_ends_the_session() -> None:
+    bench = Bench()
+    session = bench.call()
+    (sent,) = bench.sends()
+    bench.within(session, "BYE", 1)
+    bench.hears("BYE", 1, call_id=session.dialog.call_id, to=session.dialog.local_tag, tag="far")
+    assert bench.statuses() == [200, 200]
+    bench.answer(sent, 200, body=ANSWER)
+    assert [type(each) for each in bench.tells()] == [Answered, Ended]
+    assert session.stage is Stage.OVER
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_an_early_update_is_an_offer_once_the_first_is_answered(settled: bool) -> None:
+    """RFC 3311 §5.2."""
+    bench = Bench()
+    session = bench.call()
+    (sent,) = bench.sends()
+    more = [("Require", "100rel"), ("RSeq", "1")] if settled else []
+    bench.answer(sent, 183, body=ANSWER, more=more)
+    bench.acts()
+    bench.tells()
+    ends = {"call_id": session.dialog.call_id, "to": session.dialog.local_tag, "tag": "far"}
+    bench.hears("UPDATE", 1, OTHER, **ends)  # type: ignore[arg-type]
+    if settled:
+        assert [type(each) for each in bench.tells()] == [Offered]
+        assert session.accept(OTHER, bench.now)
+        assert bench.statuses() == [200]
+    else:
+        assert (bench.statuses(), bench.tells()) == ([491], [])
+
+
+def test_an_update_before_our_answer_has_to_wait() -> None:
+    bench = Bench()
+    session = bench.called()
+    bench.within(session, "UPDATE", 2, body=OTHER)
+    (answer,) = bench.acts()
+    assert isinstance(answer, Respond)
+    assert (answer.response.status, answer.response.get("Retry-After")) == (500, "5")
+
+
+def test_a_reinvite_that_is_taken_back_changes_nothing() -> None:
+    bench = Bench()
+    session = bench.taken()
+    transaction = bench.within(session, "INVITE", 2, body=OTHER)
+    bench.sessions.on_cancel(CancelArrived(transaction.request, transaction), bench.now)
+    assert bench.statuses() == [487]
+    assert [type(each) for each in bench.tells()] == [Offered, ChangeRefused]
+    assert not session.accept(ANSWER, bench.now)
+    assert (session.local, session.remote) == (ANSWER, OFFER)
+
+
+def test_a_bye_answers_what_is_open() -> None:
+    """RFC 3261 §15.1.2."""
+    bench = Bench()
+    session = bench.taken()
+    bench.within(session, "INVITE", 2, body=OTHER)
+    bench.within(session, "BYE", 3)
+    assert bench.statuses() == [200, 487]
+    assert len(bench.sessions) == 0

@@ -165,6 +165,7 @@ class Session:
         self._wanted: Body | None = None
         self._offer: Body | None = None
         self._tries = 0
+        self._retracted = 0
         self._parting = ""
 
     # -- calling ----------------------------------------------------------------------------
@@ -550,12 +551,12 @@ class Session:
         if asked.method != "INVITE":
             return
         body = session_body(response)
-        self.local = self._offer
+        before, self.local = self.remote, self._offer
         self.remote = body or self.remote
         if asked.kind is Kind.OFFER and body is None:
             self.bye(now, 'SIP;cause=488;text="no answer to the offer"')
-        elif asked.kind is Kind.OFFER:
-            self._tell(Changed(self, body))
+        elif asked.kind is Kind.OFFER or self.remote != before:
+            self._tell(Changed(self, self.remote))
 
     def _unmade(self, asked: Asked, status: int, response: Response, now: float) -> None:
         if status == 422 and self._lengthened(response):
@@ -918,11 +919,14 @@ class Session:
 
     def _unanswered(self, now: float) -> None:
         """Take back a re-INVITE that rings and rings, and then give the session up."""
-        serial = next((s for s, each in self._asked.items() if each.method == "INVITE"
-                       and each.kind is not Kind.INVITE), None)  # fmt: skip
-        if serial is not None and self._asked[serial].kind is not Kind.OTHER:
-            self._asked[serial] = Asked(Kind.OTHER, "INVITE")
-            self._act(Cancel(self._handle(serial)))
+        offers = [
+            serial
+            for serial, each in self._asked.items()
+            if each.method == "INVITE" and each.kind is not Kind.INVITE
+        ]
+        if offers and self._retracted != offers[-1]:
+            self._retracted = offers[-1]
+            self._act(Cancel(self._handle(offers[-1])))
             self._wait(Wait.CHANGE, now + TRANSACTION + 8.0)
         else:
             self._lost(By.TIMER, now)
