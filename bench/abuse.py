@@ -173,6 +173,7 @@ def write_configuration(
     xmpp = [f"starttls:{GATEWAY}:{ports.xmpp}", f"tls:{GATEWAY}:{secure.xmpp}"]
     lines = [line for line in text.splitlines() if not line.startswith("listen")]
     lines.insert(lines.index("[sip]") + 1, f"listen = {json.dumps(sip)}")
+    lines.insert(lines.index("[msrp]") + 1, "listen = []")
     lines.insert(lines.index("[xmpp]") + 1, f"listen = {json.dumps(xmpp)}")
     file.write_text("\n".join(lines) + "\n")
     return file

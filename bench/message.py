@@ -154,6 +154,7 @@ def configuration(directory: Path, ports: Ports, nameserver: tuple[str, int]) ->
     path.write_text(
         f"state = {json.dumps(str(directory / 'state'))}\n"
         f"[sip]\nlisten = {json.dumps(sip)}\n"
+        "[msrp]\nlisten = []\n"
         f"[xmpp]\nlisten = {json.dumps([f'starttls:{GATEWAY}:{ports.xmpp}'])}\n"
         "rate = 0\nbyte_rate = 0\n"  # what is measured is the gateway, not its limits
         f"[dns]\nservers = {json.dumps([f'{nameserver[0]}:{nameserver[1]}'])}\n"

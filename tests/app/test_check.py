@@ -191,7 +191,7 @@ def test_every_place_that_is_listened_at_is_tried(tmp_path: Path) -> None:
         kept.listen()
         port = kept.getsockname()[1]
         found = list(ports(configuration(tmp_path, http=f"127.0.0.1:{port}")))
-    assert [each.level for each in found[:-1]] == [Level.OK] * 3
+    assert [each.level for each in found[:-1]] == [Level.OK] * 5
     assert found[-1].subject == f"http:127.0.0.1:{port}"
     assert f"(process {os.getpid()})" in found[-1].text
 

@@ -27,6 +27,7 @@ def refusal(tmp_path: Path, text: str) -> str:
 def test_the_defaults_are_those_of_the_contract() -> None:
     found = load()
     assert found.sip.listen == ["udp:*:5060", "tcp:*:5060", "tls:*:5061"]
+    assert found.msrp.listen == ["tcp:*:2855", "tls:*:2856"]
     assert found.xmpp.listen == ["starttls:*:5269", "tls:*:5270"]
     assert str(found.tls.certificates) == "/etc/dragoman/certs"
     assert found.xmpp.require_encryption is True
@@ -43,6 +44,9 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         ),
         ("[sip]\nlisten = ['quic:*:1']", ["sip.listen.0: found 'quic:*:1'", '"udp:ADDRESS:PORT"']),
         ("[sip]\nlisten = ['udp:*:70000']", ["sip.listen.0", "a port from 0 to 65535"]),
+        ("[msrp]\nlisten = ['udp:*:2855']", ["msrp.listen.0", '"tcp:ADDRESS:PORT"']),
+        ("[msrp]\norigins = ['chat.example']", ["msrp.origins.0", '"https://phone.example"']),
+        ("[msrp]\nadvertise = 'gw:2855'", ["msrp.advertise: found 'gw:2855'"]),
         ("[sip]\norigins = ['phone.example']", ["sip.origins.0", '"https://phone.example"']),
         ("[sip]\norigins = ['https://phone.example/']", ["sip.origins.0: found 'https://phone"]),
         ("[sip]\ntrusted = ['300.1.1.1']", ["sip.trusted.0: found '300.1.1.1'", "192.0.2.0/24"]),

@@ -55,6 +55,9 @@ async def test_what_the_gateway_does_shows(house: House) -> None:
     before = await scrape(house.gateway)
     assert before[sample("xmpp_streams", direction="out")] == 0
     assert before[sample("messages_under_way", **{"from": "sip"})] == 0
+    assert before[sample("session_messages_waiting")] == 0
+    assert before[sample("sessions", stage="up")] == 0
+    assert before[sample("connections", side="msrp")] == 0
     assert await house.says(ALICE.partition("/")[0], "hello") == 202
     after = await scrape(house.gateway)
     assert after[sample("xmpp_streams", direction="in")] == 1

@@ -21,6 +21,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "DRAGOMAN_SIP__LISTEN": '["udp:127.0.0.1:0"]',
         "DRAGOMAN_XMPP__LISTEN": '["starttls:127.0.0.1:0"]',
         "DRAGOMAN_DNS__SERVERS": '["127.0.0.1:9"]',
+        "DRAGOMAN_MSRP__LISTEN": '["tcp:127.0.0.1:0"]',
         "DRAGOMAN_HTTP__LISTEN": "",
         "DRAGOMAN_TLS__CERTIFICATES": str(folder / "certs"),
         "DRAGOMAN_STATE": str(folder / "state"),

@@ -55,7 +55,8 @@ class Wire:
             raise self.refuses
         self.sent.append((content_type, body))
         self.wanted.append((more["success_report"], more["failure_report"]))
-        self.handles.append(Handle(more["tag"], len(body), more["message_id"]))
+        name = more["message_id"] or f"id{len(self.sent)}"
+        self.handles.append(Handle(more["tag"], len(body), name))
         return self.handles[-1]
 
     def report(self, message_id: str, now: float, *, status: int = 200) -> bool:
@@ -428,7 +429,7 @@ def test_what_a_session_could_not_confirm_goes_first_in_the_next() -> None:
     world.says("3", name="m3")
     _, second = world.open()
     assert [body for _, body in second.sent] == [b"1", b"2", b"3"]
-    assert [each.message_id for each in second.handles] == [*ids[1:], ""]
+    assert [each.message_id for each in second.handles] == [*ids[1:], "id3"]
     assert not world.errors()
 
 
@@ -607,6 +608,7 @@ def test_who_hangs_up_is_gone() -> None:
 def test_a_session_in_which_nothing_is_said_ends() -> None:
     world = World(rules=Rules(idle=600))
     leg, wire = world.open()
+    world.arrives(wire, "hi")
     world.chats.on_timer(599.0)
     assert not world.doors.ended
     assert world.chats.next_timer() == 600.0
@@ -656,3 +658,43 @@ def test_the_last_words_of_a_gateway_that_stops() -> None:
     assert world.doors.ended == [leg]
     assert wire.closed
     assert world.errors() == ["remote-server-timeout"]
+
+
+def test_a_session_in_which_nothing_was_said_ends_without_a_word() -> None:
+    world = World()
+    leg, _ = world.open()
+    world.chats.ended(leg, 0.0)
+    assert not world.ports.of(MESSAGE)
+
+
+def test_a_full_session_is_filled_up_as_it_empties() -> None:
+    world = World()
+    _, wire = world.open()
+    world.says("one")
+    wire.refuses = msrp.Full("full")
+    world.says("two", name="m2")
+    wire.refuses = None
+    world.happens(sent(wire.handles[0]))
+    assert [body for _, body in wire.sent] == [b"one", b"two"]
+
+
+def test_what_comes_goes_to_the_resource_that_wrote_last() -> None:
+    world = World()
+    _, wire = world.open()
+    cellar = "romeo@xmpp.example/cellar"
+    body = Element(BODY, None, ("hi",))
+    world.messages.on_stanza(message(JULIET, cellar, id="m1", children=[body]), 0.0)
+    world.arrives(wire, "ho")
+    assert world.ports.of(MESSAGE)[-1].get("to") == cellar
+
+
+def test_a_gateway_that_stops_begins_nothing_anew() -> None:
+    world = World()
+    _, wire = world.open()
+    world.says("one")
+    assert not world.chats.quiet
+    world.chats.give_up(0.0)
+    world.happens(failed(wire.handles[0], None))
+    assert world.errors() == ["item-not-found"]
+    assert not world.doors.begun
+    assert world.chats.quiet

@@ -7,8 +7,10 @@ from typing import cast
 import pytest
 
 from dragoman.bridge import presentities
+from dragoman.bridge.attempts import AT_ONCE, HASTE, LASTING, LATER
+from dragoman.bridge.inheritance import UNDER_WAY
 from dragoman.bridge.naming import Naming
-from dragoman.bridge.presentities import HASTE, LASTING, LATER, PROOF_ID, Presentities
+from dragoman.bridge.presentities import PROOF_ID, Presentities
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.message import Header, Request, Response, build_request, response_to
@@ -679,7 +681,7 @@ def test_who_cannot_make_up_his_mind_is_no_flood(*, heard: bool) -> None:
         world.says("unsubscribe")
         world.requests.clear()
         world.wait(1)
-    assert asked <= presentities.AT_ONCE + 200 / HASTE
+    assert asked <= AT_ONCE + 200 / HASTE
     world.says("subscribe")
     world.wait(HASTE)
     assert [each.get("Expires") for each, _, _ in world.requests][-1] == "3600"
@@ -702,7 +704,7 @@ def test_who_probes_all_the_time_is_no_flood() -> None:
                     world.cseq = 0
                     world.notify("terminated;reason=timeout")
             world.wait(1)
-        assert asked <= presentities.AT_ONCE + 200 / HASTE
+        assert asked <= AT_ONCE + 200 / HASTE
         assert "unavailable to alice@xmpp.example/home" in world.heard() or not reason
 
 
@@ -1204,6 +1206,16 @@ def test_consent_that_could_not_be_told_is_told_later() -> None:
     assert world.service.next_timer() is None
 
 
+def test_who_never_watched_is_owed_nothing() -> None:
+    """Else a domain that cannot be reached could have as much remembered as it likes."""
+    world = World()
+    for number in range(10):
+        world.says("probe", f"u{number}@xmpp.example/x")
+    assert len(came_back(world)) == 10
+    assert world.service.describe()["owed"] == 0
+    assert world.service.next_timer() is None
+
+
 def test_a_server_that_is_away_for_ever_is_not_told_for_ever() -> None:
     """Nor often."""
     world = World().active()
@@ -1477,7 +1489,7 @@ def test_many_are_taken_up_little_by_little() -> None:
     world.wait(1)
     assert 45 <= len(world.requests) <= 55
     world.wait(9)
-    assert len(world.requests) == presentities.UNDER_WAY
+    assert len(world.requests) == UNDER_WAY
     for request, handle, _ in world.requests[:100]:
         world.service.on_response(handle, response_to(request, 404), world.now)
     before = len(world.requests)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from dragoman.bridge.attempts import AT_ONCE, HASTE
 from dragoman.bridge.authorization import Key, Stand
-from dragoman.bridge.presentities import AT_ONCE, HASTE
 from dragoman.mapping.failure import Unreached
 from dragoman.sip.endpoint import Cause
 from dragoman.sip.message import Request, response_to
@@ -192,14 +192,16 @@ class Walk:
         for times in self.begun.values():
             assert len(times) <= AT_ONCE + (times[-1] - times[0]) / HASTE, "a flood"
         when = service.next_timer()
-        assert when is None or when >= self.world.now or service._tick is not None
+        assert (
+            when is None or when >= self.world.now or service._inheritance.next_timer() is not None
+        )
 
     def check_pair(self, key: Key, stand: Stand) -> None:
         """See whether somebody looks after a pair, and that clients show nobody who is gone."""
         service = self.world.service
         pair, asked = service._pairs[key], key in service._subscriber._all
         assert stand is not Stand.ACTIVE or asked
-        assert stand is not Stand.PENDING or asked or key in service._retries or pair.stored
+        assert stand is not Stand.PENDING or asked or key in service._attempts or pair.stored
         shown = {each.resource for each in pair.shown if each.available} | set(pair.ghosts)
         if not pair.known and (self.dying or service._whereabouts.away(key[0])):
             self.view[key] &= shown  # whoever left is shown nobody

@@ -55,6 +55,7 @@ CERTIFICATES = {
     "prosody": ["xmpp.example", "*.xmpp.example", "prosody.lab.example"],
     "ejabberd": ["jabber.example", "*.jabber.example", "ejabberd.lab.example"],
     "kamailio": ["sip.example", "sips.example", "kamailio.lab.example"],
+    **{name: [f"{name}.lab.example"] for name in ("carol", "dave")},    # for MSRP
     # The gateway stands for the SIP domains on XMPP and for the XMPP domains on SIP.
     "gw": ["gw.lab.example", "sip.example", "*.sip.example", "sips.example",
            "xmpp.example", "*.xmpp.example", "jabber.example", "*.jabber.example",
@@ -116,8 +117,8 @@ SERVICES = [
     Service("prosody", "tcp 5269", "prosody", "-F", "--config", CONF / "prosody.cfg.lua"),
     Service("selfsigned", "tcp 5269", "prosody", "-F", "--config", CONF / "selfsigned.cfg.lua"),
     Service("ejabberd", "tcp 5269", *ejabberdctl("foreground")),
-    Service("kamailio", "tcp 5061", "kamailio", "-DD", "-E", "-f", CONF / "kamailio.cfg",
-            "-Y", RUN / "kamailio"),
+    Service("kamailio", "tcp 5061", "kamailio", "-DD", "-E", "-m", "256",
+            "-f", CONF / "kamailio.cfg", "-Y", RUN / "kamailio"),
     Service("media", "udp 2223", "rtpengine", "--foreground", "--log-stderr", "--table=-1",
             f"--interface={HOSTS['media']}", f"--listen-ng={HOSTS['media']}:2223",
             "--port-min=30000", "--port-max=30999"),

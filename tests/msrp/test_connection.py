@@ -250,3 +250,14 @@ def test_what_is_not_one_chunk_ends_a_websocket(how: str) -> None:
     data = send(ends.his.uri, "Message-ID: 1")
     ends.bob.receive(data[:-5] if how == "half" else data + data, ends.now)
     assert len(ends.bob.told(CloseWanted)) == 1
+
+
+def test_nothing_is_awaited_on_a_connection_that_is_gone() -> None:
+    ends = joined()
+    ends.hers.send("text/plain", b"hello", ends.now)
+    ends.alice.to_send()
+    assert ends.alice.connection is not None
+    ends.alice.connection.closed(ends.now)
+    ends.alice.connection.on_answers(ends.now)
+    ends.alice.connection.on_stalled(ends.now)
+    assert ends.alice.next_timer() is None

@@ -214,6 +214,9 @@ def test_sessions_on_one_connection_are_bounded() -> None:
     for status in (200, 200, 403):
         bob.receive(send(started(bob, ALICE).uri, "Message-ID: 1"), 0.0)
         assert statuses(bob) == [status]
+    for _ in range(3):
+        started(bob, "msrp://bob.example.com:8888/x;tcp", active=True)
+    assert len(bob.told(ConnectWanted)) == 2
 
 
 @pytest.mark.spec("MSRP-40")

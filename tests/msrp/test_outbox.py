@@ -286,7 +286,9 @@ def test_directions_are_obeyed(ours: Direction, theirs: Direction, good: bool) -
     ends.hers.modify(Terms())
     if ours.sends:
         ends.hers.send("text/plain", b"x", ends.now)
-    assert len(chunks(drain(ends))) == 1 + ours.sends
+    ends.hers.modify(Terms(), Terms())
+    ends.hers.send("text/plain", b"x", ends.now)
+    assert len(chunks(drain(ends))) == 2 + ours.sends
 
 
 @pytest.mark.parametrize(

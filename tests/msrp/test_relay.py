@@ -23,7 +23,8 @@ from dragoman.msrp import (
     Up,
     Why,
 )
-from tests.msrp.ends import ADDRESSES, Certificate, End, tokens
+from dragoman.msrp.message import MAX_CHUNK
+from tests.msrp.ends import ADDRESSES, LARGE, Certificate, End, chunks, tokens
 
 INTRA = MsrpUri.parse("msrps://alice@intra.example.com;tcp")
 EXTRA = MsrpUri.parse("msrps://extra.example.com;tcp")
@@ -105,6 +106,27 @@ def test_messages_go_by_the_relay_whoever_is_active() -> None:
         assert len(others) == (not active)
         assert f"To-Path: {USE_PATH}\r\n".encode() in response
         assert f"To-Path: {USE_PATH} {BOB}\r\n".encode() in report
+
+
+@pytest.mark.spec("MSRP-28")
+@pytest.mark.parametrize("theirs", [False, True])
+def test_a_long_message_is_cut_for_relays_that_keep_whole_chunks(theirs: bool) -> None:
+    end, relay = served()
+    if theirs:
+        session = end.endpoint.prepare(Terms())
+        session.start(Path.parse(f"{USE_PATH} {BOB}"), Terms(), Meeting(active=True), 0.0)
+        (wanted,) = end.told(ConnectWanted)[1:]
+        end.connection = wanted.connection
+        end.connection.opened(0.0)
+        end.connection.secured(Certificate(("intra.example.com",)), 0.0)
+    else:
+        session = end.endpoint.prepare(Terms(), relay=relay)
+        session.start(Path.parse(BOB), Terms(), Meeting(active=True), 0.0)
+    session.send("text/plain", LARGE, 0.0)
+    sent = [each for each in chunks(end.to_send()) if each.body]
+    assert b"".join(each.body for each in sent) == LARGE
+    assert {len(each.body) for each in sent[:-1]} == {MAX_CHUNK}
+    assert len(sent[-1].body) <= MAX_CHUNK
 
 
 @pytest.mark.spec("MSRP-30")

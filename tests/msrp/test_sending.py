@@ -2,10 +2,7 @@
 
 import pytest
 
-from dragoman.msrp import (
-    Failed,
-    MessageArrived,
-)
+from dragoman.msrp import Failed, MessageArrived, Terms
 from dragoman.msrp.framing import Flag
 from tests.msrp.ends import Pieces, chunks, drain, joined
 
@@ -35,7 +32,20 @@ def test_a_source_that_ends_early_gives_the_message_up(fails: bool) -> None:
     handle = ends.hers.send("text/plain", Pieces([b"a" * 4000], 9000, fails), ends.now)
     found = chunks(drain(ends))
     assert found[-1].flag is Flag.ABORTED
-    assert ends.alice.told(Failed) == [Failed(handle, None, "its source ended early")]
+    assert ends.alice.told(Failed) == [
+        Failed(handle, None, "its source failed, ended early or gave too much")
+    ]
     ends.hers.send("text/plain", b"next", ends.now)
     ends.run()
     assert [event.body for event in ends.bob.told(MessageArrived)] == [b"next"]
+
+
+def test_a_source_may_not_give_more_than_the_peer_takes() -> None:
+    ends = joined(bob=Terms(max_size=5000))
+    handle = ends.hers.send("text/plain", Pieces([b"a" * 4000, b"b" * 1001]), ends.now)
+    (chunk,) = chunks(drain(ends))
+    assert (chunk.body, chunk.flag) == (b"a" * 4000, Flag.ABORTED)
+    assert [event.handle for event in ends.alice.told(Failed)] == [handle]
+    fits = ends.hers.send("text/plain", Pieces([b"a" * 4000, b"b" * 1000]), ends.now)
+    assert chunks(drain(ends))[-1].flag is Flag.LAST
+    assert fits.size == 5000

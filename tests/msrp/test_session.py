@@ -107,6 +107,23 @@ def test_a_peer_that_reads_nothing_is_dropped() -> None:
     assert len(ends.alice.told(SessionFailed)) == 1
 
 
+@pytest.mark.parametrize("later", [0.0, 30.0, 45.0, 60.0, 75.0])
+def test_what_has_waited_for_a_moment_only_says_nothing_of_the_peer(later: float) -> None:
+    """Some say every 60 s that they are there; the answer to that waits when the timer rings."""
+    ends = joined()
+    stalled = ends.alice.endpoint.limits.stalled
+    ends.hers.send("text/plain", b"one", ends.now)
+    began = ends.now
+    ends.run()
+    ends.alice.slow = 0
+    ends.hers.send("text/plain", b"two", began + later)
+    for now in (began + stalled, began + later + stalled - 0.001):
+        ends.alice.on_timer(now)
+        assert ends.alice.told(CloseWanted) == []
+    ends.alice.on_timer(began + later + stalled + ends.alice.endpoint.limits.stalled)
+    assert len(ends.alice.told(CloseWanted)) == 1
+
+
 def test_a_peer_that_reads_slowly_is_not() -> None:
     ends = joined()
     ends.hers.send("text/plain", b"x" * 1_000_000, ends.now)

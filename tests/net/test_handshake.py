@@ -20,6 +20,21 @@ def test_the_example_of_rfc_7118() -> None:
     )
 
 
+@pytest.mark.spec("MSRP-31")
+def test_the_example_of_rfc_7977() -> None:
+    # RFC 7977 §8.1
+    request = (
+        b"GET / HTTP/1.1\r\nHost: a.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: https://www.example.com\r\n"
+        b"Sec-WebSocket-Protocol: msrp\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    answer = accept(request, {"https://www.example.com"}, subprotocol="msrp")
+    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer
+    assert answer.endswith(b"Sec-WebSocket-Protocol: msrp\r\n\r\n")
+    with pytest.raises(Refusal, match="does not speak SIP"):
+        accept(request, {"https://www.example.com"})
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

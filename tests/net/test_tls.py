@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
 
@@ -325,3 +325,19 @@ def test_describe(tls: Tls) -> None:
     described = client.describe()
     assert described.pop("cipher")
     assert described == {"version": "TLSv1.3", "alpn": "", "subject": "CN=b.example"}
+
+
+@pytest.mark.spec("MSRP-29")
+def test_fingerprints(tls: Tls) -> None:
+    client, server = pair(tls)
+    shuttle(client, server)
+    certificate, peer = client.peer.chain[0], client.peer
+    sha256 = certificate.fingerprint(hashes.SHA256()).hex(":")
+    assert peer.matches(f"sha-256 {sha256.upper()}")
+    assert peer.matches(f" SHA-256  {sha256} ")
+    assert peer.matches(f"sha-512 {certificate.fingerprint(hashes.SHA512()).hex(':')}")
+    assert not peer.matches(f"sha-1 {sha256}")
+    assert not peer.matches(f"md5 {certificate.fingerprint(hashes.MD5()).hex(':')}")  # noqa: S303
+    for text in ("", "sha-256", "sha-256 " + sha256.replace(":", ""), sha256):
+        assert not peer.matches(text)
+    assert not replace(peer, chain=()).matches(f"sha-256 {sha256}")

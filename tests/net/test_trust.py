@@ -92,6 +92,26 @@ def test_names_for_xmpp(
     assert judged(trust, leaf, domain=domain) == expected
 
 
+@pytest.mark.parametrize(
+    ("names", "host", "good"),
+    [
+        (["a.example"], "A.example", True),
+        (["*.example.org"], "a.example.org", True),
+        (["b.example"], "a.example", False),
+        ([x509.IPAddress(IPv4Address("192.0.2.1"))], "192.0.2.1", True),
+        ([x509.IPAddress(IPv4Address("192.0.2.1"))], "192.0.2.2", False),
+        (["192.0.2.2"], "a.example", False),
+        ([x509.OtherName(XMPP_ADDRESS, b"\x0c\x09a.example")], "a.example", False),
+    ],
+)
+@pytest.mark.spec("MSRP-29")
+def test_names_for_msrp(
+    trust: Trust, names: list[x509.GeneralName | str], host: str, good: bool
+) -> None:
+    leaf = issue("a.example", ROOT, names=names, purposes=BOTH)
+    assert judged(trust, leaf, domain=host, use=Use.MSRP).good is good
+
+
 def uri(text: str) -> x509.UniformResourceIdentifier:
     return x509.UniformResourceIdentifier(text)
 

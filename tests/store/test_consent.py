@@ -183,6 +183,7 @@ def test_a_file_of_an_older_version_is_taken_over(path: Path) -> None:
     """With all that is in it; what it did not have is as if it had not been."""
     with closing(sqlite3.connect(path)) as older:
         older.executescript(OLDER)
+    assert schema.examine(path, schema.PRESENCE) == 2, "nothing is wrong with it"
     store = opened(path)
     before = replace(SEES, asked=0.0, shown=())
     assert everything(store) == ([before], [SEEN])

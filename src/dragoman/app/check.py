@@ -26,6 +26,7 @@ from dragoman.net.addresses import Addresses
 from dragoman.net.certificates import BadPair, CertificateStore, Credentials, load_pair
 from dragoman.net.dns import DnsResolver, Resolver, find
 from dragoman.net.listen import Place, bind
+from dragoman.net.msrp import SCHEMES as MSRP_SCHEMES
 from dragoman.net.sip import SCHEMES as SIP_SCHEMES
 from dragoman.net.trust import Trust, Use, Verdict
 from dragoman.net.xmpp import SCHEMES as XMPP_SCHEMES
@@ -167,6 +168,8 @@ def ports(configuration: Configuration) -> Iterator[Finding]:
         yield _port(Place.parse(text, SIP_SCHEMES))
     for text in configuration.xmpp.listen:
         yield _port(Place.parse(text, XMPP_SCHEMES))
+    for text in configuration.msrp.listen:
+        yield _port(Place.parse(text, MSRP_SCHEMES))
     if configuration.http.listen:
         yield _port(Place.parse(f"http:{configuration.http.listen}", ("http",)))
 

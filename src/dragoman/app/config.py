@@ -23,6 +23,7 @@ from pydantic_settings import (
 from dragoman.errors import LocalError
 from dragoman.net.dns import parse_server
 from dragoman.net.listen import Place
+from dragoman.net.msrp import SCHEMES as MSRP_SCHEMES
 from dragoman.net.sip import SCHEMES as SIP_SCHEMES
 from dragoman.sip.failure import SipError
 from dragoman.sip.route import RouteSet
@@ -118,7 +119,7 @@ def _proxy(text: str) -> str:
 
 SipListener = Annotated[str, _listener(*SIP_SCHEMES)]
 WebListener = Annotated[str, AfterValidator(_web_listener)]
-MsrpListener = Annotated[str, _listener("tcp", "tls", "wss")]
+MsrpListener = Annotated[str, _listener(*MSRP_SCHEMES)]
 XmppListener = Annotated[str, _listener("starttls", "tls")]
 Network = Annotated[str, AfterValidator(_network)]
 Origin = Annotated[str, AfterValidator(_origin)]

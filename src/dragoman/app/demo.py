@@ -13,7 +13,7 @@ from typing import Final
 from rich.console import Console
 
 from dragoman.app import logs
-from dragoman.app.config import Configuration, Dns, Http, Log, Message, Serve, Sip, Tls, Xmpp
+from dragoman.app.config import Configuration, Dns, Http, Log, Message, Msrp, Serve, Sip, Tls, Xmpp
 from dragoman.app.ladder import Ladder
 from dragoman.app.services import Gateway, run_loop
 from dragoman.net.dns import MemoryResolver
@@ -92,6 +92,7 @@ def _configuration(folder: Path) -> Configuration:
     return Configuration(
         sip=Sip(listen=["udp:127.0.0.1:0"]),
         xmpp=Xmpp(listen=["starttls:127.0.0.1:0"]),
+        msrp=Msrp(listen=[]),
         serve=Serve(),
         dns=Dns(),
         tls=Tls(certificates=folder / "certs"),

@@ -67,6 +67,7 @@ def _hub(hub: Described) -> Iterator[Metric]:
         [(messages[f"from_{side}"], {"from": side}) for side in ("sip", "xmpp")],
     )
     yield from _presence(hub["presence"])
+    yield from _sessions(hub["sessions"])
     yield _gauge("requests_parked", "SIP requests that wait for the DNS.", [(hub["parked"], {})])
     yield _gauge("domains_known", "DNS answers kept about domains.", [(hub["directory"], {})])
     yield _gauge("tasks", "Look-ups and connections under way.", [(hub["tasks"], {})])
@@ -105,6 +106,23 @@ def _presence(presence: Described) -> Iterator[Metric]:
     )
 
 
+def _sessions(found: Described) -> Iterator[Metric]:
+    """Tell of sessions of messages; nothing where there can be none."""
+    if not found:
+        return
+    stages, talks = found["sip"], found["talks"]
+    yield _gauge(
+        "sessions",
+        "Sessions of messages with SIP users, by how far they have come (RFC 3261 §13).",
+        [(count, {"stage": stage}) for stage, count in stages.items() if stage != "sessions"],
+    )
+    yield _gauge(
+        "session_messages_waiting",
+        "Messages of XMPP users that wait for a session.",
+        [(talks["waiting"], {})],
+    )
+
+
 def _sip(counts: Mapping[str, int]) -> Iterator[Metric]:
     """Tell transactions, which are named "machine: state", from plain counts."""
     states = [(name.split(": ", 1), value) for name, value in counts.items() if ": " in name]
@@ -121,7 +139,8 @@ def _sip(counts: Mapping[str, int]) -> Iterator[Metric]:
 
 
 def _sockets(found: Described) -> Iterator[Metric]:
-    gates = [(side, found[f"{side}_sockets"]["gate"]) for side in ("sip", "xmpp")]
+    named = {side: found[f"{side}_sockets"] for side in ("sip", "xmpp", "msrp")}
+    gates = [(side, each["gate"]) for side, each in named.items() if each]
     yield _gauge(
         "connections",
         "TCP and TLS connections that others opened.",

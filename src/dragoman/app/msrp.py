@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -43,7 +44,7 @@ def settings(
         return Stance(
             terms,
             plain=Transport.TCP in places,
-            tls=place is not None,
+            tls=place is not None or Transport.WS in places,
             cema=configured.cema,
             fingerprints=() if place is None else (_fingerprint(credentials(place[0])),),
         )
@@ -64,6 +65,39 @@ def public_host(
     if named:
         return named
     return local_toward(OUTSIDE) if place.host == "*" else place.host
+
+
+def dials(
+    places: Mapping[Transport, tuple[str, int]], local_toward: Callable[[str], str]
+) -> Callable[[str], bool]:
+    """Return what tells whether a peer may have us connect to an address.
+
+    Loopback, where we are reached there ourselves only; private networks, where we are in one. So
+    nobody outside has us talk to what he cannot reach himself. Link-local addresses never.
+    """
+
+    def allowed(address: str) -> bool:
+        there = ip_address(address)
+        if there.is_global:
+            return not there.is_multicast
+        if there.is_link_local or there.is_multicast or there.is_unspecified:
+            return False
+        here = _our_address(places, local_toward)
+        return here.is_loopback or (not here.is_global and not there.is_loopback)
+
+    return allowed
+
+
+def _our_address(
+    places: Mapping[Transport, tuple[str, int]], local_toward: Callable[[str], str]
+) -> IPv4Address | IPv6Address:
+    """Return where peers reach us; where a name says so, what packets to the outside bear."""
+    for host, _ in places.values():
+        try:
+            return ip_address(host)
+        except ValueError:
+            continue
+    return ip_address(local_toward(OUTSIDE))
 
 
 @lru_cache(16)

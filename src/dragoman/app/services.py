@@ -240,6 +240,7 @@ class Gateway:
             clock=clock,
             gate=Gate(most),
             origins=frozenset(self._configuration.msrp.origins),
+            dials=msrp.dials(self._msrp_places, self._addresses.local_toward),
         )
 
     async def _listen_for_msrp(self, sockets: MsrpSockets) -> None:

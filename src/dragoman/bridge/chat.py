@@ -30,7 +30,7 @@ from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.chatstates import State, state_of
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
 from dragoman.xmpp.jid import Jid
-from dragoman.xmpp.stanza import BODY
+from dragoman.xmpp.stanza import BODY, ends
 
 log = getLogger(__name__)
 
@@ -109,6 +109,8 @@ class Chats:
         self._holding: dict[Leg, None] = {}
         self._look_at: float | None = None
         self._broken: dict[Talk, None] = {}
+        self._open = 0
+        self._stops = False
         self._now = 0.0
         self.openings: Openings | None = None
 
@@ -254,9 +256,17 @@ class Chats:
             raise stanza_error(415) from error
         except (msrp.DirectionForbids, msrp.NotOpen, msrp.Full):
             return False
-        leg.talk.use(leg, self._now)
-        self._idle.set(leg, self._now + self._rules.idle)
+        waiting.open = True
+        self._open += 1
+        if crossing.purpose is Purpose.MESSAGE:
+            leg.local = ends(crossing.stanza)[0]
+        self._use(leg)
         return True
+
+    def _use(self, leg: Leg) -> None:
+        leg.talk.use(leg, self._now)
+        leg.spoke = True
+        self._idle.set(leg, self._now + self._rules.idle)
 
     def _done(self, talk: Talk) -> None:
         self._count(talk.queue.popleft().crossing, -1)
@@ -276,15 +286,31 @@ class Chats:
             case MessageArrived(session) if isinstance(session.tag, Leg):
                 self._arrived(session.tag, event)
             case msrp.Sent(handle) if isinstance(handle.tag, Waiting):
-                self._messages.crossed(handle.tag.crossing, None)
+                self._sent(handle.tag)
             case msrp.Delivered(handle) if isinstance(handle.tag, Waiting):
                 self._messages.delivered(handle.tag.crossing)
             case msrp.Failed(handle, status) if isinstance(handle.tag, Waiting):
+                handle.tag.message_id = handle.message_id
+                self._confirmed(handle.tag)
                 self._failed(handle.tag, status, handle.size or 0)
             case msrp.SessionFailed(session, why) if isinstance(session.tag, Leg):
                 self._lost(session.tag, why)
             case _:
                 pass  # that it is up, which sends what waits by itself; relays have their own
+
+    def _sent(self, waiting: Waiting) -> None:
+        """Learn that the far end has a message: there may be room for others."""
+        self._confirmed(waiting)
+        self._messages.crossed(waiting.crossing, None)
+        talk = self._talks.get(pair_of(waiting.crossing.stanza))
+        if talk is not None and talk.queue:
+            self.go_on(talk)
+
+    def _confirmed(self, waiting: Waiting) -> None:
+        """Count a message no longer whose fate is known."""
+        if waiting.open:
+            waiting.open = False
+            self._open -= 1
 
     def settle(self, now: float) -> None:
         """Go on with talks whose session broke, once all that came of that was told."""
@@ -297,9 +323,8 @@ class Chats:
         """Carry what the SIP user said, or let him wait while the XMPP side has no room."""
         if leg.over:
             return
-        leg.talk.use(leg, self._now)
+        self._use(leg)
         leg.renewed = False
-        self._idle.set(leg, self._now + self._rules.idle)
         if leg.held or not self._has_room(leg):
             leg.held.append(event)
             leg.wire.pause()
@@ -369,13 +394,18 @@ class Chats:
             leg = None if talk is None else talk.leg
             limit = leg.terms.max_size if leg is not None and leg.terms is not None else None
             self._messages.crossed(crossing, stanza_error(status, size=size, limit=limit or 0))
-        elif crossing.purpose is Purpose.MESSAGE and crossing.attempts < MOST_ATTEMPTS:
+        elif self._may_return(crossing):
             crossing.attempts += 1
             talk = self.talk(pair_of(crossing.stanza))
             talk.returned.append(waiting)
             self._broken[talk] = None
         else:
             self._messages.crossed(crossing, stanza_error(481))
+
+    def _may_return(self, crossing: Crossing) -> bool:
+        """Tell whether a message may go again whose session could not confirm it."""
+        wanted = crossing.purpose is Purpose.MESSAGE and not self._stops
+        return wanted and crossing.attempts < MOST_ATTEMPTS
 
     def _put_back(self, talk: Talk) -> None:
         """Have what a session could not confirm go first in the next (RFC 4975 §5.4)."""
@@ -400,6 +430,11 @@ class Chats:
         self.ended(leg, self._now)
 
     # -- from SIP -----------------------------------------------------------------------
+
+    def legs(self, pair: Pair) -> int:
+        """Return how many sessions two users have."""
+        found = self._talks.get(pair)
+        return 0 if found is None else len(found.legs)
 
     def talk(self, pair: Pair) -> Talk:
         """Return the talk of two users, a new one where there is none."""
@@ -462,7 +497,7 @@ class Chats:
         talk = leg.talk
         if leg in talk.legs:
             talk.legs.remove(leg)
-            if tell and not talk.legs:
+            if tell and leg.spoke and not talk.legs:
                 self._say_gone(leg)
         self.go_on(talk)
 
@@ -549,7 +584,7 @@ class Chats:
 
     def give_up(self, now: float) -> None:
         """End all sessions, and tell those whose messages wait: the gateway stops."""
-        self._now = now
+        self._now, self._stops = now, True
         for talk in list(self._talks.values()):
             if self.openings is not None and talk.begun:
                 self.openings.give_up(talk, now)
@@ -562,6 +597,11 @@ class Chats:
                 crossing = talk.queue[0].crossing
                 self._done(talk)
                 self._messages.crossed(crossing, STOPS)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the fate of all that went in sessions is known."""
+        return not (self._open or self._waiting)
 
     def describe(self) -> dict[str, int]:
         """Return how many talks and sessions there are, and messages that wait for one."""

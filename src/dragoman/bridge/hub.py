@@ -86,6 +86,8 @@ log = getLogger(__name__)
 
 LAST_WORDS: Final = 0.2
 """Part of the time for stopping that is kept for telling who waits, and closing streams."""
+PARTING: Final = 0.5
+"""Seconds that the answers to BYE are waited for, at least, when the gateway stops."""
 ROUTE: Final = 1.0
 """Seconds that a next hop is used before chance, by the weights of its records, picks again."""
 ROUTES: Final = 1024
@@ -292,10 +294,10 @@ class Hub:
         end = self._loop.time() + patience
         self._learned()
         contained(nothing, self.presence.give_up, self._loop.time())
-        if self.openings is not None:
-            contained(nothing, self.openings.chats.give_up, self._loop.time())
         self._settle()
-        await self._until(self._is_idle, end - patience * LAST_WORDS)
+        late = end - patience * LAST_WORDS
+        await self._until(self._is_idle, late)
+        await self._end_sessions(late)
         contained(nothing, self.messages.give_up)
         contained(nothing, self.federation.shut, self._loop.time())
         await self._until(lambda: self.federation.quiet, end)
@@ -305,9 +307,17 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _end_sessions(self, end: float) -> None:
+        """Say BYE in all sessions, and wait for the answers."""
+        openings = self.openings
+        if openings is not None:
+            contained(nothing, openings.chats.give_up, self._loop.time())
+            self._settle()
+            await self._until(lambda: openings.quiet, max(end, self._loop.time() + PARTING))
+
     def _is_idle(self) -> bool:
-        over = self.openings is None or self.openings.quiet
-        return self.messages.idle and self.presence.quiet and over
+        known = self.openings is None or self.openings.chats.quiet
+        return self.messages.idle and self.presence.quiet and known
 
     async def _until(self, holds: Callable[[], bool], end: float) -> None:
         """Wait until `holds()` at the end of a turn, or until the time `end`."""

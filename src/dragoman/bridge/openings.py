@@ -125,9 +125,9 @@ class Openings:
         crossing = talk.queue[0].crossing
         plain, (user, peer) = crossing.requests[0], ends(crossing.stanza)
         try:
-            wire = self.endpoint.prepare(self.stance.terms, transport)
             source = self.naming.sip_sender(user)
             contact = self.naming.contact(user, peer) + FEATURE
+            wire = self.endpoint.prepare(self.stance.terms, transport)
         except (msrp.Full, Unmappable):
             self.chats.refused(talk, FULL, page=False, now=self._now)
             return
@@ -413,15 +413,15 @@ class Openings:
     def _accept(self, session: Session, request: Request, caller: Caller) -> None:
         """Raises SdpError or SipError for an INVITE that cannot be, Full where there is no room."""
         user, recipient = caller.user, caller.recipient
-        talk = self.chats.talk((str(recipient.bare), str(user.bare)))
-        if len(talk.legs) >= MOST_LEGS:
+        pair = str(recipient.bare), str(user.bare)
+        if self.chats.legs(pair) >= MOST_LEGS:
             raise SipError("too many sessions of these two", BUSY)
         offered = _description(request)
         peer = None if offered is None else streams.choose(offered, self.stance)
-        secure = peer.secure if peer is not None else not self.stance.plain
-        transport = msrp.Transport.TLS if secure else msrp.Transport.TCP
-        wire = self.endpoint.prepare(self.stance.terms, transport)
+        transport = self._answering(peer)
         target = self.naming.sip_sender(recipient)
+        wire = self.endpoint.prepare(self.stance.terms, transport)
+        talk = self.chats.talk(pair)
         remote, sender = _device(user, caller.sender, request)
         leg = Leg(talk, session, wire, recipient, remote, sender, target, request.call_id)
         leg.left, leg.rival = request.max_forwards, talk.begun
@@ -442,6 +442,20 @@ class Openings:
         self.sessions.answer(session, said.encode(), self._now)
         if leg.terms is not None:
             self.chats.opened(leg, self._now)
+
+    def _answering(self, peer: streams.Peer | None) -> msrp.Transport:
+        """Return what a session runs over that a peer offers; without an offer, what we like.
+
+        Raises SdpError for what is not listened for.
+        """
+        if peer is None:
+            return msrp.Transport.TCP if self.stance.plain else msrp.Transport.TLS
+        found = msrp.Transport.TLS if peer.secure else msrp.Transport.TCP
+        if peer.path.first.transport.lower() == msrp.Transport.WS.parameter:
+            found = msrp.Transport.WS  # RFC 7977 §5.2: it connects, and to nothing else
+        if found not in self.endpoint.transports:
+            raise SdpError(f"MSRP over {found} is not spoken here", NOT_HERE, 302)
+        return found
 
     def _confirmed(self, leg: Leg, request: Request) -> None:
         """Learn that the peer has our answer: where we ask him too, one session is enough.

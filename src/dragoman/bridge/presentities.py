@@ -4,18 +4,18 @@ The authorization of XMPP lasts until somebody takes it back; the dialog of SIP 
 pair of users has the first in the store, and the second for as long as its watcher is there.
 """
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from logging import getLogger
 from typing import Final
 
 from dragoman.bridge.arrears import Arrears
+from dragoman.bridge.attempts import DAY, HASTE, LATER, Attempts
 from dragoman.bridge.authorization import Authorization, Key, Stand
 from dragoman.bridge.dialogs import PACKAGE, Dialogs
+from dragoman.bridge.inheritance import Inheritance
 from dragoman.bridge.naming import Naming
-from dragoman.bridge.pace import Pace
 from dragoman.bridge.ports import SipPort, XmppPort
 from dragoman.bridge.showing import Showing
 from dragoman.bridge.whereabouts import Parting, Whereabouts
@@ -26,10 +26,9 @@ from dragoman.mapping import notify
 from dragoman.mapping.address import Unmappable
 from dragoman.mapping.failure import Unreached, response_error, unanswered
 from dragoman.mapping.presence import Presence
-from dragoman.sip.dialog import ends_of
 from dragoman.sip.endpoint import Cause, ServerTransaction
 from dragoman.sip.event import ACTIVE, TERMINATED, SubscriptionState, retry_seconds
-from dragoman.sip.message import Request, Response, SipError, response_to
+from dragoman.sip.message import Request, Response, response_to
 from dragoman.sip.subscriber import (
     FOREVER,
     Due,
@@ -48,28 +47,10 @@ from dragoman.xmpp.stanza import ends, error_reply, presence
 
 log = getLogger(__name__)
 
-PACE: Final = 50
-"""Dialogs a second that are made anew after a start."""
-TICK: Final = 0.1
-UNDER_WAY: Final = 200
-"""SUBSCRIBEs that wait for an answer while more are made anew."""
 PROOF: Final = 3600.0
 """Seconds without word of a watcher after which he is probed before a refresh (RFC 8048 §8.1)."""
 ANSWER: Final = 10.0
 """Seconds for the answer to that probe."""
-LATER: Final = 300
-"""Seconds until the next attempt, where the far end names none, and the first of a row."""
-SLOWEST: Final = 3600
-"""Seconds between attempts at most, however many failed; and retry-after at most a day."""
-DAY: Final = 86_400
-MOST_DOUBLED: Final = 8
-HASTE: Final = 30.0
-"""Seconds between two dialogs of a pair, and two questions, however often somebody asks; where the
-far end ends them early, or refuses them, twice as many each time."""
-AT_ONCE: Final = 3
-"""As many as may follow each other without that."""
-LASTING: Final = 300.0
-"""Seconds for which a contact is seen in a dialog that has not ended early."""
 SILENCE: Final = 60
 """Seconds for which what was shown may stand while nobody tells of it."""
 MOST_PROOFS: Final = 10_000
@@ -118,28 +99,20 @@ class Presentities:
         self._pairs: dict[Key, Authorization] = {}
         self._watchers: defaultdict[str, set[str]] = defaultdict(set)
         self._whereabouts = Whereabouts()
-        self._retries: Alarms[Key] = Alarms()
-        self._pace = Pace(AT_ONCE, HASTE)
+        self._attempts = Attempts()
         self._arrears = Arrears()
         self._proofs: dict[str, Key] = {}
         self._questions: set[Key] = set()
-        self._anew: deque[Key] = deque()
-        self._calls: dict[str, Key] = {}
+        self._inheritance = Inheritance(self._pairs)
         self._unanswered: Alarms[Key] = Alarms()
-        self._tick: float | None = None
         self._now = 0.0
 
     def start(self, now: float) -> None:
         """Take up what an earlier process left, little by little."""
         self._now = now
         for record in self._store.watching():
-            pair = self._add(record)
-            pair.stored, pair.ghosts = True, record.shown
-            self._anew.append(pair.key)
+            self._inheritance.add(self._add(record), now)
             self._whereabouts.doubt(record.watcher)
-            if record.dialog:
-                self._calls[ends_of(record.dialog)[0]] = pair.key
-        self._tick = now if self._anew else None
 
     def _add(self, record: Watching) -> Authorization:
         """Have a pair, which its contact leads to as well."""
@@ -218,7 +191,7 @@ class Presentities:
         elif kind == "subscribed" and pair is not None:
             pair.confirmed = False
             self._arrears.owe(key, "", now)
-        elif kind == "unsubscribed" or (kind in {None, "unavailable"} and pair is not None):
+        elif pair is not None or self._arrears.has_ended(key):
             self._arrears.owe(key, contact.resource, now)
         self._drain()
 
@@ -247,7 +220,7 @@ class Presentities:
             pair.asked = stanza.get("id", "")
         if key not in self._subscriber and (pair.stand is Stand.WAITING or pair.record.authorized):
             self._begin(pair)
-        if pair.asked is not None and pair.error is not None and key in self._retries:
+        if pair.asked is not None and pair.error is not None and key in self._attempts:
             self._showing.reply(error_reply(stanza, pair.error))
             pair.asked = None
 
@@ -298,7 +271,7 @@ class Presentities:
     def _give_up(self, pair: Authorization) -> None:
         """End all that a watcher has of a contact, with his dialog first."""
         key = pair.key
-        self._retries.cancel(key)
+        self._attempts.cancel(key)
         self._dialogs.resume(pair, self._now)
         if key in self._subscriber:
             leaving = replace(pair.record, leaving=True)
@@ -321,9 +294,13 @@ class Presentities:
         if pair.record.authorized and (pair.known or pair.shown):
             self._showing.again(pair, str(watcher))
         if key in self._subscriber:
-            if pair.record.authorized and not pair.known and self._may_ask(pair):
+            if (
+                pair.record.authorized
+                and not pair.known
+                and self._attempts.may_ask(pair, self._now)
+            ):
                 self._subscriber.refresh(key)
-        elif pair.record.authorized and (pair.invariant or key in self._retries):
+        elif pair.record.authorized and (pair.invariant or key in self._attempts):
             self._ask_once(stanza, pair, watcher)
         else:
             self._begin(pair)
@@ -336,7 +313,7 @@ class Presentities:
         self._whereabouts.came(key[0], watcher.resource, self._now)
         if pair.stand is not Stand.WAITING or pair.record.leaving:
             return
-        if key not in self._subscriber and key not in self._retries and not pair.invariant:
+        if key not in self._subscriber and key not in self._attempts and not pair.invariant:
             self._begin(pair)
 
     def _went(self, watcher: Jid, contact: Jid) -> None:
@@ -359,7 +336,7 @@ class Presentities:
 
     def _sleep(self, key: Key) -> None:
         """End the dialog of a pair whose watcher is not there: its authorization stays."""
-        self._retries.cancel(key)
+        self._attempts.cancel(key)
         self._dialogs.resume(self._pairs[key], self._now)
         if key in self._subscriber:
             self._subscriber.leave(key, self._now)
@@ -374,18 +351,7 @@ class Presentities:
 
     def knows(self, request: Request) -> bool:
         """Tell whether a NOTIFY is of a dialog of ours, whose tags nobody else can guess."""
-        return self._subscriber.knows(request) or self._stored(request) is not None
-
-    def _stored(self, request: Request) -> Authorization | None:
-        """Return whose dialog a NOTIFY is of, where it is one that waits to be taken up."""
-        key = self._calls.get(request.get("Call-ID") or "")
-        pair = None if key is None else self._pairs.get(key)
-        if pair is None or not pair.stored:
-            return None
-        with suppress(SipError):
-            if request.to.tag == ends_of(pair.record.dialog)[1]:
-                return pair
-        return None
+        return self._subscriber.knows(request) or self._inheritance.find(request) is not None
 
     def _resume_at(self, pair: Authorization) -> None:
         """Take up a dialog before its turn: its far end has something to tell."""
@@ -395,8 +361,8 @@ class Presentities:
     def on_notify(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         """Take a NOTIFY, and answer it."""
         self._now = now
-        if (stored := self._stored(request)) is not None:
-            self._resume_at(stored)
+        if (pair := self._inheritance.find(request)) is not None:
+            self._resume_at(pair)
         try:
             key = self._subscriber.match(request)
         except RemoteError as error:
@@ -523,15 +489,11 @@ class Presentities:
         if key in self._subscriber:
             return
         if self._dialogs.resume(pair, self._now):
-            self._retries.cancel(key)
+            self._attempts.cancel(key)
             self._subscriber.refresh(key)
             return
-        when = self._pace.when(key, self._now)
-        if when > self._now:
-            self._retries.hasten(key, when)
+        if not self._attempts.may_begin(pair, self._now):
             return
-        self._retries.cancel(key)
-        self._pace.took(key, self._now)
         pair.began, pair.invariant, pair.probed = self._now, False, False
         pair.active_since = None
         if pair.stand is Stand.WAITING:
@@ -546,11 +508,7 @@ class Presentities:
 
         Where they end early again and again that is ever later.
         """
-        if pair.active_since is not None and self._now - pair.active_since >= LASTING:
-            pair.short = 0
-        pause = min(HASTE * 2**pair.short, SLOWEST)
-        pair.short = min(pair.short + 1, MOST_DOUBLED)
-        when = max(self._now + min(least, DAY), pair.began + pause)
+        when = self._attempts.ended(pair, least, self._now)
         if when <= self._now:
             self._begin(pair)
         else:
@@ -560,15 +518,7 @@ class Presentities:
         """Have no dialog be made before a time, and one then, whoever asks meanwhile."""
         if until - self._now > SILENCE:
             self._showing.hide(pair)
-        self._pace.hold(pair.key, until)
-        self._retries.set(pair.key, until)
-
-    def _may_ask(self, pair: Authorization) -> bool:
-        """Count a question of a pair; False where there were many lately."""
-        if self._pace.when(pair.question, self._now) > self._now:
-            return False
-        self._pace.took(pair.question, self._now)
-        return True
+        self._attempts.rest(pair, until)
 
     def _ask_once(self, stanza: Element, pair: Authorization, asker: Jid) -> None:
         """Ask for the contact's state with no more to follow (RFC 8048 §7.1)."""
@@ -581,7 +531,7 @@ class Presentities:
             busy = StanzaError(Condition.RESOURCE_CONSTRAINT, ErrorType.WAIT)
             self._showing.reply(error_reply(stanza, busy))
             return
-        if not self._may_ask(pair):
+        if not self._attempts.may_ask(pair, self._now):
             if not pair.known and not pair.shown:
                 self._showing.again(pair, str(asker))
             return
@@ -613,8 +563,7 @@ class Presentities:
                 elif key == pair.key:
                     self._failed(pair, response_error(response), retry_seconds(response))
                 else:
-                    wait = min(retry_seconds(response), DAY)
-                    self._pace.hold(pair.question, self._now + wait)
+                    self._attempts.hush(pair, retry_seconds(response), self._now)
             case Failed(key, cause) if (pair := self._pairs.get(key)) is not None:
                 self._failed(pair, unanswered(cause))
             case _:
@@ -670,11 +619,7 @@ class Presentities:
             pair.asked = None
         elif pair.record.authorized:
             self._showing.hide(pair)
-        pair.failures += 1
-        doubled, least = 2 ** min(pair.failures - 1, MOST_DOUBLED), min(least, DAY)
-        self._retries.set(pair.key, self._now + max(min(LATER * doubled, SLOWEST), least))
-        for each in (pair.key, pair.question):
-            self._pace.hold(each, self._now + max(min(HASTE * doubled, SLOWEST), least))
+        self._attempts.failed(pair, least, self._now)
 
     def _cancel(self, pair: Authorization) -> None:
         """Tell that the contact does not let himself be seen, now or any more."""
@@ -688,7 +633,8 @@ class Presentities:
         """Forget a pair, and tell its watcher, who may have wanted it."""
         self._dialogs.drop(pair)
         self._remove(pair)
-        self._retries.cancel(pair.key)
+        self._attempts.cancel(pair.key)
+        self._arrears.ended(pair.key)
         self._showing.send(pair.key, "unsubscribed")
         self._showing.hide(pair)
 
@@ -698,36 +644,24 @@ class Presentities:
         """Do what is due: refreshes, attempts, and what is taken up after a start."""
         self._now = now
         self._subscriber.on_timer(now)
-        for key in self._retries.due(now):
-            pair = self._pairs.get(key)
-            if pair is not None and not self._whereabouts.away(key[0]):
+        for key in self._attempts.due(now):
+            if (pair := self._pairs.get(key)) is not None and not self._whereabouts.away(key[0]):
                 self._begin(pair)
         for key, resources in self._arrears.due(now):
             self._tell_late(key, resources)
         for key in self._unanswered.due(now):
             self._give_up(self._pairs[key])
-        if self._tick is not None and self._tick <= now:
-            self._take_up()
+        for pair in self._inheritance.due(now, self._subscriber.asking):
+            self._take_up(pair)
         self._drain()
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        alarms = self._retries.next(), self._unanswered.next(), self._arrears.next_timer()
-        return earliest((self._subscriber.next_timer(), *alarms, self._tick))
+        alarms = self._attempts.next_timer(), self._unanswered.next(), self._arrears.next_timer()
+        services = self._subscriber.next_timer(), self._inheritance.next_timer()
+        return earliest((*services, *alarms))
 
-    def _take_up(self) -> None:
-        """Go on with some of what an earlier process left."""
-        for _ in range(int(PACE * TICK)):
-            if not self._anew or self._subscriber.asking >= UNDER_WAY:
-                break
-            pair = self._pairs.get(self._anew.popleft())
-            if pair is not None and pair.stored:
-                self._take_up_one(pair)
-        self._tick = self._now + TICK if self._anew else None
-        if not self._anew:
-            self._calls.clear()
-
-    def _take_up_one(self, pair: Authorization) -> None:
+    def _take_up(self, pair: Authorization) -> None:
         """Speak on in a dialog that may be there still, or make another."""
         if not pair.record.leaving:
             if not (
@@ -745,7 +679,7 @@ class Presentities:
         stands = Counter(pair.stand for pair in self._pairs.values())
         return {each.value: stands[each] for each in Stand} | {
             "dialogs": len(self._subscriber),
-            "to take up": len(self._anew),
+            "to take up": len(self._inheritance),
             "octets": self._showing.octets,
             "owed": len(self._arrears),
         }

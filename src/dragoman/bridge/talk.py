@@ -35,13 +35,15 @@ def pair_of(stanza: Element) -> Pair:
     return str(user.bare), str(peer.bare)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Waiting:
     """A message that waits for a session since `since`; `message_id` where it was in one before."""
 
     crossing: Crossing
     since: float
     message_id: str = ""
+    open: bool = False
+    """Whether it is in a session, and its fate not known."""
 
 
 @dataclass(slots=True, eq=False)
@@ -78,6 +80,8 @@ class Leg:
     """What the far end takes; None until offer and answer are complete."""
     active: float = 0.0
     """When a message went last, either way."""
+    spoke: bool = False
+    """Whether anything was said in it."""
     renewed: bool = False
     """Whether it has another path since the connection was lost, and nothing went since."""
     owed: OrderedDict[str, Owed] = field(default_factory=OrderedDict)

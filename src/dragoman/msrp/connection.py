@@ -105,7 +105,9 @@ class Connection:
         self._paused = 0
         self._taken = 0.0
         self._since: float | None = None
-        """When output began to wait; None: nobody watches over it."""
+        """When output began to wait; None: none does."""
+        self._watching = False
+        """Whether the timer for that is set."""
         self._counting = False
         """Whether the timer for 200s is set."""
 
@@ -183,6 +185,8 @@ class Connection:
                 outgoing.session.outbox.handed(outgoing, now)
         if out:
             self._touch()
+        if not outlet.ready:
+            self._since = None
         return out
 
     def closed(self, now: float, reason: str = "") -> None:
@@ -321,15 +325,14 @@ class Connection:
 
     def on_stalled(self, now: float) -> None:
         """Drop a peer that has read nothing for too long."""
-        since, self._since = self._since, None
-        if since is None or self.link is not Link.OPEN or not self._outlet.ready:
+        self._watching = False
+        if self._since is None or self.link is not Link.OPEN or not self._outlet.ready:
             return
-        latest = max(since, self._taken)
+        latest = max(self._since, self._taken)
         if latest + self._desk.limits.stalled <= now:
             self.drop("the peer does not read", now)
         else:
-            self._since = latest
-            self._desk.alarms.set((Wait.STALLED, self), latest + self._desk.limits.stalled)
+            self._watch(latest)
 
     def on_idle(self, now: float) -> None:
         """Close what nobody uses."""
@@ -469,7 +472,12 @@ class Connection:
         self._touch()
         if self._since is None and self.link is Link.OPEN and self._outlet.ready:
             self._since = now
-            self._desk.alarms.set((Wait.STALLED, self), now + self._desk.limits.stalled)
+            if not self._watching:
+                self._watch(now)
+
+    def _watch(self, since: float) -> None:
+        self._watching = True
+        self._desk.alarms.set((Wait.STALLED, self), since + self._desk.limits.stalled)
 
     def _touch(self) -> None:
         if self.link is not Link.CLOSED:

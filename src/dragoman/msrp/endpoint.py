@@ -46,6 +46,11 @@ class Endpoint:
         return self._desk.counts
 
     @property
+    def transports(self) -> frozenset[Transport]:
+        """What peers reach us by."""
+        return frozenset(self._addresses)
+
+    @property
     def limits(self) -> Limits:
         """The bounds that it keeps."""
         return self._desk.limits

@@ -53,6 +53,7 @@ class Outbox:
         success_report: bool,
         failure_report: FailureReport,
         headers: Iterable[tuple[str, str]],
+        limit: int | None,
         tag: Hashable,
     ) -> Outgoing:
         """Return a message that may be put; LocalError for what cannot be written."""
@@ -67,6 +68,7 @@ class Outbox:
             success_report=success_report,
             failure_report=failure_report,
             headers=_written(success_report, failure_report, headers, content_type),
+            limit=limit,
             tag=tag,
         )
 
@@ -130,7 +132,7 @@ class Outbox:
         """Learn that all of a message is with the driver, or that its source gave it up."""
         self._settle(outgoing)
         if outgoing.aborted:
-            self._lose(outgoing, None, "its source ended early")
+            self._lose(outgoing, None, "its source failed, ended early or gave too much")
             self._session.wake_up(now)
         else:
             self._confirm(outgoing)

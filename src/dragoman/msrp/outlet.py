@@ -148,7 +148,7 @@ class Outlet:
         elif self._whole:
             self._write_whole(lane, outgoing, out, now)
         else:
-            data = outgoing.read(min(TURN if self._turns else PIECE, budget))
+            data = outgoing.read(min(TURN if self._turns else PIECE, budget, lane.longest))
             if data is None:
                 lane.asleep = True
                 return
@@ -180,7 +180,7 @@ class Outlet:
     def _write_whole(self, lane: Lane, outgoing: Outgoing, out: list[bytes], now: float) -> None:
         """Write one chunk that nothing interrupts, as one item."""
         pieces: list[bytes] = []
-        data = outgoing.read(TURN)
+        data = outgoing.read(min(TURN, lane.longest))
         if data is None:
             lane.asleep = True
             return
@@ -207,12 +207,12 @@ class Outlet:
         if chunk.outgoing.over:
             self._close(chunk, b"#", out, now)
             return
-        turn = MAX_CHUNK if self.urgent else TURN if self._turns else None
-        if turn is not None and chunk.octets >= turn:
+        turn = MAX_CHUNK if self.urgent else TURN if self._turns else chunk.lane.longest
+        turn = min(turn, chunk.lane.longest)
+        if chunk.octets >= turn:
             self._close(chunk, b"+", out, now)
             return
-        limit = min(PIECE, budget if turn is None else min(budget, turn - chunk.octets))
-        data = chunk.outgoing.read(limit)
+        data = chunk.outgoing.read(min(PIECE, budget, turn - chunk.octets))
         if data is None:
             chunk.lane.asleep = True
             self._close(chunk, b"+", out, now)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Hashable
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dragoman.msrp.assembly import Ranges
 from dragoman.msrp.event import FailureReport
@@ -11,6 +11,9 @@ from dragoman.msrp.message import MAX_CHUNK
 
 if TYPE_CHECKING:
     from dragoman.msrp.session import Session
+
+ENDLESS: Final = 1 << 62
+"""A chunk is as long as nobody else has something to send."""
 
 
 class Source(Protocol):
@@ -43,9 +46,9 @@ class Outgoing:
     """A message that was given to `Session.send`: the handle of the events about it."""
 
     __slots__ = (
-        "_body", "_source", "aborted", "content_type", "failure_report", "fate", "headers", "heard",
-        "message_id", "offset", "reports", "session", "size", "success_report", "tag",
-        "unanswered", "weight",
+        "_body", "_limit", "_source", "aborted", "content_type", "failure_report", "fate",
+        "headers", "heard", "message_id", "offset", "reports", "session", "size", "success_report",
+        "tag", "unanswered", "weight",
     )  # fmt: skip
 
     def __init__(
@@ -58,9 +61,13 @@ class Outgoing:
         success_report: bool = False,
         failure_report: FailureReport = FailureReport.YES,
         headers: str = "",
+        limit: int | None = None,
         tag: Hashable = None,
     ) -> None:
-        """Begin with nothing sent; `content_type` None is a SEND without a body."""
+        """Begin with nothing sent; `content_type` None is a SEND without a body.
+
+        `limit` is how many octets a source of unknown size may give.
+        """
         self.session = session
         self.message_id = message_id
         self.content_type = content_type
@@ -68,6 +75,7 @@ class Outgoing:
         self.failure_report = failure_report
         self.headers = headers
         self.tag = tag
+        self._limit = limit
         self.fate = Fate.WAITING
         self.aborted = False
         self.offset = 0
@@ -113,12 +121,14 @@ class Outgoing:
             data = source.read(left)
         except OSError:
             data = b""
-        if not data and data is not None:
-            if self.size is None:
-                self.size = self.offset
-            else:
-                self.aborted = True
-        return None if data is None else data[:left]
+        if data is None:
+            return None
+        if not data:
+            self.aborted = self.size is not None
+            self.size = self.offset if self.size is None else self.size
+        elif self._limit is not None and self.offset + len(data) > self._limit:
+            self.aborted, data = True, b""
+        return data[:left]
 
     def handed(self) -> None:
         """Keep no body any more: all of it is with the driver."""
@@ -139,12 +149,14 @@ class Outgoing:
 class Lane:
     """The messages of one session that wait, in order, and what their heads have in common."""
 
-    __slots__ = ("asleep", "paths", "queue", "turned")
+    __slots__ = ("asleep", "longest", "paths", "queue", "turned")
 
     def __init__(self) -> None:
         """Start with none."""
         self.queue: deque[Outgoing] = deque()
         self.paths = ""
+        self.longest = ENDLESS
+        """Octets of the longest chunk."""
         self.turned = False
         """Whether it waits for its turn on a connection."""
         self.asleep = False

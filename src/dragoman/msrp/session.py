@@ -9,6 +9,7 @@ from dragoman.msrp.event import FailureReport, SessionFailed, Up, Why
 from dragoman.msrp.failure import DirectionForbids, NotOpen, TooLarge, TypeNotAccepted
 from dragoman.msrp.inbox import Inbox
 from dragoman.msrp.limits import Desk, Wait
+from dragoman.msrp.message import MAX_CHUNK
 from dragoman.msrp.outbox import Outbox
 from dragoman.msrp.sending import Outgoing, Source
 from dragoman.msrp.terms import Meeting, Terms
@@ -129,6 +130,10 @@ class Session:
         if self.relay is not None and self.relay.use_path is not None:
             out = self.relay.use_path + remote
         self.outbox.lane.paths = f"To-Path: {out}\r\nFrom-Path: {self.uri}\r\n"
+        if len(out.uris) > 1:
+            # relays that keep a chunk until it is whole have little room for it: Kamailio 4096
+            # octets with its head, where nobody says otherwise
+            self.outbox.lane.longest = MAX_CHUNK
         self.step(Step.DIAL if meeting.active else Step.LISTEN)
         self._desk.alarms.set((Wait.MEETING, self), now + self._desk.limits.connect)
         if early is not None and not early.trusts(self, dialled=False):
@@ -140,9 +145,14 @@ class Session:
         elif way is not None:
             way.carry(self, now)
 
-    def modify(self, theirs: Terms) -> None:
-        """Keep to new terms from now on: another offer and answer with the same paths."""
+    def modify(self, theirs: Terms, ours: Terms | None = None) -> None:
+        """Keep to new terms from now on: another offer and answer with the same paths.
+
+        What was put before goes out by the terms of then; `max_size` of `ours` stays as it was.
+        """
         self.theirs = theirs
+        if ours is not None:
+            self.ours = ours
 
     def send(
         self,
@@ -163,6 +173,7 @@ class Session:
         Messages of one session go out in this order. `message_id` is given only to send again what
         another session could not confirm. `wrapped` is the type inside a container. `control` is
         for what no direction attribute stops (IMDN, isComposing). `headers` are MIME headers.
+        A source of unknown size that gives more than the peer takes is `Failed` when it does.
         Raises TypeNotAccepted, TooLarge, DirectionForbids, NotOpen, or Full where too much waits.
         """
         theirs = self.theirs
@@ -180,6 +191,7 @@ class Session:
             success_report=success_report,
             failure_report=failure_report,
             headers=headers,
+            limit=theirs.max_size,
             tag=tag,
         )
         if theirs.max_size is not None and (outgoing.size or 0) > theirs.max_size:

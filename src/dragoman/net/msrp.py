@@ -70,11 +70,13 @@ class MsrpSockets:
         limits: Limits | None = None,
         origins: Collection[str] = (),
         chance: Chance | None = None,
+        dials: Callable[[str], bool] = lambda _: True,
     ) -> None:
         """Call `on_events` with all that the endpoint tells its user, in order; needs a loop.
 
         `clock` gives absolute seconds, the loop's own unless told otherwise. Browsers may open
-        WebSockets from the pages of `origins`.
+        WebSockets from the pages of `origins`. `dials` tells of an address whether it may be
+        connected to: a peer names where we are to connect, and may mean somebody else.
         """
         self.endpoint = endpoint
         self._on_events = on_events
@@ -86,6 +88,7 @@ class MsrpSockets:
         self._limits = limits or Limits()
         self._origins = origins
         self._chance = chance or SystemRandom()
+        self._dials = dials
         self._listeners: list[Listener] = []
         self._drivers: dict[StreamDriver, None] = {}
         self._of: dict[Connection, StreamDriver] = {}
@@ -128,6 +131,7 @@ class MsrpSockets:
             driver.when_lost(event.set)
             self._close(driver, "closed by us")
         await asyncio.gather(*(event.wait() for event in gone))
+        self._turn()
         for handle in (self._timer, self._waking):
             if handle is not None:
                 handle.cancel()
@@ -325,7 +329,7 @@ class MsrpSockets:
             places = [(each.target.rstrip("."), each.port) for each in ordered] or places
         found: list[At] = []
         for host, port in places:
-            found += [At(each, port) for each in await self._addresses(host)]
+            found += [At(each, port) for each in await self._addresses(host) if self._dials(each)]
         return found[:MOST_RECORDS]
 
     async def _addresses(self, host: str) -> Sequence[str]:

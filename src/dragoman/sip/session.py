@@ -777,7 +777,8 @@ class Sessions:
     def describe(self) -> dict[str, int]:
         """Return how many sessions there are, and in which stages."""
         stages = Counter(each.stage.name.lower() for each in self._sessions.values())
-        return {"sessions": len(self._sessions), **stages}
+        names = (each.name.lower() for each in Stage if each is not Stage.OVER)
+        return {"sessions": len(self._sessions), **{each: stages[each] for each in names}}
 
 
 _FIRST: Final = frozenset({"From", "To", "Call-ID", "Max-Forwards"})

@@ -36,6 +36,8 @@ BUSY: Final = 50
 
 What is granted after that in vain does not wait any more, as long as no write was done.
 """
+LAST: Final = 1000
+"""Milliseconds that is waited for another program at the end."""
 LOG_OCTETS: Final = 4 << 20
 """Octets of the log before what is in it is moved into the database."""
 OFTEN: Final = 60
@@ -113,7 +115,9 @@ class Consent(Memory):
 
     def close(self) -> None:
         """Close the database, with what could not be written before, if that can be now."""
-        self._catch_up(len(self._owed))
+        if self._owed and self._writer is not None:
+            self._writer.execute(f"PRAGMA busy_timeout = {LAST}")
+            self._catch_up(len(self._owed))
         for each in (self._writer, self._flusher):
             if each is not None:
                 each.close()

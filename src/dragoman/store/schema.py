@@ -141,7 +141,8 @@ def examine(path: Path, form: Form = MESSAGES) -> int:
         if not version:
             return 0
         check(connection, path, form)
-        return sum(_count(connection, form, table) for table in form.tables)
+        older = version < len(form.steps)  # which a start brings up to date
+        return sum(_count(connection, form, table, older=older) for table in form.tables)
 
 
 def check(connection: sqlite3.Connection, path: Path, form: Form) -> None:
@@ -151,8 +152,9 @@ def check(connection: sqlite3.Connection, path: Path, form: Form) -> None:
         raise Unusable(f"{path}: it is damaged: {form.remedy}")
 
 
-def _count(connection: sqlite3.Connection, form: Form, table: str) -> int:
-    rows = f"SELECT {form.tables[table]} FROM {table}"  # noqa: S608 - our own names
+def _count(connection: sqlite3.Connection, form: Form, table: str, *, older: bool) -> int:
+    columns = "*" if older else form.tables[table]
+    rows = f"SELECT {columns} FROM {table}"  # noqa: S608 - our own names
     if form.whole:
         return sum(1 for _ in connection.execute(rows))
     connection.execute(f"{rows} LIMIT 1").fetchone()

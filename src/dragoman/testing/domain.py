@@ -86,6 +86,8 @@ class Domain:
         self.keys = Keys()
         self.external = bool(trust)
         self.accepting, self.connecting = contexts(credentials, trust)
+        self.mute = False
+        """Whether nothing that comes is answered, not even a ping."""
         self.received: list[Element] = []
         self.ended: list[str] = []
         self.streams_in: list[Connection] = []
@@ -231,7 +233,7 @@ class Domain:
 
     def _stanza(self, stanza: Element) -> None:
         self.received.append(stanza)
-        found = answers(stanza, self.name, self.users, self.others)
+        found = [] if self.mute else answers(stanza, self.name, self.users, self.others)
         for xml in found:
             self.send(xml, stanza.get("from", ""))
         if stanza.find(f"{{{stream.PING}}}ping") is None:

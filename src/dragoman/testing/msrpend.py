@@ -47,7 +47,8 @@ class MsrpEnd:
     faults: list[str] = field(default_factory=list)
     session: str = field(default_factory=lambda: secrets.token_hex(12))
     _arrived: asyncio.Queue[Chunk] = field(default_factory=asyncio.Queue)
-    _writer: asyncio.StreamWriter | None = None
+    writer: asyncio.StreamWriter | None = None
+    """The latest connection."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @classmethod
@@ -117,9 +118,9 @@ class MsrpEnd:
 
     def hang_up(self) -> None:
         """End the connection without a word."""
-        if self._writer is not None:
-            self._writer.transport.abort()
-            self._writer = None
+        if self.writer is not None:
+            self.writer.transport.abort()
+            self.writer = None
 
     async def aclose(self) -> None:
         """Close everything."""
@@ -135,7 +136,7 @@ class MsrpEnd:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Read a connection to its end; what is sent goes by the latest."""
-        self._writer = writer
+        self.writer = writer
         waiting = b""
         try:
             while data := await reader.read(65536):
@@ -178,8 +179,8 @@ class MsrpEnd:
         self._raw(data + f"-------{transaction}$\r\n".encode())
 
     def _raw(self, data: bytes) -> None:
-        if self._writer is not None:
-            self._writer.write(data)
+        if self.writer is not None:
+            self.writer.write(data)
 
 
 def _cut(data: bytes) -> tuple[Chunk, bytes] | None:
