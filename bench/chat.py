@@ -127,7 +127,8 @@ async def measure(options: argparse.Namespace, plan: Plan, directory: Path) -> N
     nameserver = await Nameserver.start(records(ports, far_ends))
     file = configuration(directory, ports, nameserver.address)
     place = f"tcp:{GATEWAY}:{free_port(SOCK_STREAM)}"
-    file.write_text(f'{file.read_text()}[msrp]\nlisten = ["{place}"]\nadvertise = "{GATEWAY}"\n')
+    ours = f'[msrp]\nadvertise = "{GATEWAY}"\nlisten = ["{place}"]\n'
+    file.write_text(file.read_text().replace("[msrp]\nlisten = []\n", ours))
     gateway = Gateway([*shlex.split(options.gateway), "run", "--config", str(file)], directory)
     try:
         bench = ChatBench(far_ends, gateway, plan)
