@@ -186,6 +186,8 @@ def percentile(values: Sequence[float], part: float) -> float | None:
 class Bench:
     """One gateway and its far ends, through all cases."""
 
+    name = "message"
+
     def __init__(self, far_ends: FarEnds, gateway: Gateway, plan: Plan) -> None:
         """Measure `gateway` by `plan`; `common` goes into every line."""
         self.far_ends = far_ends
@@ -250,7 +252,7 @@ class Bench:
         late = marks.get(total // 2)
         refused = sum((way.refused for way in ways), Counter[str]())
         return {
-            "bench": "message",
+            "bench": self.name,
             "case": case,
             "count": sum(way.next - way.first for way in ways),
             "lost": sum(way.lost for way in ways),

@@ -228,6 +228,24 @@ def test_reports_are_not_awaited_for_ever() -> None:
     assert ends.alice.told(Unreported) == [Unreported(handles[0])]
 
 
+@pytest.mark.spec("MSRP-40")
+@pytest.mark.parametrize("success", [True, False])
+def test_many_sessions_do_not_remember_many_messages(success: bool) -> None:
+    """Each is within its own bound, but all together are bounded as well."""
+    ends = joined(limits=Limits(reportable=3))
+    sessions = [ends.hers] + [another(ends)[0] for _ in range(3)]
+    handles = []
+    for session in sessions:
+        handles.append(session.send("text/plain", b"x", ends.now, success_report=success))
+        ends.run()
+    assert ends.alice.told(Sent) == [Sent(each) for each in handles]
+    assert ends.alice.told(Unreported) == ([Unreported(handles[0])] if success else [])
+    for each in handles:
+        ends.hers = each.session
+        report(ends, each, 413, "1-1/1")
+    assert ends.alice.told(Failed) == [Failed(each, 413, "x") for each in handles[1:]]
+
+
 # -- what is not sent ----------------------------------------------------------------
 
 

@@ -301,8 +301,11 @@ class Chats:
     def _sent(self, waiting: Waiting) -> None:
         """Learn that the far end has a message: there may be room for others."""
         self._confirmed(waiting)
-        self._messages.crossed(waiting.crossing, None)
-        talk = self._talks.get(pair_of(waiting.crossing.stanza))
+        crossing = waiting.crossing
+        self._messages.crossed(crossing, None)
+        crossing.requests.clear()  # what is remembered for a REPORT is who said it
+        crossing.plain = None
+        talk = self._talks.get(pair_of(crossing.stanza))
         if talk is not None and talk.queue:
             self.go_on(talk)
 

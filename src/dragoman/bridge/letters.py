@@ -56,11 +56,18 @@ class Letters:
     """Whether a longer text becomes several; RFC 7572 §6 has policy-violation."""
 
     def crossing(
-        self, stanza: Element, plain: Request, exchange: str, purpose: Purpose, now: float
+        self,
+        stanza: Element,
+        plain: Request,
+        exchange: str,
+        purpose: Purpose,
+        now: float,
+        size: int,
     ) -> Crossing | Dropped:
         """Return how the text of a stanza, which as a bare request is `plain`, goes to its phone.
 
-        Dropped is one that crossed before. Raises StanzaError for one that is too long.
+        `size` is how many octets the bare request has. Dropped is one that crossed before. Raises
+        StanzaError for one that is too long.
         """
         date = plain.get("Date")
         if self.receipts.is_repeated(stanza, delayed=date is not None):
@@ -79,7 +86,7 @@ class Letters:
                 unasked = bool(wanted) and not (message and message.asked)
                 first = deque([letter])
                 return Crossing(stanza, first, exchange, purpose, plain, message, unasked)
-        parts = deque(self._parts(plain))
+        parts = deque(self._parts(plain, size))
         return Crossing(stanza, parts, exchange, purpose, message=message, unasked=bool(wanted))
 
     def note(self, draft: Crossing, takes: Takes) -> Note | Dropped:
@@ -109,10 +116,6 @@ class Letters:
         draft.message = message
         return Note(found, Disposition.DELIVERED in wanted)
 
-    def fits(self, plain: Request) -> bool:
-        """Tell whether a bare request needs to be cut into no parts."""
-        return len(encode(plain)) <= self.room
-
     def again(self, crossing: Crossing, response: Response, now: float) -> Sequence[Request]:
         """Return what a phone may take that refused a request: it bare, or for any of its kind."""
         refused = crossing.requests[0]
@@ -122,7 +125,7 @@ class Letters:
             self.phones.refused(peer, self._to_blame(peer, refused), now)
             crossing.unasked = bool(receipt.asked(crossing.stanza))
             try:
-                return self._parts(plain)
+                return self._parts(plain, len(encode(plain)))
             except StanzaError:
                 return ()
         if response.status in GONE and refused.uri.param("gr") is not None:
@@ -144,9 +147,8 @@ class Letters:
         inner = opened(refused).essence if outer == CPIM else outer
         return inner if inner in RICH and outer in self.phones.accepted(peer) else outer
 
-    def _parts(self, plain: Request) -> Sequence[Request]:
+    def _parts(self, plain: Request, size: int) -> Sequence[Request]:
         """Return a message in as many as it needs; raises StanzaError where it may not be cut."""
-        size = len(encode(plain))
         if size <= self.room:
             return [plain]
         if not self.splits:

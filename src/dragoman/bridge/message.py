@@ -39,7 +39,7 @@ from dragoman.mapping.receipt import Told
 from dragoman.mapping.richer import HTML
 from dragoman.mapping.thread import ThreadBook
 from dragoman.sip.endpoint import Cause, ServerTransaction
-from dragoman.sip.message import Request, Response, SipError, response_to
+from dragoman.sip.message import Request, Response, SipError, encode, response_to
 from dragoman.sip.uri import Uri
 from dragoman.store.interface import Disposition, Identifiers
 from dragoman.trace import Tap, of_sip
@@ -427,10 +427,11 @@ class Messages:
         False: it crossed before. Raises StanzaError for what cannot go.
         """
         stanza, plain = draft.stanza, draft.requests[0]
-        sessions = self.sessions if upgrade else None
-        if sessions and not self._letters.fits(plain) and sessions.begins(draft, now):
+        size = len(encode(plain))
+        sessions = self.sessions if upgrade and size > self._letters.room else None
+        if sessions and sessions.begins(draft, now):
             return True
-        found = self._letters.crossing(stanza, plain, draft.exchange, draft.purpose, now)
+        found = self._letters.crossing(stanza, plain, draft.exchange, draft.purpose, now, size)
         if isinstance(found, Dropped):
             log.debug("stanza dropped", extra=about(jid=stanza.get("from"), reason=found.reason))
             return False

@@ -1,6 +1,6 @@
 """The bounds of what an endpoint keeps (RFC 4975 §14.5), and what its parts have in common."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -12,6 +12,7 @@ from dragoman.msrp.event import Event
 
 if TYPE_CHECKING:
     from dragoman.msrp.connection import Connection, Target
+    from dragoman.msrp.sending import Outgoing
     from dragoman.msrp.session import Session
 
 
@@ -54,6 +55,8 @@ class Limits:
     """SENDs of one connection without a 200; more wait."""
     unreported: int = 256
     """Sent messages of one session that a REPORT may still be for."""
+    reportable: int = 16_384
+    """The same of all sessions."""
     remembered: int = 256
     """Messages of one session that are known again when they come twice, or reported on."""
 
@@ -74,8 +77,8 @@ class Desk:
     """What the sessions, connections and relays of one endpoint share."""
 
     __slots__ = (
-        "alarms", "connections", "counts", "dialled", "events", "limits", "sessions", "stock",
-        "token", "touched", "unbound", "written",
+        "alarms", "connections", "counts", "dialled", "events", "limits", "sent", "sessions",
+        "stock", "token", "touched", "unbound", "written",
     )  # fmt: skip
 
     def __init__(self, token: Callable[[], str], limits: Limits) -> None:
@@ -90,6 +93,8 @@ class Desk:
         """By session-id."""
         self.written: dict[str, Session] = {}
         """The same by URI as we write it."""
+        self.sent: OrderedDict[Outgoing, None] = OrderedDict()
+        """Messages that a REPORT may still be for, the oldest first."""
         self.connections: dict[Connection, None] = {}
         self.dialled: dict[Target, Connection] = {}
         """Those of ours that may be used again."""

@@ -107,9 +107,8 @@ class Outbox:
         """Tell of all that was not confirmed."""
         for outgoing in list(self._outgoing.values()):
             self._lose(outgoing, None, reason)
-        for outgoing in self._sent.values():
-            self._tell_unreported(outgoing)
-        self._sent.clear()
+        for outgoing in list(self._sent.values()):
+            self.forget(outgoing)
 
     # -- what the peer says ----------------------------------------------------------------
 
@@ -168,11 +167,20 @@ class Outbox:
         if outgoing.content_type is None:
             return
         self._desk.tell(Sent(outgoing))
-        self._sent[outgoing.message_id] = outgoing
-        if len(self._sent) > self._desk.limits.unreported:
-            self._tell_unreported(self._sent.popitem(last=False)[1])
-        elif outgoing.success_report:
+        self._await_report(outgoing)
+        if outgoing.success_report:
             self._deliver(outgoing)
+
+    def _await_report(self, outgoing: Outgoing) -> None:
+        """Remember a message for a REPORT, and where that are too many the oldest no longer."""
+        desk, limits = self._desk, self._desk.limits
+        self._sent[outgoing.message_id] = outgoing
+        desk.sent[outgoing] = None
+        if len(self._sent) > limits.unreported:
+            self.forget(next(iter(self._sent.values())))
+        if len(desk.sent) > limits.reportable:
+            oldest = next(iter(desk.sent))
+            oldest.session.outbox.forget(oldest)
 
     def _cover(self, outgoing: Outgoing, said: ByteRange | None) -> None:
         """Count octets that a success REPORT is for; without a range it is for all of them."""
@@ -191,14 +199,14 @@ class Outbox:
 
     def _deliver(self, outgoing: Outgoing) -> None:
         if outgoing.covered:
-            self._sent.pop(outgoing.message_id, None)
+            self._drop(outgoing)
             outgoing.fate = Fate.DELIVERED
             self._desk.tell(Delivered(outgoing))
 
     def _lose(self, outgoing: Outgoing, status: int | None, reason: str) -> None:
         """Tell once that a message failed, and send no more of it."""
         name = outgoing.message_id
-        if self._outgoing.pop(name, None) is None and self._sent.pop(name, None) is None:
+        if self._outgoing.pop(name, None) is None and not self._drop(outgoing):
             return
         outgoing.give_up()
         outgoing.fate = Fate.FAILED
@@ -213,9 +221,15 @@ class Outbox:
         if self.lane.queue and self.lane.queue[0] is outgoing:
             self.lane.asleep = False
 
-    def _tell_unreported(self, outgoing: Outgoing) -> None:
-        if outgoing.success_report:
+    def forget(self, outgoing: Outgoing) -> None:
+        """Await no REPORT on a message any more, and tell whoever does."""
+        if self._drop(outgoing) and outgoing.success_report:
             self._desk.tell(Unreported(outgoing))
+
+    def _drop(self, outgoing: Outgoing) -> bool:
+        """Remember a sent message no longer; False: it was not."""
+        self._desk.sent.pop(outgoing, None)
+        return self._sent.pop(outgoing.message_id, None) is not None
 
 
 def _written(
