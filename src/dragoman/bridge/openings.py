@@ -297,8 +297,8 @@ class Openings:
 
     @property
     def quiet(self) -> bool:
-        """Whether no session is left."""
-        return not len(self.sessions)
+        """Whether no session is left, but for those whose INVITE a fork may answer still."""
+        return set(self.sessions.describe()) <= {sip.Stage.OVER.value}
 
     def describe(self) -> dict[str, int]:
         """Return how many sessions there are in SIP, by stage."""
