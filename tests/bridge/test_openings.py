@@ -6,7 +6,7 @@ Their MSRP endpoints never meet: what is looked at is who has a session with who
 import random
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
@@ -57,6 +57,8 @@ class Gateway:
         self.offers: list[bytes] = []
         self.answers: list[int] = []
         self.secure = False
+        self.mangles: list[tuple[bytes, bytes]] = []
+        """What a middlebox makes of the next answer that comes from here."""
         self.stance = Stance(TERMS, plain=plain, tls=tls)
         tokens = iter(range(10**6))
 
@@ -106,6 +108,10 @@ class Gateway:
         if response.status >= 200:
             arrived.answered = True
             self.answers.append(response.status)
+        if response.body:
+            for before, after in self.mangles:
+                response.body = response.body.replace(before, after)
+            self.mangles = []
         handle = cast("SessionHandle", self.handles[arrived])
         self.way.append(lambda: self.peer.openings.on_response(handle, response, 0.0))
 
@@ -261,3 +267,28 @@ def test_a_request_of_no_session_is_481() -> None:
     event = RequestArrived(stray, FLOW, cast("ServerTransaction", transaction))
     pair.there.openings.on_request(event, Uri.parse(f"sip:{ROMEO}"), 0.0)
     assert pair.there.answers[-1] == 481
+
+
+@pytest.mark.spec("MSRP-27")
+def test_a_middlebox_that_knows_no_cema_has_another_offer_made() -> None:
+    pair = Pair()
+    pair.here.stance = replace(pair.here.stance, cema=True)
+    pair.there.mangles = [(b"c=IN IP4 b.example", b"c=IN IP4 192.0.2.99"),
+                          (b"a=setup:passive", b"a=setup:active")]  # fmt: skip
+    pair.here.writes(ROMEO, JULIET)
+    pair.run()
+    assert [b"a=msrp-cema" in each for each in pair.here.offers] == [True, False]
+    (leg,) = pair.here.legs(ROMEO, JULIET)
+    assert leg.up
+    assert len(pair.there.legs(JULIET, ROMEO)) == 1
+    assert not pair.here.errors()
+
+
+def test_an_answer_that_is_none_leaves_messages() -> None:
+    pair = Pair()
+    pair.there.mangles = [(b"m=message", b"m=audio")]
+    pair.here.writes(ROMEO, JULIET)
+    pair.run()
+    assert [each.body for each, _ in pair.here.ports.requests] == [b"hi"]
+    assert pair.here.openings.quiet
+    assert not pair.there.legs(JULIET, ROMEO)

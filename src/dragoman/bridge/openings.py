@@ -357,19 +357,22 @@ class Openings:
 
     def _answered(self, leg: Leg, body: Body | None, response: Response) -> None:
         """Meet the device that accepted; a session that comes to nothing is as good as refused."""
-        talk, agreement = leg.talk, self._agreements[leg]
-        if talk.calling is leg:
-            talk.calling = None
+        agreement = self._agreements[leg]
+        leg.remote, leg.sender = _device(leg.remote, leg.sender, response)
         try:
-            self._agree(leg, agreement, body, leg.wire)
+            agreed = self._agree(leg, agreement, body, leg.wire)
         except SdpError as error:
             log.warning("no session", extra=about(sip=leg.sender, reason=error.reason))
-            leg.over = True
-            leg.wire.close(self._now)
-            self.end(leg, self._now)
-            self.chats.refused(talk, NO_DESCRIPTION, page=True, now=self._now)
+            self._break(leg, leg.wire)
             return
-        leg.remote, leg.sender = _device(leg.remote, leg.sender, response)
+        if agreed:
+            self._met(leg)
+
+    def _met(self, leg: Leg) -> None:
+        """Have messages go in a session of ours; of several that came of it at once, in one."""
+        talk = leg.talk
+        if talk.calling is leg:
+            talk.calling = None
         self.chats.opened(leg, self._now)
         rivals = [each for each in talk.legs if each.rival]
         if rivals:
@@ -386,8 +389,8 @@ class Openings:
 
     def _agree(
         self, leg: Leg, agreement: Agreement, answer: Body | None, wire: msrp.Session
-    ) -> None:
-        """Take the answer to an offer of ours; raises SdpError."""
+    ) -> bool:
+        """Take the answer to an offer of ours; False: another offer is due. Raises SdpError."""
         said = agreement.negotiation.pending
         description = None if answer is None else _described(answer)
         if said is None or description is None:
@@ -395,8 +398,21 @@ class Openings:
         agreement.negotiation = agreement.negotiation.answered(description)
         found = streams.accept(said, description, self.stance, wire.path)
         agreement.line = found.peer.line
+        if found.again:
+            self._ask_again(leg, agreement, wire)
+            return False
         wire.start(found.peer.path, found.peer.terms, found.meeting, self._now)
         leg.wire, leg.terms = wire, found.peer.terms
+        return True
+
+    def _ask_again(self, leg: Leg, agreement: Agreement, wire: msrp.Session) -> None:
+        """Offer without CEMA, which somebody on the way does not know (RFC 6714 §4.2)."""
+        stance, said = replace(self.stance, cema=False), agreement.negotiation.said
+        again = streams.offer(stance, wire.path, said, agreement.line)
+        agreement.negotiation, offer = agreement.negotiation.offer(again)
+        agreement.next = wire
+        if isinstance(leg.dialog, Session):
+            leg.dialog.offer(Body(offer.encode()), self._now)
 
     def _refused(self, leg: Leg, status: int, response: Response | None) -> None:
         talk = leg.talk
@@ -426,11 +442,12 @@ class Openings:
             return
         agreement.next = None
         try:
-            self._agree(leg, agreement, body, wire)
+            agreed = self._agree(leg, agreement, body, wire)
         except SdpError:
             self._break(leg, wire)
-        else:
-            self.chats.opened(leg, self._now)
+            return
+        if agreed:
+            self._met(leg)
 
     def _unchanged(self, leg: Leg) -> None:
         agreement = self._agreements.get(leg)
@@ -438,10 +455,16 @@ class Openings:
             self._break(leg, agreement.next)
 
     def _break(self, leg: Leg, wire: msrp.Session) -> None:
-        """End a session that found no other path."""
+        """End a session that comes to nothing: as good as refused, where it never was one."""
+        talk, asked = leg.talk, leg.talk.calling is leg
         wire.close(self._now)
         self.end(leg, self._now)
-        self.chats.ended(leg, self._now)
+        if asked:
+            talk.calling, leg.over = None, True
+            leg.wire.close(self._now)
+            self.chats.refused(talk, NO_DESCRIPTION, page=True, now=self._now)
+        else:
+            self.chats.ended(leg, self._now)
 
     # -- theirs -------------------------------------------------------------------------
 
