@@ -63,6 +63,9 @@ class Meeting:
 
 def listed(content_type: str, types: Sequence[str]) -> bool:
     """Tell whether a media type is among those of a=accept-types."""
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = content_type.partition(";")[0].strip()
+    if kind in types or "*" in types:
+        return True  # as all do who write it alike
+    kind = kind.lower()
     whole = kind.partition("/")[0] + "/*"
-    return any(each == "*" or each.lower() in {kind, whole} for each in types)
+    return any(each.lower() in {kind, whole} for each in types)
