@@ -8,6 +8,7 @@ from dragoman.sip.message import SipError
 from dragoman.sip.session import (
     STEPS,
     Acknowledge,
+    Action,
     Answered,
     Body,
     By,
@@ -394,6 +395,30 @@ def test_an_ack_without_the_answer_ends_the_session() -> None:
     assert [each.request.method for each in bench.sends()] == ["BYE"]
 
 
+class Deaf(Talker):
+    """One who never acknowledges."""
+
+    def _do(self, action: Action, now: float) -> None:
+        if not isinstance(action, Acknowledge):
+            super()._do(action, now)
+
+
+@pytest.mark.spec("NET-21")
+def test_who_never_acknowledges_gets_the_2xx_again_and_at_last_bye() -> None:
+    wire = Wire(Deaf("left"), Talker("right", answering), weather=CLEAR, seed=0)
+    left, right = ends(wire)
+    left.sessions.invite(PARTIES, OFFER, 0.0)
+    left.flush(0.0)
+    wire.run(31.0)
+    assert right.heard_of() == ["Invited"]
+    assert left.endpoint.describe()["responses in"] > 5
+    wire.run(80.0)
+    assert right.told[-1] == Ended(right.told[0].session, By.TIMER)
+    assert left.heard_of() == ["Ringing", "Answered", "Ended"]
+    assert (len(left.sessions), len(right.sessions)) == (0, 0)
+
+
+@pytest.mark.spec("NET-21")
 def test_a_bye_before_the_ack_waits_for_it() -> None:
     bench = Bench()
     session = bench.called()

@@ -82,7 +82,7 @@ class AckMissing:
     """The answer to an INVITE was never acknowledged: a refusal until timer H (§17.2.1).
 
     Where it was `accepted`, its 2xx went out for 64*T1: the user ends the session with BYE, see
-    `sip.invite` (§13.3.1.4).
+    `sip.usage` (§13.3.1.4).
     """
 
     transaction: "ServerTransaction"
