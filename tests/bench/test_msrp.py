@@ -14,7 +14,8 @@ def test_every_case_has_its_line(
     main()
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     cases = ["short", "long, streamed", "long, whole", "idle"]
-    assert [line["case"] for line in lines] == cases
+    ways = ["sent", "received in one", "received in 2048"]
+    assert [line["case"] for line in lines] == cases + [f"loopback, {way}" for way in ways]
     keys = {"bench", "count", "lost", "seconds", "rate", "cpu_s_per_1000", "rss_mib"}
     assert all(keys <= set(line) for line in lines)
-    assert [line["lost"] for line in lines] == [0, 0, 0, 0]
+    assert [line["lost"] for line in lines] == [0] * 7
