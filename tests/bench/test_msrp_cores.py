@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.msrp import main
+from bench.msrp_cores import main
 
 
 def test_every_case_has_its_line(
