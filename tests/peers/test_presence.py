@@ -41,12 +41,22 @@ def presences(user: Program, contact: str) -> list[dict[str, str]]:
     return [each for each in found if each["sender"].startswith(contact)]
 
 
+def standing(user: Program, contact: str) -> list[dict[str, str]]:
+    """Return the last presence of a contact, and the last of a resource that is not gone since."""
+    came, there = presences(user, contact), dict[str, dict[str, str]]()
+    for each in came:
+        there.pop(each["sender"], None)
+        if each["type"] != "unavailable":
+            there[each["sender"]] = each
+    return [*came[-1:], *list(there.values())[-1:]]
+
+
 def sees(user: Program, contact: str, **wanted: str) -> dict[str, str]:
-    """Wait until the last presence of a contact is as wanted."""
+    """Wait until a contact is seen as wanted: an old resource may go after a new one came."""
 
     def found() -> dict[str, str] | None:
-        last = presences(user, contact)[-1:]
-        return last[0] if last and wanted.items() <= last[0].items() else None
+        seen = standing(user, contact)
+        return next((each for each in seen if wanted.items() <= each.items()), None)
 
     return wait_until(found, 20, lambda: f"not {wanted}:\n{user.said()[-2000:]}")
 
