@@ -22,11 +22,11 @@ from dragoman.msrp.offer import (
     read,
     unresolved,
 )
-from dragoman.msrp.terms import Direction, Meeting, Terms
+from dragoman.msrp.terms import Meeting, Terms
 from dragoman.msrp.uri import Path
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
-from dragoman.sdp.session import Media, Origin, SessionDescription
+from dragoman.sdp.session import Direction, Media, Origin, SessionDescription
 from tests.msrp.ends import ADDRESSES, Certificate, End, tokens
 from tests.pair import Wire
 

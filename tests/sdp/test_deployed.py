@@ -8,12 +8,11 @@ from typing import Final, NamedTuple
 import pytest
 
 from dragoman.msrp.offer import Setup, Stance, answer, choose
-from dragoman.msrp.terms import Direction, Terms
+from dragoman.msrp.terms import Terms
 from dragoman.msrp.uri import Path
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation, direction
-from dragoman.sdp.session import Direction as SdpDirection
-from dragoman.sdp.session import Origin, SessionDescription
+from dragoman.sdp.session import Direction, Origin, SessionDescription
 
 
 class Shape(NamedTuple):
@@ -362,15 +361,15 @@ def test_who_connects(shape: Shape, setup: Setup, active: bool) -> None:
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [
-        (HELD, [SdpDirection.SENDONLY]),
-        (CHROME, [SdpDirection.SENDRECV, SdpDirection.SENDRECV]),
-        (FIREFOX, [SdpDirection.RECVONLY]),
-        (LINPHONE, [SdpDirection.SENDRECV, SdpDirection.SENDRECV]),
-        (RCS_FILE, [SdpDirection.SENDONLY]),
+        (HELD, [Direction.SENDONLY]),
+        (CHROME, [Direction.SENDRECV, Direction.SENDRECV]),
+        (FIREFOX, [Direction.RECVONLY]),
+        (LINPHONE, [Direction.SENDRECV, Direction.SENDRECV]),
+        (RCS_FILE, [Direction.SENDONLY]),
     ],
 )
 def test_no_address_is_hold_only_where_none_comes_later(
-    shape: Shape, expected: list[SdpDirection]
+    shape: Shape, expected: list[Direction]
 ) -> None:
     description = parse(shape)
     assert [direction(description, each) for each in description.media] == expected

@@ -77,8 +77,9 @@ from dragoman.msrp.limits import Limits
 from dragoman.msrp.relay import Authorize, Relay
 from dragoman.msrp.sending import Outgoing, Source
 from dragoman.msrp.session import Session, State
-from dragoman.msrp.terms import Direction, Meeting, Terms
+from dragoman.msrp.terms import Meeting, Terms
 from dragoman.msrp.uri import MsrpUri, Path, Transport
+from dragoman.sdp.session import Direction
 
 __all__ = [
     "PHRASES",

@@ -14,12 +14,11 @@ from typing import Final, final
 
 from dragoman.errors import LocalError
 from dragoman.msrp.failure import MsrpError
-from dragoman.msrp.terms import Direction, Meeting, Terms
+from dragoman.msrp.terms import Meeting, Terms
 from dragoman.msrp.uri import MsrpUri, Path
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import DISCARD, answer_direction
-from dragoman.sdp.session import Address, Attribute, Media, SessionDescription
-from dragoman.sdp.session import Direction as SdpDirection
+from dragoman.sdp.session import Address, Attribute, Direction, Media, SessionDescription
 
 KIND: Final = "message"
 PLAIN: Final = "TCP/MSRP"
@@ -188,9 +187,8 @@ def answer(
     if setup is None or path.last.secure is not peer.secure:
         raise LocalError("an answer to an offer that cannot be taken")
     cema = stance.cema and peer.cema and not _falls_back(peer, path)
-    wanted = SdpDirection(stance.terms.direction.value)
-    direction = answer_direction(SdpDirection(peer.terms.direction.value), wanted)
-    terms = replace(stance.terms, direction=Direction(direction.value))
+    direction = answer_direction(peer.terms.direction, stance.terms.direction)
+    terms = replace(stance.terms, direction=direction)
     media = _media(replace(stance, terms=terms), path, setup, cema=cema)
     active = setup is Setup.ACTIVE
     address = peer.address if cema and active else None
@@ -353,7 +351,7 @@ def _terms(description: SessionDescription, media: Media) -> Terms:
         types,
         _types(media.value("accept-wrapped-types")),
         _size(media.value("max-size")),
-        Direction(description.direction_of(media).value),
+        description.direction_of(media),
     )
 
 

@@ -2,26 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
-
-class Direction(Enum):
-    """Which way message payloads go, as seen by whoever says it (RFC 4975 §8.9)."""
-
-    SENDRECV = "sendrecv"
-    SENDONLY = "sendonly"
-    RECVONLY = "recvonly"
-    INACTIVE = "inactive"
-
-    @property
-    def sends(self) -> bool:
-        """Whether who says it may send."""
-        return self in (Direction.SENDRECV, Direction.SENDONLY)
-
-    @property
-    def receives(self) -> bool:
-        """Whether who says it wants to receive."""
-        return self in (Direction.SENDRECV, Direction.RECVONLY)
+from dragoman.sdp.session import Direction
 
 
 @dataclass(frozen=True, slots=True)
