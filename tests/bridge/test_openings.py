@@ -7,7 +7,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -19,17 +19,21 @@ from dragoman.bridge.ways import Policy, Ways
 from dragoman.mapping.chat import ACCEPTED, WRAPPED
 from dragoman.msrp import Terms, Transport
 from dragoman.msrp.offer import Stance
+from dragoman.sdp.session import SessionDescription
 from dragoman.sip.endpoint import Flow, ServerTransaction
 from dragoman.sip.flow import AckArrived, CancelArrived, RequestArrived
 from dragoman.sip.locate import Transport as SipTransport
 from dragoman.sip.message import Request, Response
 from dragoman.sip.route import RouteSet
-from dragoman.sip.session import SessionHandle
+from dragoman.sip.session import Body, SessionHandle
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import StanzaError
 from dragoman.xmpp.stanza import BODY, MESSAGE, THREAD, message
 from tests.bridge.test_message import service
+
+if TYPE_CHECKING:
+    from dragoman.sip.usage import Session
 
 FLOW = Flow(SipTransport.UDP, ("192.0.2.1", 5060), ("192.0.2.2", 5060))
 ROMEO, JULIET = "romeo@xmpp.example", "juliet@sip.example"
@@ -55,6 +59,7 @@ class Gateway:
         self.transactions: dict[Hashable, Arrived] = {}
         self.handles: dict[Arrived, Hashable] = {}
         self.offers: list[bytes] = []
+        self.said: list[bytes] = []
         self.answers: list[int] = []
         self.secure = False
         self.mangles: list[tuple[bytes, bytes]] = []
@@ -109,6 +114,7 @@ class Gateway:
             arrived.answered = True
             self.answers.append(response.status)
         if response.body:
+            self.said.append(response.body)
             for before, after in self.mangles:
                 response.body = response.body.replace(before, after)
             self.mangles = []
@@ -292,3 +298,88 @@ def test_an_answer_that_is_none_leaves_messages() -> None:
     assert [each.body for each, _ in pair.here.ports.requests] == [b"hi"]
     assert pair.here.openings.quiet
     assert not pair.there.legs(JULIET, ROMEO)
+
+
+def test_two_give_another_path_at_once_and_one_session_is_left() -> None:
+    pair = Pair()
+    pair.here.writes(ROMEO, JULIET)
+    pair.run()
+    (ours,), (theirs,) = pair.here.legs(ROMEO, JULIET), pair.there.legs(JULIET, ROMEO)
+    assert pair.here.openings.renew(ours, 1.0)
+    assert pair.there.openings.renew(theirs, 1.0)
+    for now in range(1, 40):
+        for gateway in (pair.here, pair.there):
+            gateway.openings.on_timer(float(now))
+        pair.run()
+    assert 491 in pair.here.answers + pair.there.answers
+    assert pair.here.legs(ROMEO, JULIET) == [ours]
+    assert pair.there.legs(JULIET, ROMEO) == [theirs]
+    assert ours.up
+    assert theirs.up
+    assert (ours.wire.remote, theirs.wire.remote) == (theirs.wire.path, ours.wire.path)
+
+
+def test_a_reinvite_without_an_offer_gets_ours_and_leaves_the_session_as_it_was() -> None:
+    pair = Pair()
+    pair.here.writes(ROMEO, JULIET)
+    pair.run()
+    (ours,), (theirs,) = pair.here.legs(ROMEO, JULIET), pair.there.legs(JULIET, ROMEO)
+    before = theirs.wire.path, theirs.wire.state
+    sdp = ours.wire.path
+    _, request = cast("Session", ours.dialog).dialog.request("INVITE")
+    arrived = Arrived(request)
+    pair.there.handles[arrived] = SessionHandle(99, 1)
+    transaction = cast("ServerTransaction", arrived)
+    pair.there.openings.on_request(
+        RequestArrived(request, FLOW, transaction), Uri.parse(f"sip:{ROMEO}"), 1.0
+    )
+    offer = SessionDescription.parse(pair.there.said[-1])
+    assert offer.media[0].value("setup") == "actpass"
+    assert offer.media[0].value("path") == str(theirs.wire.path)
+    answer = pair.here.offers[-1].replace(b"actpass", b"active")
+    headers = [each for each in request.headers if each[0] != "CSeq"]
+    number = request.cseq.number
+    ack = Request("ACK", request.target,
+                  [*headers, ("CSeq", f"{number} ACK"), ("Content-Type", "application/sdp")],
+                  answer)  # fmt: skip
+    pair.there.openings.on_ack(AckArrived(ack, FLOW, transaction), 1.0)
+    assert theirs.up
+    assert (theirs.wire.path, theirs.wire.state) == before
+    assert theirs.wire.remote == sdp
+    assert pair.there.openings.renew(theirs, 2.0)
+
+
+@pytest.mark.spec("MSRP-25")
+def test_a_refresh_of_who_was_called_is_an_offer_and_changes_nothing() -> None:
+    pair = Pair()
+    pair.here.writes(ROMEO, JULIET)
+    pair.run()
+    (ours,), (theirs,) = pair.here.legs(ROMEO, JULIET), pair.there.legs(JULIET, ROMEO)
+    session = cast("Session", theirs.dialog)
+    assert session.refresher is not None
+    body = session.refresher()
+    assert body is not None
+    offer = SessionDescription.parse(body.data)
+    assert offer.media[0].value("setup") == "actpass"
+    assert offer.media[0].value("path") == str(theirs.wire.path)
+    assert offer.origin.version == SessionDescription.parse(pair.there.said[-1]).origin.version + 1
+    again = session.refresher()
+    assert again == body, "what was never answered is offered again"
+    assert ours.up
+    assert theirs.up
+
+
+def test_a_reinvite_that_says_nothing_new_is_answered_by_an_answer() -> None:
+    pair = Pair()
+    pair.here.writes(ROMEO, JULIET)
+    pair.run()
+    (ours,), (theirs,) = pair.here.legs(ROMEO, JULIET), pair.there.legs(JULIET, ROMEO)
+    paths = ours.wire.path, theirs.wire.path
+    session = cast("Session", theirs.dialog)
+    session.offer(Body(pair.there.said[-1].replace(b"a=setup:passive", b"a=setup:actpass")), 1.0)
+    pair.there.openings.on_timer(1.0)
+    pair.run()
+    answer = SessionDescription.parse(pair.here.said[-1])
+    assert answer.media[0].value("setup") in {"active", "passive"}
+    assert (ours.wire.path, theirs.wire.path) == paths
+    assert ours.up

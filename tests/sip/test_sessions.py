@@ -458,12 +458,38 @@ def test_an_offer_that_nobody_decides_on_is_declined() -> None:
     assert [type(each) for each in bench.tells()] == [Offered, ChangeRefused]
 
 
-def test_a_description_as_before_is_answered_by_itself() -> None:
+def test_a_refresh_without_a_description_is_answered_by_itself() -> None:
+    """One with is the user's to answer: what he offered last may be no answer (RFC 6135 §4.2)."""
     bench = Bench()
     session = bench.taken()
-    bench.within(session, "UPDATE", 2, body=OFFER)
-    bench.within(session, "UPDATE", 3)
-    assert (bench.statuses(), bench.tells()) == ([200, 200], [])
+    bench.within(session, "UPDATE", 2)
+    assert (bench.statuses(), bench.tells()) == ([200], [])
+    bench.within(session, "UPDATE", 3, body=OFFER)
+    assert [type(each) for each in bench.tells()] == [Offered]
+    assert session.accept(ANSWER, bench.now)
+    assert bench.statuses() == [200]
+
+
+def test_the_user_says_with_what_a_session_is_refreshed_by_invite() -> None:
+    bench = Bench()
+    session = bench.confirmed(more=(("Session-Expires", "600;refresher=uac"),))
+    session.refresher = lambda: OTHER
+    bench.waits(300.0)
+    (sent,) = bench.sends()
+    assert (sent.request.method, sent.request.body) == ("INVITE", OTHER.data)
+    bench.answer(sent, 200, body=ANSWER)
+    assert bench.tells() == [Changed(session, ANSWER)]
+
+
+def test_an_offer_that_waits_can_be_withdrawn() -> None:
+    bench = Bench()
+    session = bench.confirmed()
+    session.offer(OTHER, bench.now)
+    (sent,) = bench.sends()
+    bench.answer(sent, 491)
+    session.withdraw()
+    bench.waits(10.0)
+    assert (bench.sends(), bench.tells()) == ([], [])
 
 
 def test_a_reinvite_without_offer_gets_ours() -> None:

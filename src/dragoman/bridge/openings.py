@@ -71,7 +71,7 @@ class Agreement:
     transport: msrp.Transport
     line: int = 0
     next: msrp.Session | None = None
-    """The wire of an offer of ours that changes the path."""
+    """The wire of the offer of ours that has no answer: another, where it changes the path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +167,7 @@ class Openings:
             self.chats.refused(talk, FULL, page=False, now=self._now)
             return
         leg.dialog, session.data = session, leg
+        session.refresher = partial(self._refreshing, leg)
         self._agreements[leg] = agreement
         talk.calling, talk.secure = leg, transport.secure
 
@@ -401,7 +402,12 @@ class Openings:
         if found.again:
             self._ask_again(leg, agreement, wire)
             return False
-        wire.start(found.peer.path, found.peer.terms, found.meeting, self._now)
+        if wire is not leg.wire or leg.terms is None:
+            wire.start(found.peer.path, found.peer.terms, found.meeting, self._now)
+        elif wire.remote == found.peer.path:
+            wire.modify(found.peer.terms)
+        else:
+            raise SdpError("another path in answer to the same", NOT_HERE)
         leg.wire, leg.terms = wire, found.peer.terms
         return True
 
@@ -435,7 +441,7 @@ class Openings:
         self.chats.refused(talk, error, page=page, now=self._now)
 
     def _changed(self, leg: Leg, body: Body | None) -> None:
-        """Take the path that a lost session has now."""
+        """Take what a session has now: another path, or the same."""
         agreement = self._agreements.get(leg)
         wire = None if agreement is None else agreement.next
         if agreement is None or wire is None:
@@ -450,9 +456,21 @@ class Openings:
             self._met(leg)
 
     def _unchanged(self, leg: Leg) -> None:
+        """End a session whose offer of another path is refused; of the same, it stays."""
         agreement = self._agreements.get(leg)
-        if agreement is not None and agreement.next is not None:
+        if agreement is None or agreement.next is None:
+            return
+        if agreement.next is leg.wire and leg.terms is not None:
+            self._drop(leg, agreement)
+        else:
             self._break(leg, agreement.next)
+
+    def _drop(self, leg: Leg, agreement: Agreement) -> None:
+        """Take it that an offer of ours was never made."""
+        agreement.negotiation = agreement.negotiation.drop()
+        wire, agreement.next = agreement.next, None
+        if wire is not None and wire is not leg.wire:
+            wire.close(self._now)
 
     def _break(self, leg: Leg, wire: msrp.Session) -> None:
         """End a session that comes to nothing: as good as refused, where it never was one."""
@@ -515,15 +533,25 @@ class Openings:
             leg.terms = peer.terms
         agreement.negotiation = negotiation
         session.answer(Body(said.encode()), self._now)
+        session.refresher = partial(self._refreshing, leg)
         if leg.terms is not None:
-            self._keep_offering(session, agreement, leg)
             self.chats.opened(leg, self._now)
 
-    def _keep_offering(self, session: Session, agreement: Agreement, leg: Leg) -> None:
-        """Have what refreshes a session be an offer, which never says `passive` (RFC 6135 §4.2)."""
-        said, path = agreement.negotiation.said, leg.wire.path
-        again = streams.offer(self.stance, path, said, agreement.line)
-        session.local = Body(agreement.negotiation.offer(again)[1].encode())
+    def _refreshing(self, leg: Leg) -> Body | None:
+        """Return the offer that refreshes a session: never `passive` (RFC 6135 §4.2.2)."""
+        agreement = self._agreements.get(leg)
+        if agreement is None:
+            return None
+        if agreement.next is not None and agreement.negotiation.pending is not None:
+            return Body(agreement.negotiation.pending.encode())
+        return self._same_again(leg, agreement, agreement.negotiation)
+
+    def _same_again(self, leg: Leg, agreement: Agreement, negotiation: Negotiation) -> Body:
+        """Offer the path that there is."""
+        again = streams.offer(self.stance, leg.wire.path, negotiation.said, agreement.line)
+        agreement.negotiation, offer = negotiation.offer(again)
+        agreement.next = leg.wire
+        return Body(offer.encode())
 
     def _answering(self, peer: streams.Peer | None) -> msrp.Transport:
         """Return what a session runs over that a peer offers; without an offer, what we like.
@@ -571,17 +599,22 @@ class Openings:
             session.decline(self._now, error.status, _accept(error.status))
         except msrp.Full:
             session.decline(self._now, 500, [("Retry-After", "60")])
+        else:
+            return
+        if leg.terms is None:  # there is no path left, neither his nor ours
+            self._break(leg, leg.wire)
 
     def _agree_again(
         self, leg: Leg, agreement: Agreement, session: Session, request: Request
     ) -> None:
         """Raises SdpError or SipError for what cannot be agreed to, Full where there is no room."""
         offered = _description(request)
+        if agreement.next is not None:  # ours waits still, so that his comes first (RFC 3261 §14.1)
+            session.withdraw()
+            self._drop(leg, agreement)
         if offered is None:
-            said = agreement.negotiation.said
-            negotiation, again = agreement.negotiation.asked().offer(said or SessionDescription())
-            agreement.negotiation, agreement.next = negotiation, None
-            session.accept(Body(again.encode()), self._now)
+            asked = agreement.negotiation.asked()
+            session.accept(self._same_again(leg, agreement, asked), self._now)
             return
         negotiation = agreement.negotiation.offered(offered)
         peer = streams.choose(offered, self.stance)
@@ -600,7 +633,7 @@ class Openings:
             wire.start(peer.path, peer.terms, meeting, self._now)
             leg.wire = wire
         leg.terms = peer.terms
-        self.chats.opened(leg, self._now)
+        self._met(leg)
 
     def _ended(self, leg: Leg) -> None:
         self._agreements.pop(leg, None)

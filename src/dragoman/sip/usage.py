@@ -139,6 +139,11 @@ class Session:
         """Whatever the user wants to have with it."""
         self.local: Body | None = None
         """Our latest description."""
+        self.refresher: Callable[[], Body | None] | None = None
+        """Gives the offer of a refresh by INVITE, whose answer is then told by `Changed`.
+
+        Without it, or where it gives none, that is our latest description, and nothing is told.
+        """
         self.remote: Body | None = None
         self.change = Change.NONE
         self._outlet = outlet
@@ -491,6 +496,10 @@ class Session:
         self._wanted, self._tries = body, 0
         self._go_on(now)
 
+    def withdraw(self) -> None:
+        """Have no offer wait any more: one that has gone out is not taken back."""
+        self._wanted = None
+
     def _go_on(self, now: float) -> None:
         """Make the offer that waits, if nothing else is under way."""
         if self._wanted is None or self.stage is not Stage.CONFIRMED:
@@ -518,8 +527,8 @@ class Session:
             if not any(each.method == "UPDATE" for each in self._asked.values()):
                 headers = (("Supported", timer.TIMER), *self._refreshing())
                 self._ask(Kind.REFRESH, "UPDATE", headers)
-        elif self.change is Change.NONE and self.local is not None:
-            self._reinvite(self.local, Kind.REFRESH, now)
+        elif self.change is Change.NONE and (body := self._refreshed()) is not None:
+            self._reinvite(body, Kind.REFRESH, now)
         else:
             self._wait(Wait.REFRESH, now + DECISION)
 
@@ -545,6 +554,10 @@ class Session:
             self._unmade(asked, status, response, now)
         self._go_on(now)
 
+    def _refreshed(self) -> Body | None:
+        offered = None if self.refresher is None else self.refresher()
+        return offered or self.local
+
     def _made(self, asked: Asked, response: Response, now: float) -> None:
         self._able(response)
         self._agreed(timer.granted(response), now)
@@ -555,7 +568,7 @@ class Session:
         self.remote = body or self.remote
         if asked.kind is Kind.OFFER and body is None:
             self.bye(now, 'SIP;cause=488;text="no answer to the offer"')
-        elif asked.kind is Kind.OFFER or self.remote != before:
+        elif asked.kind is Kind.OFFER or self.refresher is not None or self.remote != before:
             self._tell(Changed(self, self.remote))
 
     def _unmade(self, asked: Asked, status: int, response: Response, now: float) -> None:
@@ -596,9 +609,6 @@ class Session:
         status = self._unwelcome(request, body)
         if status:
             self._again_later(transaction, status)
-        elif body is not None and body == self.remote and self.local is not None:
-            self._begin(transaction, body)  # a refresh: nothing is to be decided (RFC 4028 §7.4)
-            self._decide(200, (), self.local, now)
         else:
             self._begin(transaction, body)
             self._wait(Wait.DECISION, now + DECISION)
