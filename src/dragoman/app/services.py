@@ -23,7 +23,7 @@ from dragoman.app.keeping import DATABASE, SUBSCRIPTIONS, Keeping
 from dragoman.app.logs import traffic
 from dragoman.app.metrics import Metrics
 from dragoman.bridge.directory import Override, Place, Side
-from dragoman.bridge.hub import Attached, Hub, Settings
+from dragoman.bridge.hub import Attached, Hub, Msrp, Settings
 from dragoman.bridge.link import Link, OurStream
 from dragoman.bridge.message import Rules
 from dragoman.bridge.naming import Attachment
@@ -130,7 +130,8 @@ class Gateway:
         self._keeping = Keeping(self.store, self.subscriptions)
         most = connections(raise_descriptors())
         self._msrp_places: dict[MsrpTransport, Place] = {}
-        self.hub = Hub(self._settings(), Names(resolver), tap)
+        settings = self._settings()
+        self.hub = Hub(settings, Names(resolver), tap)
         self.endpoint = Endpoint(
             sent_by=self._sent_by,
             allow=self.hub.allow,
@@ -157,7 +158,7 @@ class Gateway:
             guard=self.guard,
         )
         self.xmpp = XmppSockets(self.hub, tls, loop.time, gate=Gate(most))
-        self.msrp = self._msrp_sockets(tls, resolver, loop.time, most)
+        self.msrp = self._msrp_sockets(settings.msrp, tls, resolver, loop.time, most)
         pages = {"/metrics": Metrics(self.describe).page, "/healthz": _healthy}
         self.http = HttpServer(pages, loop.time)
         self._expiry = ExpiryWatch(
@@ -226,10 +227,14 @@ class Gateway:
         await self._keeping.stop()
 
     def _msrp_sockets(
-        self, tls: Tls, resolver: Resolver, clock: Callable[[], float], most: int
+        self,
+        settings: Msrp | None,
+        tls: Tls,
+        resolver: Resolver,
+        clock: Callable[[], float],
+        most: int,
     ) -> MsrpSockets | None:
         """Return what carries sessions of messages; None where they are not listened for."""
-        settings = self.hub.settings.msrp
         if settings is None:
             return None
         return MsrpSockets(

@@ -23,7 +23,7 @@ from dragoman.log import about
 from dragoman.mapping import chat, receipt
 from dragoman.mapping.composing import notification
 from dragoman.mapping.failure import Answer
-from dragoman.mapping.msrp import stanza_error, status_of
+from dragoman.mapping.msrp import report_status, stanza_error
 from dragoman.msrp import FailureReport, MessageArrived
 from dragoman.sip.message import Request
 from dragoman.xmpp.element import Element
@@ -264,7 +264,7 @@ class Chats:
         return True
 
     def _use(self, leg: Leg) -> None:
-        leg.talk.use(leg, self._now)
+        leg.talk.use(leg)
         leg.spoke = True
         self._idle.set(leg, self._now + self._rules.idle)
 
@@ -368,7 +368,7 @@ class Chats:
         leg.owed.pop(owed.stanza_id, None)
         if event.failure_report is FailureReport.NO:
             return True
-        return leg.wire.report(event.message_id, self._now, status=status_of(answer.status))
+        return leg.wire.report(event.message_id, self._now, status=report_status(answer))
 
     def _owe(self, leg: Leg, owed: Owed, stanza_id: str) -> None:
         """Keep in mind that a SIP user waits to hear that his message was received.
@@ -453,7 +453,6 @@ class Chats:
         if leg not in talk.legs:
             talk.legs.append(leg)
         self._ways.took(talk.pair[1])
-        leg.active = now
         self._idle.set(leg, now + self._rules.idle)
         self.go_on(talk)
 

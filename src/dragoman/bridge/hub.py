@@ -164,7 +164,7 @@ class Hub:
     def __init__(self, settings: Settings, lookup: Lookup, tap: Tap) -> None:
         """Wire the services; needs a running loop."""
         self._loop = asyncio.get_running_loop()
-        self._settings = self.settings = settings
+        self._settings = settings
         self._lookup = lookup
         self._tap = tap
         self._random = SystemRandom()

@@ -78,8 +78,6 @@ class Leg:
     """Max-Forwards of the INVITE that came; None for one of ours."""
     terms: Terms | None = None
     """What the far end takes; None until offer and answer are complete."""
-    active: float = 0.0
-    """When a message went last, either way."""
     spoke: bool = False
     """Whether anything was said in it."""
     renewed: bool = False
@@ -146,9 +144,8 @@ class Talk:
         """Whether there is nothing to remember."""
         return not (self.busy or self.paged)
 
-    def use(self, leg: Leg, now: float) -> None:
+    def use(self, leg: Leg) -> None:
         """Have messages go in this session from now on: it was used."""
-        leg.active = now
         if self.legs and self.legs[-1] is not leg and leg in self.legs:
             self.legs.remove(leg)
             self.legs.append(leg)

@@ -6,7 +6,7 @@ there).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -149,6 +149,8 @@ class Answer:
     status: int
     reason: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    error: StanzaError | None = field(default=None, compare=False)
+    """What it was on the XMPP side, for answers in another protocol than SIP."""
 
 
 class Refused(RemoteError):
@@ -279,7 +281,7 @@ def sip_status(
         status = 301 if error.condition is Condition.GONE else 302
     if not strict:
         status = _deployed(status, method)
-    return Answer(status, phrase(error.text), _headers(status, error, moved, allow, realm))
+    return Answer(status, phrase(error.text), _headers(status, error, moved, allow, realm), error)
 
 
 def no_answer(method: str) -> Answer:

@@ -5,6 +5,7 @@ The table is that of docs/interworking/msrp-chat.md §7.
 
 from typing import Final
 
+from dragoman.mapping.failure import Answer
 from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
 
 TOO_LONG: Final = 413
@@ -68,15 +69,11 @@ def stanza_error(status: int, *, size: int = 0, limit: int = 0) -> StanzaError:
     return StanzaError(condition, kind, text=_TEXTS.get(status, f"MSRP status {status}"))
 
 
-def msrp_status(error: StanzaError, *, size: bool = False) -> int:
-    """Return the status that tells an MSRP sender of a stanza error; `size`: it was too long."""
-    if size and error.condition is Condition.POLICY_VIOLATION:
-        return TOO_LONG
-    return _STATUSES.get(error.condition, 400)
+def report_status(answer: Answer) -> int:
+    """Return the status by which an MSRP sender hears why his message was not delivered.
 
-
-def status_of(answer: int) -> int:
-    """Return the status of MSRP for that of SIP, 2xx being 200."""
-    if answer < 300:
-        return 200
-    return _SIP.get(answer, 403 if answer < 500 or answer >= 600 else 400)
+    That of the stanza error, where it was one; else that of what SIP would have answered.
+    """
+    if answer.error is not None:
+        return _STATUSES.get(answer.error.condition, 400)
+    return _SIP.get(answer.status, 403 if answer.status < 500 or answer.status >= 600 else 400)
