@@ -369,3 +369,15 @@ def test_an_ack_of_the_user_is_sent_once_and_forgotten() -> None:
     desk = Desk()
     assert sends(desk, NEAR, method="ACK").method == "ACK"
     assert (desk.endpoint.next_timer(), desk.total("transaction")) == (None, 0)
+
+
+def test_a_response_of_another_number_is_of_no_invite_of_ours() -> None:
+    desk = Desk()
+    invite = sends(desk, NEAR, method="INVITE")
+    accepted = response_to(invite, 200, to_tag="r")
+    number = invite.cseq.number
+    other = [(n, f"{number + 1} INVITE" if n == "CSeq" else v) for n, v in accepted.headers]
+    desk.hears(Response(200, "OK", other, b""))
+    assert told(desk) == []
+    desk.hears(accepted)
+    assert told(desk) == [200]

@@ -146,6 +146,9 @@ class Clients:
         # §18.1.2 and §8.1.3.3: what was not sent to this name, or has more hops to go, is not ours
         if via.sent_by != transaction.sent_by or len(response.vias) != 1:
             return False
+        cseq = response.cseq  # whose number the ACK for a 2xx repeats, by other hands than ours
+        if cseq.method == "INVITE" and cseq.number != transaction.request.cseq.number:
+            return False
         transaction.heard = True
         if self._health.watching:
             self._health.heard(transaction.to, now)
