@@ -459,10 +459,10 @@ class Hub:
         """Send the ACK for a 2xx to the INVITE of `handle`, which goes a way of its own."""
         self._reach(ack, handle, route, self._confirm)
 
-    def cancel(self, handle: Hashable) -> None:
-        """Take back the INVITE of `handle`."""
+    def cancel(self, handle: Hashable, reason: str = "") -> None:
+        """Take back the INVITE of `handle`, for a `reason` (RFC 3326)."""
         if self._sip is not None:
-            self._sip.endpoint.cancel(handle, self._loop.time())
+            self._sip.endpoint.cancel(handle, self._loop.time(), reason)
             self._sip.wake()
 
     def _reach(

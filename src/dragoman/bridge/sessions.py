@@ -22,8 +22,8 @@ class SessionLine(SipPort, Protocol):
     def acknowledge(self, ack: Request, handle: Hashable, route: RouteSet) -> None:
         """Send the ACK for a 2xx to the INVITE of `handle`."""
 
-    def cancel(self, handle: Hashable) -> None:
-        """Take back the INVITE of `handle`."""
+    def cancel(self, handle: Hashable, reason: str = "") -> None:
+        """Take back the INVITE of `handle`, for a `reason` (RFC 3326)."""
 
     def find(self, uri: Uri, told: Callable[[bool], None]) -> None:
         """Tell whether the next hop toward a SIP user is reached over TLS; False: nobody knows."""
@@ -125,7 +125,7 @@ class SessionService(ABC):
                 self.line.request(request, handle, route)
             case sip.Acknowledge(ack, route, handle):
                 self.line.acknowledge(ack, handle, route)
-            case sip.Cancel(handle):
-                self.line.cancel(handle)
+            case sip.Cancel(handle, reason):
+                self.line.cancel(handle, reason)
             case sip.Respond(transaction, response):
                 self.line.respond(transaction, response)
