@@ -15,7 +15,7 @@ from dragoman.xmpp.ext.senders import Creator
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.initiation import spoken
 from dragoman.xmpp.jid import Jid
-from dragoman.xmpp.negotiation import OFFERS, Contents, Negotiation, kinds, whole
+from dragoman.xmpp.negotiation import OFFERS, Contents, Negotiation, kinds, ours_whole, whole
 from dragoman.xmpp.session import (
     LIVE,
     PROPOSALS,
@@ -218,10 +218,7 @@ class Session:
         self._enter(stage, now)
 
     def _initiate(self, contents: Contents, groups: Groups, now: float) -> None:
-        try:
-            self.negotiation.begin(whole(contents, Creator.INITIATOR))
-        except StanzaError as error:
-            raise LocalError(error.reason) from error
+        self.negotiation.begin(ours_whole(contents, Creator.INITIATOR))
         self._ask(Action.SESSION_INITIATE, now, contents, groups)
 
     def accept(self, contents: Contents, groups: Groups, now: float) -> None:

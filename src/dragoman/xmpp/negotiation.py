@@ -60,6 +60,14 @@ def whole(contents: Contents, creator: Creator) -> Contents:
     return contents
 
 
+def ours_whole(contents: Contents, creator: Creator) -> Contents:
+    """Return contents of ours that stand for themselves; raises LocalError for any that do not."""
+    try:
+        return whole(contents, creator)
+    except StanzaError as error:
+        raise LocalError(error.reason) from error
+
+
 class Negotiation:
     """The contents of one session; `role` is who we are in it."""
 
@@ -184,7 +192,7 @@ class Negotiation:
 
     def own(self, contents: Contents) -> Contents:
         """Return contents of ours that may be added; raises LocalError."""
-        mine = tuple(replace(each, creator=self.role) for each in contents)
+        mine = ours_whole(tuple(replace(each, creator=self.role) for each in contents), self.role)
         there = self.everything()
         if any(key(each) in there for each in mine) or len(there) + len(mine) > MOST:
             raise LocalError("a content of that name is there, or too many are")

@@ -19,7 +19,7 @@ from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.initiation import heard, overrules, returned, spoken
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.jingle import Full, Groups, Outlet, Session, Wait
-from dragoman.xmpp.negotiation import Contents, kinds, whole
+from dragoman.xmpp.negotiation import Contents, kinds, ours_whole, whole
 from dragoman.xmpp.session import (
     AGREED,
     PROPOSALS,
@@ -87,7 +87,8 @@ class Sessions:
     def initiate(
         self, local: Jid, remote: Jid, contents: Contents, groups: Groups, now: float
     ) -> Session:
-        """Call a device at once, at its full JID. Raises Full."""
+        """Call a device at once, at its full JID. Raises Full, LocalError for no contents."""
+        ours_whole(contents, Creator.INITIATOR)
         session = self._add(self._token(), local, remote, ours=True)
         session.initiate(contents, groups, now)
         return session
@@ -115,7 +116,8 @@ class Sessions:
         """Learn that a stanza of ours reached nobody; False: it was none of a session."""
         if stanza.name == IQ:
             ident = stanza.get("id", "")
-            session = self._outlet.asked.get(ident)
+            asked = stanza.get("type") == "set"  # an answer of ours has an id of theirs
+            session = self._outlet.asked.get(ident) if asked else None
             if session is not None:
                 session.on_error(ident, error, now)
             return session is not None
