@@ -1,6 +1,7 @@
 """Sessions of Jingle in time: what is late, lost, crossing, moved, or said in any order."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -163,11 +164,18 @@ def test_every_stage_has_its_time(
 @pytest.mark.spec("MED-38")
 def test_a_session_terminate_without_answer_is_not_waited_for(desk: Desk) -> None:
     session = _active(desk)
-    session.end(BYE, 0.0)
+    session.transport((VOICE,), 0.0)
+    session.add((FACE,), 0.0)
+    other = replace(VOICE, creator=Creator.INITIATOR, name="screen")
+    assert words(desk.asks(request(Action.CONTENT_ADD, "c1", other))) == "result"
+    desk.told()
     session.end(BYE, 0.0)
     assert [words(each) for each in desk.sent()] == ["session-terminate"]
+    desk.waits(25.0)
+    session.end(BYE, 25.0)
+    assert desk.sent() == []
     assert desk.sessions.describe() == {"ending": 1}
-    desk.waits(33.0)
+    desk.waits(8.0)
     assert desk.told() == []
     assert clean(desk)
 
@@ -321,6 +329,16 @@ def test_a_call_that_only_rings_does_not_move(desk: Desk) -> None:
     _dialled(desk)
     desk.says(propose("c2"), PHONE)
     assert [type(each) for each in desk.told()] == [Proposed]
+
+
+def test_a_call_to_no_device_of_ours_does_not_move(desk: Desk) -> None:
+    desk.asks(initiate(), to=ROMEO.bare)
+    [event] = desk.told()
+    event.session.accept((VOICE,), (), 0.0)
+    desk.sent()
+    desk.says(propose("c2"), PHONE)
+    assert [type(each) for each in desk.told()] == [Proposed]
+    assert desk.sent() == []
 
 
 def test_somebody_else_moves_nothing(desk: Desk) -> None:

@@ -341,6 +341,17 @@ def test_nobody_proceeds_as_somebody_else(desk: Desk) -> None:
         event.session.proceed(PHONE, 0.0)
 
 
+def test_nobody_proposes_without_a_device(desk: Desk) -> None:
+    desk.says(propose(), JULIET)
+    assert (desk.told(), desk.sent()) == ([], [])
+
+
+def test_messages_do_not_end_what_did_not_begin_with_them(desk: Desk) -> None:
+    active(desk)
+    desk.says(Initiation(Step.FINISH, "c1", reason=GONE))
+    assert (desk.told(), desk.sent()) == ([], [])
+
+
 def test_finish_without_terminate_ends_the_session(desk: Desk) -> None:
     session = calling(desk)
     desk.says(Initiation(Step.FINISH, session.sid, reason=Reason(Why.EXPIRED)))
@@ -572,6 +583,14 @@ def test_only_so_many_sids_are_remembered() -> None:
     assert len(desk.sessions._past) == 4
     assert words(desk.asks(initiate("s8"))) == "item-not-found unknown-session"
     assert words(desk.asks(initiate("s1"))) == "result"
+
+
+def test_sids_are_forgotten_in_time(desk: Desk) -> None:
+    for number in range(3):
+        desk.asks(initiate(f"s{number}"))
+        desk.asks(request(Action.SESSION_TERMINATE, f"s{number}"))
+        desk.waits(100.0)
+    assert [sid for _, sid in desk.sessions._past] == ["s1", "s2"]
 
 
 def test_only_so_many_requests_wait(desk: Desk) -> None:

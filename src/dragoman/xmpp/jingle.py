@@ -266,7 +266,7 @@ class Session:
         for each in self._asked:
             self._outlet.asked.pop(each, None)
         self._asked.clear()
-        for wait in (Wait.OURS, Wait.THEIRS):
+        for wait in (Wait.REPLY, Wait.OURS, Wait.THEIRS):
             self._idle(wait)
         self._ask(Action.SESSION_TERMINATE, now, reason=reason)
 
@@ -593,7 +593,6 @@ class Session:
             if ident in self._asked:
                 error = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text="no answer")
                 self.on_error(ident, error, now, By.TIMER)
-        self._await_reply(now)
 
     def _undecided(self, now: float) -> None:
         """Take back what nobody agreed to."""
@@ -670,14 +669,11 @@ class Session:
     def _done(self, ident: str, now: float) -> Asked:
         asked = self._asked.pop(ident)
         del self._outlet.asked[ident]
-        self._await_reply(now)
-        return asked
-
-    def _await_reply(self, now: float) -> None:
         self._idle(Wait.REPLY)
         if self._asked:
             soonest = next(iter(self._asked.values())).when
             self._arm(Wait.REPLY, max(soonest, now))
+        return asked
 
     def _enter(self, stage: Stage, now: float, patience: float | None = None) -> None:
         self.stage = stage

@@ -152,8 +152,6 @@ class Negotiation:
         """Keep an offer until it is answered."""
         side = self.ours if ours else self.theirs
         side[action].update({key(each): each for each in contents})
-        for each in contents:
-            self._gone.pop(key(each), None)
 
     def waiting(self, action: Action, contents: Contents, *, ours: bool) -> Contents:
         """Return those of `contents` that wait for an answer, as they are known there."""

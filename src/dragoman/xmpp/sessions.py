@@ -387,10 +387,9 @@ class Sessions:
 
     def _remember(self, pair: Pair, sid: str, now: float) -> None:
         """Know a sid for a while, and forget those that were known long enough."""
-        self._past.pop((pair, sid), None)
-        self._past[pair, sid] = now + MEMORY
         for old in list(self._outdated(now)):
             del self._past[old]
+        self._past[pair, sid] = now + MEMORY
         if len(self._past) > self._bounds.past:
             del self._past[next(iter(self._past))]
 
