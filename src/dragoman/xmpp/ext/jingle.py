@@ -6,11 +6,15 @@ or `raw_udp.RawUdp` for a transport; what is none of these stays an Element.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
+from dragoman.errors import RemoteError
 from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext.grouping import NS as GROUPING
 from dragoman.xmpp.ext.grouping import Group
+from dragoman.xmpp.ext.jingle_ice import NS as ICE
 from dragoman.xmpp.ext.jingle_ice import IceUdp
+from dragoman.xmpp.ext.jingle_rtp import NS as RTP
 from dragoman.xmpp.ext.jingle_rtp import Rtp
 from dragoman.xmpp.ext.raw_udp import RawUdp
 from dragoman.xmpp.ext.senders import Creator, Senders
@@ -77,6 +81,26 @@ class Reason:
     sid: str = ""
     detail: str = ""
 
+    @classmethod
+    def parse(cls, element: Element) -> Self:
+        """Read a `<reason/>`; one without a condition that is known is a general error."""
+        names = [each.local_name for each in element.elements if each.namespace == NS]
+        found = next((Why(name) for name in names if name in set(Why)), Why.GENERAL_ERROR)
+        text, why = element.find(f"{{{NS}}}text"), element.find(f"{{{NS}}}{found}")
+        sid = why.find(f"{{{NS}}}sid") if why is not None else None
+        detail = next((each.name for each in element.elements if each.namespace != NS), "")
+        return cls(found, text.text if text else "", sid.text if sid else "", detail)
+
+    def element(self) -> Element:
+        """Return the `<reason/>`."""
+        sid = [Element(f"{{{NS}}}sid", None, [self.sid])] if self.sid else []
+        children = [Element(f"{{{NS}}}{self.why}", None, sid)]
+        if self.text:
+            children.append(Element(f"{{{NS}}}text", None, [self.text]))
+        if self.detail:
+            children.append(Element(self.detail))
+        return Element(f"{{{NS}}}reason", None, children)
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -88,6 +112,39 @@ class Content:
     description: Description = None
     transport: Transport = None
     disposition: str = "session"
+
+    @classmethod
+    def parse(cls, element: Element) -> Self:
+        """Read a `<content/>`. Raises RemoteError."""
+        description = transport = None
+        for child in element.elements:
+            if child.local_name == "description":
+                description = Rtp.parse(child) if child.namespace == RTP else child
+            elif child.local_name == "transport":
+                transport = IceUdp.parse(child) if child.namespace == ICE else child
+        try:
+            return cls(
+                element.attributes["name"],
+                Creator(element.get("creator", "initiator")),
+                Senders(element.get("senders", "both")),
+                description,
+                transport,
+                element.get("disposition", "session"),
+            )
+        except (KeyError, ValueError) as error:
+            raise RemoteError("a content without name, or with odd values") from error
+
+    def element(self) -> Element:
+        """Return the `<content/>`."""
+        attributes = {"creator": str(self.creator), "name": self.name, "senders": str(self.senders)}
+        if self.disposition != "session":
+            attributes["disposition"] = self.disposition
+        children = [
+            each if isinstance(each, Element) else each.element()
+            for each in (self.description, self.transport)
+            if each is not None and not isinstance(each, RawUdp)
+        ]
+        return Element(f"{{{NS}}}content", attributes, children)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +159,48 @@ class Jingle:
     reason: Reason | None = None
     info: Element | None = None
     groups: tuple[Group, ...] = ()
+
+    @classmethod
+    def parse(cls, element: Element) -> Self:
+        """Read a `<jingle/>`. Raises RemoteError."""
+        named = {f"{{{NS}}}content", f"{{{NS}}}reason"}
+        groups = [each for each in element.elements if each.namespace == GROUPING]
+        others = [
+            each for each in element.elements if each.name not in named and each not in groups
+        ]
+        reason = element.find(f"{{{NS}}}reason")
+        try:
+            return cls(
+                Action(element.attributes["action"]),
+                element.attributes["sid"],
+                tuple(map(Content.parse, element.find_all(f"{{{NS}}}content"))),
+                element.get("initiator", ""),
+                element.get("responder", ""),
+                Reason.parse(reason) if reason is not None else None,
+                others[0] if others else None,
+                tuple(
+                    Group(
+                        each.get("semantics", ""), tuple(c.get("name", "") for c in each.elements)
+                    )
+                    for each in groups
+                ),
+            )
+        except (KeyError, ValueError) as error:
+            raise RemoteError("a request without action or sid") from error
+
+    def element(self) -> Element:
+        """Return the `<jingle/>`."""
+        attributes = {"action": str(self.action), "sid": self.sid}
+        if self.initiator:
+            attributes["initiator"] = self.initiator
+        if self.responder:
+            attributes["responder"] = self.responder
+        children = [each.element() for each in self.contents]
+        for group in self.groups:
+            names = [Element(f"{{{GROUPING}}}content", {"name": each}) for each in group.names]
+            children.append(Element(f"{{{GROUPING}}}group", {"semantics": group.semantics}, names))
+        if self.reason is not None:
+            children.append(self.reason.element())
+        if self.info is not None:
+            children.append(self.info)
+        return Element(JINGLE, attributes, children)

@@ -1,8 +1,9 @@
 """Jingle ICE-UDP Transport (XEP-0176): where media may go, tried out by ICE."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
+from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.jingle_dtls import Fingerprint
 
 NS: Final = "urn:xmpp:jingle:transports:ice-udp:1"
@@ -38,3 +39,12 @@ class IceUdp:
     fingerprints: tuple[Fingerprint, ...] = ()
     chosen: tuple[tuple[int, str, int], ...] = ()
     complete: bool = False
+
+    @classmethod
+    def parse(cls, element: Element) -> Self:
+        """Read a `<transport/>`."""
+        return cls(element.get("ufrag", ""), element.get("pwd", ""))
+
+    def element(self) -> Element:
+        """Return the `<transport/>`."""
+        return Element(f"{{{NS}}}transport", {"ufrag": self.ufrag, "pwd": self.pwd})

@@ -1,8 +1,10 @@
 """Jingle RTP Sessions (XEP-0167): what audio and video of a call are encoded in."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
+from dragoman.errors import RemoteError
+from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.rtcp_fb import Feedback
 from dragoman.xmpp.ext.rtp_hdrext import HeaderExtension
 from dragoman.xmpp.ext.ssma import Source, SourceGroup
@@ -75,3 +77,23 @@ class Rtp:
     sources: tuple[Source, ...] = ()
     source_groups: tuple[SourceGroup, ...] = ()
     ssrc: str = ""
+
+    @classmethod
+    def parse(cls, element: Element) -> Self:
+        """Read a `<description/>`. Raises RemoteError."""
+        try:
+            types = [
+                PayloadType(int(each.attributes["id"]), each.get("name", ""))
+                for each in element.find_all(f"{{{NS}}}payload-type")
+            ]
+        except (KeyError, ValueError) as error:
+            raise RemoteError("a payload type without number") from error
+        return cls(element.get("media", ""), tuple(types))
+
+    def element(self) -> Element:
+        """Return the `<description/>`."""
+        types = [
+            Element(f"{{{NS}}}payload-type", {"id": str(each.id), "name": each.name})
+            for each in self.payload_types
+        ]
+        return Element(f"{{{NS}}}description", {"media": self.media}, types)

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
+from dragoman.errors import RemoteError
+from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext.jingle import NS as JINGLE
 from dragoman.xmpp.ext.jingle import Reason
 from dragoman.xmpp.ext.jingle_rtp import Rtp
 
@@ -36,3 +39,32 @@ class Initiation:
     reason: Reason | None = None
     tie_break: bool = False
     migrated: str = ""
+
+    @classmethod
+    def parse(cls, element: Element) -> Self:
+        """Read one. Raises RemoteError."""
+        reason = element.find(f"{{{JINGLE}}}reason")
+        migrated = element.find(f"{{{NS}}}migrated")
+        media = [each for each in element.elements if each.local_name == "description"]
+        try:
+            return cls(
+                Step(element.local_name),
+                element.attributes["id"],
+                tuple(Rtp.parse(each) for each in media),
+                Reason.parse(reason) if reason is not None else None,
+                element.find(f"{{{NS}}}tie-break") is not None,
+                migrated.get("to", "") if migrated is not None else "",
+            )
+        except (KeyError, ValueError) as error:
+            raise RemoteError("a message that says nothing of a call") from error
+
+    def element(self) -> Element:
+        """Return it."""
+        children = [each.element() for each in self.descriptions]
+        if self.reason is not None:
+            children.append(self.reason.element())
+        if self.tie_break:
+            children.append(Element(f"{{{NS}}}tie-break"))
+        if self.migrated:
+            children.append(Element(f"{{{NS}}}migrated", {"to": self.migrated}))
+        return Element(f"{{{NS}}}{self.step}", {"id": self.id}, children)
