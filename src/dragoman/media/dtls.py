@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
+from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate
 
 from dragoman.errors import LocalError
 from dragoman.media.srtp import Srtp, Suite
@@ -112,8 +112,10 @@ class _Expected:
         self.fingerprints: tuple[Fingerprint, ...] = ()
         self.matched = False
 
-    def judge(self, certificate: x509.Certificate) -> bool:
-        self.matched = matches(certificate, self.fingerprints)
+    def judge(self, certificate: X509) -> bool:
+        # not by way of cryptography, which refuses certificates that OpenSSL lets pass
+        der = dump_certificate(FILETYPE_ASN1, certificate)
+        self.matched = matches(der, self.fingerprints)
         return self.matched
 
 
@@ -273,15 +275,16 @@ class Dtls:
     def _finish(self) -> None:
         """Be connected, if the peer is whom we expect and there is a profile for SRTP."""
         certificate = self._connection.get_peer_certificate()
-        if certificate is None or not self._expected.matched or not self._judged(certificate):
+        if (
+            certificate is None
+            or not self._expected.matched
+            or not self._expected.judge(certificate)
+        ):
             self._fail(_STRANGER)
         elif self._connection.get_selected_srtp_profile() not in _SUITES:
             self._fail("the peer wants DTLS without SRTP")
         else:
             self.state = State.CONNECTED
-
-    def _judged(self, certificate: X509) -> bool:
-        return self._expected.judge(certificate.to_cryptography())
 
     def _fail(self, why: str) -> None:
         self.state = State.FAILED
@@ -321,8 +324,8 @@ def datagrams(records: bytes) -> list[bytes]:
     return found
 
 
-def matches(certificate: x509.Certificate, fingerprints: Sequence[Fingerprint]) -> bool:
-    """Tell whether a certificate has one of the fingerprints of the best hash function told.
+def matches(certificate: bytes, fingerprints: Sequence[Fingerprint]) -> bool:
+    """Tell whether a certificate (DER) has one of the fingerprints of the best hash function told.
 
     RFC 8122 §5: of several functions the one preferred decides, and SHA-1 only where it is alone.
     """
@@ -330,7 +333,9 @@ def matches(certificate: x509.Certificate, fingerprints: Sequence[Fingerprint]) 
     best = next((function for function in HASHES if function in told), None)
     if best is None:
         return False
-    wanted = certificate.fingerprint(HASHES[best]()).hex(":")
+    digest = hashes.Hash(HASHES[best]())
+    digest.update(certificate)
+    wanted = digest.finalize().hex(":")
     return any(
         function.strip().lower() == best and value.strip().lower() == wanted
         for function, value in fingerprints
@@ -351,10 +356,7 @@ def _admit(
     expected = connection.get_app_data()
     if not isinstance(expected, _Expected):
         return False
-    try:
-        return depth > 0 or expected.judge(certificate.to_cryptography())
-    except (ValueError, TypeError):
-        return False
+    return depth > 0 or expected.judge(certificate)
 
 
 @lru_cache(maxsize=8)
