@@ -218,3 +218,11 @@ def test_garbage_never_connects(garbage: list[bytes], active: bool) -> None:
         core.receive(each, 0.0)
         core.receive(b"\x16\xfe\xfd" + each, 0.0)
     assert core.state is not State.CONNECTED
+
+
+def test_a_certificate_of_no_known_version_is_only_a_stranger() -> None:
+    client, server = pair()
+    version = b"\xa0\x03\x02\x01\x02"
+    talk(client, server, passing=lambda _, each: [each.replace(version, version[:-1] + b"\x57")])
+    assert client.state is State.FAILED
+    assert "fingerprint" in client.failure
