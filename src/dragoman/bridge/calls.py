@@ -61,6 +61,25 @@ log = getLogger(__name__)
 ALLOW: Final = (*sip.ALLOW, "INFO")
 """The methods that may come in a call."""
 KINDS: Final = ("audio", "video")
+FEATURES_OF_USERS: Final = frozenset(
+    {
+        "urn:xmpp:jingle:1",
+        "urn:xmpp:jingle:apps:rtp:1",
+        "urn:xmpp:jingle:apps:rtp:audio",
+        "urn:xmpp:jingle:apps:rtp:video",
+        "urn:xmpp:jingle:apps:rtp:rtcp-fb:0",
+        "urn:xmpp:jingle:apps:rtp:rtp-hdrext:0",
+        "urn:xmpp:jingle:apps:rtp:ssma:0",
+        "urn:xmpp:jingle:apps:grouping:0",
+        "urn:xmpp:jingle:apps:dtls:0",
+        "urn:xmpp:jingle:transports:ice-udp:1",
+        "urn:xmpp:jingle-message:0",
+    }
+)
+"""What clients have to read of a SIP user before they offer a call (XEP-0167 §10).
+
+Not urn:ietf:rfc:3264: candidates may come one by one, the plane takes them (XEP-0176 §7.2).
+"""
 DEVICE: Final = "phone"
 """The resource of a SIP user whose phone names none."""
 FEATURES: Final = ";audio;video"

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from dragoman.bridge.ports import SipPort
 from dragoman.sip import session as sip
-from dragoman.sip.flow import AckArrived, AckMissing, CancelArrived, Cause
+from dragoman.sip.flow import AckArrived, AckMissing, CancelArrived, Cause, RequestArrived
 from dragoman.sip.message import Request, Response
 from dragoman.sip.route import RouteSet
 from dragoman.sip.session import SessionHandle
@@ -51,6 +51,14 @@ class SessionService(ABC):
     def knows(self, request: Request) -> bool:
         """Tell whether a request is of a session's dialog: no other knows the tags."""
         return self.sessions.knows(request)
+
+    def has(self, handle: SessionHandle) -> bool:
+        """Tell whether a request was made in a session of this service."""
+        return self.sessions.has(handle)
+
+    @abstractmethod
+    def on_request(self, arrived: RequestArrived, sender: Uri, now: float) -> None:
+        """Take an INVITE of `sender`, who is believed, or a request within a dialog."""
 
     def on_response(self, handle: SessionHandle, response: Response, now: float) -> None:
         """Take a response to a request of ours."""

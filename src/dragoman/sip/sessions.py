@@ -100,6 +100,10 @@ class Sessions:
         """Tell whether a request is of a session of ours: nobody else knows our tag."""
         return self._find(request) is not None
 
+    def has(self, handle: SessionHandle) -> bool:
+        """Tell whether a request was made in one of these sessions."""
+        return handle.session in self._all
+
     def on_request(self, arrived: RequestArrived, now: float) -> None:
         """Take a request, which is answered here or told of."""
         request, transaction = arrived.request, arrived.transaction

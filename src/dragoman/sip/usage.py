@@ -805,6 +805,8 @@ class Session:
             self._their_prack(request, transaction, now)
         elif method == "REFER" and method not in self._outlet.allow:
             raise SipError("nobody is transferred", 603)
+        elif method not in self._outlet.allow:
+            raise SipError(f"no {method[:20]} in a session", 405)
         else:
             self._tell(InDialog(self, request, transaction))
 
