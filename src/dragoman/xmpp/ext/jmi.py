@@ -4,13 +4,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
 
-from dragoman.errors import RemoteError
+from dragoman.xmpp import stanza
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext.jingle import NS as JINGLE
+from dragoman.xmpp.ext.attributes import few, line, refuse
+from dragoman.xmpp.ext.hints import STORE
 from dragoman.xmpp.ext.jingle import Reason
-from dragoman.xmpp.ext.jingle_rtp import Rtp
+from dragoman.xmpp.ext.jingle_rtp import DESCRIPTION, Rtp
 
 NS: Final = "urn:xmpp:jingle-message:0"
+MOST: Final = 32
+"""Descriptions of a proposal."""
+_TIE_BREAK: Final = f"{{{NS}}}tie-break"
+_MIGRATED: Final = f"{{{NS}}}migrated"
 
 
 class Step(StrEnum):
@@ -42,29 +47,45 @@ class Initiation:
 
     @classmethod
     def parse(cls, element: Element) -> Self:
-        """Read one. Raises RemoteError."""
-        reason = element.find(f"{{{JINGLE}}}reason")
-        migrated = element.find(f"{{{NS}}}migrated")
-        media = [each for each in element.elements if each.local_name == "description"]
-        try:
-            return cls(
-                Step(element.local_name),
-                element.attributes["id"],
-                tuple(Rtp.parse(each) for each in media),
-                Reason.parse(reason) if reason is not None else None,
-                element.find(f"{{{NS}}}tie-break") is not None,
-                migrated.get("to", "") if migrated is not None else "",
-            )
-        except (KeyError, ValueError) as error:
-            raise RemoteError("a message that says nothing of a call") from error
+        """Read what a message says; descriptions of anything but RTP are passed over.
+
+        Raises StanzaError.
+        """
+        if (step := _STEPS.get(element.name)) is None:
+            refuse(element, "no step of a call")
+        # Some clients forget that a reason has a namespace of its own.
+        reason = next((each for each in element.elements if each.local_name == "reason"), None)
+        migrated = element.find(_MIGRATED)
+        return cls(
+            step,
+            line(element, "id"),
+            tuple(map(Rtp.parse, few(element, DESCRIPTION, MOST))),
+            None if reason is None else Reason.parse(reason),
+            element.find(_TIE_BREAK) is not None,
+            "" if migrated is None else line(migrated, "to", ""),
+        )
 
     def element(self) -> Element:
-        """Return it."""
+        """Return what the message has."""
         children = [each.element() for each in self.descriptions]
         if self.reason is not None:
             children.append(self.reason.element())
         if self.tie_break:
-            children.append(Element(f"{{{NS}}}tie-break"))
+            children.append(Element(_TIE_BREAK))
         if self.migrated:
-            children.append(Element(f"{{{NS}}}migrated", {"to": self.migrated}))
+            children.append(Element(_MIGRATED, {"to": self.migrated}))
         return Element(f"{{{NS}}}{self.step}", {"id": self.id}, children)
+
+
+_STEPS: Final = {f"{{{NS}}}{each}": each for each in Step}
+
+
+def initiation(message: Element) -> Initiation | None:
+    """Return what a message says of a call, None where it says nothing. Raises StanzaError."""
+    found = next((each for each in message.elements if each.name in _STEPS), None)
+    return None if found is None else Initiation.parse(found)
+
+
+def carrier(to: str, from_: str, said: Initiation, id_: str = "") -> Element:
+    """Return the message that says it: of type chat, to be kept by all servers (§3)."""
+    return stanza.message(to, from_, id=id_, type="chat", children=(said.element(), Element(STORE)))
