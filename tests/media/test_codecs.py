@@ -77,6 +77,8 @@ def test_codecs_are_matched_by_what_they_are_and_by_their_own_number_best() -> N
         ),
         # its number stood for another codec: a new one (RFC 3264 §8.3.2)
         ("96", [OPUS], media("96", "a=rtpmap:96 iLBC/8000"), {"96": "97"}),
+        # nobody knows what it stands for, now as before
+        ("99", [], media("99"), {"99": "99"}),
     ],
 )
 def test_a_number_keeps_its_meaning(
