@@ -120,7 +120,9 @@ def settled(media: Media, before: Media | None) -> dict[str, str]:
     """
     if before is None:
         return {number: number for number in media.formats}
-    known = matched(media, before)
+    nameless = set(media.formats) - set(identities(media))
+    same = nameless & (set(before.formats) - set(identities(before)))
+    known = {**{number: number for number in same}, **matched(media, before)}
     taken = set(before.formats) | set(known.values())
     spare = (str(number) for number in _DYNAMIC)
     found: dict[str, str] = {}

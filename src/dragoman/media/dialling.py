@@ -70,6 +70,8 @@ class Dialling:
 
         `event` is the payload type and the clock rate. LocalError for what is no digit.
         """
+        for digit in digits:
+            telephone.number(digit)
         self._payload_type, self._clock = event
         if not self._due:
             self._begin(last, now)

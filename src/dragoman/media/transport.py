@@ -179,7 +179,7 @@ class Transport:
         """Carry as was agreed on: know where the peer is, and whose keys are his."""
         path = self.path
         mux = self.way.mux and remote.mux
-        path.expect((remote.rtp, remote.rtcp), mux=mux)
+        path.expect((self._there(remote.rtp), self._there(remote.rtcp)), mux=mux)
         path.secure = self.way.keying is not Keying.NONE
         if self.way.keying is Keying.NONE:
             path.srtp = None
@@ -189,6 +189,11 @@ class Transport:
             self._associate(remote, active=active, now=now)
         self._check(remote)
         self.established = True
+
+    def _there(self, place: Place | None) -> Place | None:
+        """Return a place of the peer's; None where our sockets are of another family."""
+        ours = ":" in self._told.rtp[0]
+        return place if place is not None and (":" in place[0]) is ours else None
 
     def _associate(self, remote: Remote, *, active: bool, now: float) -> None:
         """Begin a DTLS association, unless there is one with the same peer (RFC 8842 §4)."""
