@@ -86,6 +86,8 @@ FEATURES: Final = ";audio;video"
 """What our Contact says (RFC 3840)."""
 OTHER_WAY: Final = frozenset({415, 488, 606})
 """Answers to an INVITE after which another way to carry media is tried."""
+NO_DEVICE: Final = frozenset({404, 410, 480, 484, 604})
+"""Answers after which the user is called, where a device of his was: it may be but a name."""
 MOST_CALLS: Final = 2000
 MOST_TAKEN: Final = 4096
 """Users whose way of carrying media is remembered."""
@@ -474,6 +476,8 @@ class Calls(SessionService):
         """Return a new call of a client's; None where there is none, as it has heard."""
         try:
             address = self._naming.sip_recipient(session.local)
+            if session.local.resource == DEVICE:  # that is what we call a phone without a name
+                address = without_gr(address)
             self._naming.sip_sender(session.remote)
             call = self._begin(session.remote, session.local, address, Side.XMPP)
         except (Unmappable, NoRoom) as error:
@@ -582,6 +586,10 @@ class Calls(SessionService):
         call.negotiation = call.negotiation.drop()
         if response is not None and status in OTHER_WAY and call.profiles and not cancelled:
             self._ring_phone(call)
+            return
+        if status in NO_DEVICE and call.address != without_gr(call.address) and not cancelled:
+            call.address = without_gr(call.address)
+            self._find(call)
             return
         phrase = "" if response is None else response.reason
         self.end_jingle(call, hangup.of_status(status, phrase))

@@ -126,6 +126,7 @@ def offer(
     Codecs have the numbers that `before`, our last description to that leg, gave them.
     """
     made = []
+    bundled: set[str] = set()
     for index, (remote, stream) in enumerate(zip(remotes, streams, strict=True)):
         told = before.media[index] if before and index < len(before.media) else None
         if stream is None:
@@ -133,7 +134,9 @@ def offer(
             continue
         if told is not None and told.kind.lower() != remote.media.kind.lower():
             told = None
-        media = codecs.renumbered(remote.media, codecs.settled(remote.media, told))
+        shared = bundled if stream.way.bundle else ()
+        media = codecs.renumbered(remote.media, codecs.settled(remote.media, told, shared))
+        bundled.update(media.formats if stream.way.bundle else ())
         kept = _kept(media, remote, stream)
         made.append(_media(media, kept, stream, remote.direction, offering=True))
     return _session(theirs, made, streams)
