@@ -80,6 +80,15 @@ def reason_of(error: MediaError) -> Reason:
     return Reason(TROUBLES[error.trouble][1], error.reason)
 
 
+def placed(negotiation: Negotiation, made: SessionDescription) -> Negotiation:
+    """Return a negotiation whose o= line has the address of our first description."""
+    origin = negotiation.origin
+    if negotiation.said is not None or not origin.address.unspecified or not made.media:
+        return negotiation
+    here = made.connection_of(made.media[0]) or origin.address
+    return replace(negotiation, origin=replace(origin, address=here))
+
+
 def directed(description: SessionDescription, direction: Direction) -> SessionDescription:
     """Return a description all of whose streams go that way, as far as they did (RFC 3264 §8.4)."""
     names = set(Direction)

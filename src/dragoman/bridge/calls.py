@@ -10,7 +10,7 @@ from logging import getLogger
 from typing import Final
 
 from dragoman.bridge import jingled
-from dragoman.bridge.call import TROUBLES, Call, reason_of
+from dragoman.bridge.call import TROUBLES, Call, placed, reason_of
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.bridge.revisions import Revisions
@@ -21,6 +21,7 @@ from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
 from dragoman.mapping.failure import Refused, sip_status
 from dragoman.media.plane import (
+    DTLS,
     JINGLE,
     PLAIN,
     SDES,
@@ -32,6 +33,7 @@ from dragoman.media.plane import (
     Plane,
     Profile,
     Side,
+    Trouble,
 )
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
@@ -394,7 +396,7 @@ class Calls(SessionService):
 
     def _offer_phone(self, call: Call, made: SessionDescription) -> None:
         """Answer an INVITE without an offer by one of ours (RFC 3261 §13.2.1)."""
-        call.negotiation, said = call.negotiation.offer(made)
+        call.negotiation, said = placed(call.negotiation, made).offer(made)
         if call.sip is not None:
             call.sip.answer(Body(said.encode()), self._now)
 
@@ -443,7 +445,7 @@ class Calls(SessionService):
     def _accept(self, call: Call, made: SessionDescription) -> None:
         if call.talking or call.sip is None:
             return  # the INVITE had no offer, and its call is answered
-        call.negotiation, said = call.negotiation.answer(made)
+        call.negotiation, said = placed(call.negotiation, made).answer(made)
         call.sip.answer(Body(said.encode()), self._now)
 
     # -- from XMPP ---------------------------------------------------------------------
@@ -495,7 +497,7 @@ class Calls(SessionService):
         """Ring the phone, offering first what it took before, or what its transport suggests."""
         if call.over:
             return
-        usual = [SDES, PLAIN, WEBRTC] if secure else [PLAIN, SDES, WEBRTC]
+        usual = [SDES, PLAIN, DTLS, WEBRTC] if secure else [PLAIN, DTLS, WEBRTC, SDES]
         known = self._taken.get(str(call.peer.bare))
         call.profiles = sorted(usual, key=lambda each: each != known)
         self._ring_phone(call)
@@ -513,7 +515,7 @@ class Calls(SessionService):
         )
 
     def _invite(self, call: Call, made: SessionDescription) -> None:
-        call.negotiation, said = call.negotiation.offer(made)
+        call.negotiation, said = placed(call.negotiation, made).offer(made)
         try:
             source = without_gr(self._naming.sip_sender(call.user))
             contact = self._naming.contact(call.user, call.peer) + FEATURES
@@ -554,8 +556,31 @@ class Calls(SessionService):
     def answer_client(self, call: Call) -> None:
         """Tell the client by session-accept what the phone took."""
         assert call.phone is not None  # noqa: S101 - it has answered
-        self.plane.answer(
-            call.id, Side.SIP, call.phone, self.ask(call, partial(self._accept_client, call))
+        accept = self.ask(call, partial(self._accept_client, call))
+
+        def told(made: SessionDescription | MediaError) -> None:
+            unfit = isinstance(made, MediaError) and made.trouble is Trouble.UNACCEPTABLE
+            if unfit and call.profiles and call.talking and not call.over:
+                self._offer_again(call, call.profiles.pop(0))
+            else:
+                accept(made)
+
+        self.plane.answer(call.id, Side.SIP, call.phone, told)
+
+    def _offer_again(self, call: Call, profile: Profile) -> None:
+        """Offer media in another way to a phone that accepted what it cannot do.
+
+        Some answer an offer of SDES by a fingerprint, and have neither.
+        """
+        assert call.client is not None  # noqa: S101 - it is told what the phone answered
+        call.profile = profile
+        self._taken.pop(str(call.peer.bare), None)
+        self.plane.offer(
+            call.id,
+            Side.XMPP,
+            call.client,
+            call.profile,
+            self.ask(call, partial(self._revisions.join_anew, call)),
         )
 
     def _accept_client(self, call: Call, made: SessionDescription) -> None:

@@ -168,8 +168,20 @@ class Revisions:
         """
         if call.phone is not None and _agree(made, call.phone):
             self._calls.answer_client(call)
-            return
-        self._reinvite(call, made, lambda _: self._calls.answer_client(call))
+        else:
+            self.join_anew(call, made)
+
+    def join_anew(self, call: Call, made: SessionDescription) -> None:
+        """Ask a phone that is talked to anew, and answer the client by what it takes then."""
+
+        def then(answer: SessionDescription | None) -> None:
+            if answer is None:
+                refusal = Reason(Why.INCOMPATIBLE_PARAMETERS, "the phone takes other media only")
+                self._calls.hang_up(call, refusal)
+            else:
+                self._calls.answer_client(call)
+
+        self._reinvite(call, made, then)
 
     def _reinvite(
         self,

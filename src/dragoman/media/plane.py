@@ -56,6 +56,7 @@ JINGLE: Final = Profile(Keying.DTLS, ice=True, mux=True, bundle=True, feedback=T
 PLAIN: Final = Profile()
 """What every phone takes."""
 SDES: Final = Profile(Keying.SDES)
+DTLS: Final = Profile(Keying.DTLS)
 WEBRTC: Final = JINGLE
 
 
