@@ -178,6 +178,8 @@ def test_candidates_wait_for_their_description() -> None:
     assert len(one.early) == MOST_EARLY
     one.trickle()
     assert len(one.early) == MOST_EARLY
+    one.keep("video", "efgh", [candidate])
+    assert one.early[-1][:2] == ("video", "efgh")
 
 
 def joined(answer: SessionDescription) -> tuple[Relay, dict[Side, Leg]]:

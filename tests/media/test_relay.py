@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from dragoman.media import rtcp, rtp
-from dragoman.media.dtls import Dtls, Identity
+from dragoman.media.dtls import MOST_HELD, Dtls, Identity
 from dragoman.media.plane import Connected, Lost, Side, Trouble
 from dragoman.media.relay import CHECKED, MOST_SOURCES, Half, Path, Relay
 from dragoman.media.srtp import Srtp, Suite
@@ -350,6 +350,21 @@ def test_keys_come_by_dtls_from_whom_the_fingerprint_is(right: bool) -> None:
         assert isinstance(lost, Lost)
         assert (lost.side, lost.trouble) == (XMPP, Trouble.SECURITY)
         assert one.path.srtp is None
+
+
+@pytest.mark.spec("MED-26")
+def test_a_handshake_may_begin_before_the_description() -> None:
+    ours, theirs = Identity.make(), Identity.make()
+    one, _ = joined()
+    one.path.secure = True
+    far = Dtls(theirs, True, [("sha-256", ours.fingerprint())])
+    for data in far.to_send() * (MOST_HELD + 1):
+        one.path.receive(0, data, PUBLIC, 0.0)
+    assert len(one.path._early) == MOST_HELD
+    assert one.rtp == []
+    one.path.associate(Dtls(ours, False), [("sha-256", theirs.fingerprint())], 0.0)
+    shake(one, far)
+    assert one.path.srtp is not None
 
 
 def test_dtls_waits_for_ice() -> None:

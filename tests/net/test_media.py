@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from aioice import Connection
 
+from dragoman.errors import LocalError
 from dragoman.media import rtcp, rtp, sdes
 from dragoman.media.dtls import Identity, State
 from dragoman.media.plane import (
@@ -252,6 +253,12 @@ async def test_silence_ends_a_call_that_is_not_on_hold(
         assert isinstance(lost, Lost)
         assert lost.trouble is Trouble.SILENCE
     other.close()
+
+
+def test_an_address_that_says_nothing_is_none() -> None:
+    for bind in ("::", "0.0.0.0"):  # noqa: S104 (refused)
+        with pytest.raises(LocalError):
+            Embedded(Settings(bind), print)
 
 
 async def test_ports_are_bounded_and_come_back(make: Making, phone: Phone) -> None:

@@ -1,5 +1,6 @@
 """Two legs of a call and what they agree on: streams, joined by what each leg said (RFC 3264)."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -49,8 +50,8 @@ class Leg:
         self.ways: dict[int, Way] = {}
         self.mids: dict[int, str] = {}
         self.transports: dict[int, Transport] = {}
-        self.early: list[tuple[str, str, Candidate]] = []
-        """Candidates before their description: mid, ufrag, candidate."""
+        self.early: deque[tuple[str, str, Candidate]] = deque(maxlen=MOST_EARLY)
+        """Candidates before their description: mid, ufrag, candidate; the oldest go first."""
 
     def offered(self, remotes: Sequence[Remote], toward: Profile) -> dict[int, Way]:
         """Return how to offer each stream: as it was agreed on before, else as `toward` says."""
@@ -67,13 +68,12 @@ class Leg:
 
     def keep(self, mid: str, ufrag: str, candidates: Sequence[Candidate]) -> None:
         """Keep candidates until their description is there."""
-        room = MOST_EARLY - len(self.early)
-        self.early += [(mid, ufrag, each) for each in candidates[: max(0, room)]]
+        self.early.extend((mid, ufrag, each) for each in candidates)
 
     def trickle(self) -> None:
         """Give the candidates that waited to whom they belong."""
-        early, self.early = self.early, []
-        for mid, ufrag, candidate in early:
+        for _ in range(len(self.early)):
+            mid, ufrag, candidate = self.early.popleft()
             transport = self.of_mid(mid)
             if transport is None or not transport.trickle(ufrag, [candidate]):
                 self.early.append((mid, ufrag, candidate))

@@ -84,8 +84,11 @@ class Embedded:
     ) -> None:
         """Open nothing yet; needs a running loop, whose `clock` it takes unless told otherwise.
 
-        LocalError where the ports are none. `identity` is the certificate shown in DTLS.
+        LocalError where ports are none, or peers cannot be told the address. `identity` is the
+        certificate shown in DTLS.
         """
+        if ip_address(settings.address).is_unspecified:
+            raise LocalError("media need an address that peers can be told")
         self.settings = settings
         self.loop = asyncio.get_running_loop()
         self.clock = clock or self.loop.time
@@ -372,6 +375,9 @@ class _Call:
         fits = known is not None and known.fits(way)
         if known is not None and fits:
             if remote is not None and known.restarts(remote):
+                if known.later is not None:
+                    self.plane.spawn(known.later.carrier.aclose())
+                    known.later = None
                 known.later = await self._sockets(_Slot(self, known), way, False, remote)
             known.way = way
             return known
@@ -447,6 +453,8 @@ class _Call:
     def close(self) -> None:
         """Free all of it; who waits to be told hears that it is over."""
         self.closed = True
+        # a step under way is not cancelled: uvloop would leak a socket that is being opened; it
+        # ends within GATHERING seconds, and frees what it opened
         if self._timer is not None:
             self._timer.cancel()
         for each in list(self._all):
