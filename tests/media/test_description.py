@@ -271,6 +271,21 @@ def test_hold_crosses(direction: str) -> None:
     assert f"a={direction}\r\n" in offered(theirs, JINGLE, CHECKED)
 
 
+@pytest.mark.parametrize(
+    ("asked", "given", "said"),
+    [
+        ("sendonly", "sendrecv", "recvonly"),
+        ("inactive", "sendrecv", "inactive"),
+        ("sendrecv", "sendonly", "sendonly"),
+    ],
+)
+def test_an_answer_goes_no_further_than_its_offer(asked: str, given: str, said: str) -> None:
+    lines = ("c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 0")
+    offered, taken = parsed(*lines, f"a={asked}"), parsed(*lines, f"a={given}")
+    made = answer(taken, read(taken), read(offered), [Stream(Way("RTP/AVP"), Here())])
+    assert f"a={said}\r\n" in str(made)
+
+
 def test_a_lite_agent_says_so_for_the_whole_session() -> None:
     made = offer(PHONE, read(PHONE)[:0], [])
     assert Attribute("ice-lite") not in made.attributes

@@ -170,6 +170,25 @@ def test_an_association_lasts_as_long_as_the_fingerprint() -> None:
     assert made.role == "passive"
 
 
+@pytest.mark.spec("MED-26")
+@pytest.mark.parametrize(
+    ("setup", "answering", "ours"),
+    [
+        ("a=setup:active", True, "passive"),
+        ("a=setup:passive", True, "active"),
+        ("a=ptime:20", True, "passive"),
+        ("a=setup:actpass", False, "active"),
+        ("a=setup:active", False, "passive"),
+    ],
+)
+def test_one_end_is_active_and_the_other_is_not(setup: str, answering: bool, ours: str) -> None:
+    lines = ("m=audio 9 UDP/TLS/RTP/SAVPF 0", "a=fingerprint:sha-256 AA", setup)
+    one, way = Leg(SIP), Way("UDP/TLS/RTP/SAVPF", Keying.DTLS)
+    one.remotes, one.ways, one.transports = read(parsed(*lines)), {0: way}, {0: transport(way)}
+    leg.agree(one, [0], answering=answering, now=0.0)
+    assert one.transports[0].role == ours
+
+
 def test_candidates_wait_for_their_description() -> None:
     one = Leg(XMPP)
     (candidate,) = candidates(["1 1 udp 1 192.0.2.1 4000 typ host"])

@@ -368,6 +368,33 @@ async def test_an_offer_that_is_refused_leaves_nothing_behind(
     assert again == first
 
 
+async def test_what_is_refused_is_free_again(plane: Embedded, phone: Phone) -> None:
+    desk = Desk(plane)
+    video = ("m=video 4000 RTP/AVP 96", "a=rtpmap:96 VP8/90000")
+    both = sdp(f"c=IN IP4 {HOST}", f"m=audio {phone.port} RTP/AVP 0", *video)
+    await desk.offer(XMPP, both, PLAIN)
+    one = sdp(f"c=IN IP4 {HOST}", f"m=audio {phone.port} RTP/AVP 0", "m=video 0 RTP/AVP 96")
+    await desk.answer(SIP, one)
+    assert plane.describe()["ports"] == 2
+
+
+async def test_by_ice_nobody_is_heard_who_was_not_checked(
+    plane: Embedded, events: Events, phone: Phone
+) -> None:
+    client = await calling(plane, phone)
+    await connected(events)
+    (transport,) = plane._calls["call"].legs[XMPP].transports.values()
+    stranger = await Phone.open()
+    stranger.there = transport.rtp
+    stranger.send(packet(1))
+    stranger.send(b"")
+    stranger.send(b"\0\1 no STUN")
+    await talk(client, phone)
+    assert transport.path.dropped == 0
+    stranger.close()
+    await client.close()
+
+
 async def test_other_keys_for_a_phone_that_refuses_the_first(
     plane: Embedded, events: Events, phone: Phone
 ) -> None:

@@ -115,7 +115,8 @@ def accepted(open_: Open, remotes: Sequence[Remote]) -> list[int]:
             continue
         if way.bundle and not remote.bundle and _shares(open_, index):
             continue  # it was offered no transport of its own (RFC 9143 §7.3)
-        if open_.transports[key(index, way)].settle_keys(remote):
+        transport = open_.transports.get(key(index, way))
+        if transport is not None and transport.settle_keys(remote):
             found.append(index)
     return found
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import ip_address
 from logging import getLogger
@@ -308,6 +308,8 @@ class _Call:
         far.transports = {n: each for n, each in open_.transports.items() if n in used}
         far.mids = {index: open_.mids[index] for index in live}
         near.mids = dict(names)
+        # another answer may follow (RFC 3261 §13.2.2.4), but to what was taken alone
+        self.open = replace(open_, transports=far.transports)
         self._settle(near, far, live)
         return said
 
