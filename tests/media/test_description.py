@@ -214,6 +214,13 @@ def test_what_cannot_be_carried_is_refused_alone() -> None:
     assert [each.port for each in made.media] == [0, 30000]
 
 
+@pytest.mark.spec("MED-35")
+def test_repairs_of_nothing_are_not_offered() -> None:
+    theirs = parsed("m=video 9 RTP/AVP 97", "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96")
+    text = offered(theirs, JINGLE, CHECKED)
+    assert lines(text, "m=", "a=") == ["m=video 0 RTP/AVP 97"]
+
+
 ASKED = read(CLIENT)
 TAKEN = parsed(
     "c=IN IP4 192.0.2.1",

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,8 @@ from dragoman.media.plane import Profile, Side
 from dragoman.media.relay import Half, Path, Relay
 from dragoman.media.remote import Remote, read
 from dragoman.media.transport import Transport
+from dragoman.sdp.extmap import ExtMap
+from dragoman.sdp.failure import SdpError
 from dragoman.sdp.ice import Candidate
 from dragoman.sdp.session import Media, SessionDescription
 
@@ -200,10 +203,10 @@ def _sort(leg: Leg, halves: Mapping[int, Half]) -> None:
 
 def _mid_number(media: Media) -> int:
     for value in media.values("extmap"):
-        number, _, uri = value.strip().partition(" ")
-        digits = number.partition("/")[0]
-        if uri.split()[:1] == [MID_EXTENSION] and digits.isascii() and digits.isdigit():
-            return int(digits) if len(digits) < 4 else 0
+        with suppress(SdpError):
+            found = ExtMap.parse(value)
+            if found.uri == MID_EXTENSION:
+                return found.id
     return 0
 
 
