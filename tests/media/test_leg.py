@@ -207,14 +207,11 @@ def joined(answer: SessionDescription) -> tuple[Relay, dict[Side, Leg]]:
     near = Leg(XMPP)
     remotes = read(answer)
     live = leg.accepted(open_, remotes)
-    near.ways = {index: Way.taken(open_.remotes[index]) for index in live}
-    near.transports = {index: transport(way) for index, way in near.ways.items()}
-    streams = leg.streams(live, len(remotes), near.ways, near.transports, {}, {})
-    near.told = description.answer(answer, remotes, open_.remotes, streams)
-    near.remotes = open_.remotes
-    far.told, far.remotes = open_.said, remotes
-    far.ways = {index: open_.ways[index] for index in live}
-    far.transports = {n: each for n, each in open_.transports.items() if n in live}
+    ways = {index: Way.taken(open_.remotes[index]) for index in live}
+    transports = {index: transport(way) for index, way in ways.items()}
+    streams = leg.answering(open_, live, ways, transports)
+    said = description.answer(answer, remotes, open_.remotes, streams)
+    leg.commit(near, far, open_, (answer, remotes, said), ways, transports)
     for one, answering in ((near, False), (far, True)):
         leg.agree(one, live, answering=answering, now=0.0)
     relay, legs = Relay("call"), {XMPP: near, SIP: far}

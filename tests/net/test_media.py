@@ -274,6 +274,11 @@ async def test_ports_are_bounded_and_come_back(make: Making, phone: Phone) -> No
     plane.close("one")
     plane.close("three")
     await asyncio.sleep(0)
+    video = ("m=video 4000 RTP/AVP 96", "a=rtpmap:96 VP8/90000")
+    both = sdp(f"c=IN IP4 {HOST}", "m=audio 4000 RTP/AVP 0", *video)
+    with pytest.raises(MediaError):
+        await desk.offer(XMPP, both, PLAIN, "four")
+    await asyncio.sleep(0)
     await desk.offer(SIP, phone.says(), JINGLE, "four")
 
 
@@ -336,6 +341,10 @@ async def test_a_client_that_is_not_heard_of_yet(
     assert second.media[0].formats == ("96", "0", "97")
     again = await desk.offer(XMPP, client.says("active"), PLAIN)
     assert again == second
+    asked = await desk.offer(SIP, answer, JINGLE)
+    assert asked.media[0].value("fingerprint") is not None
+    plane.revert("call")
+    await desk.offer(XMPP, client.says("active"), PLAIN)
     told = await desk.answer(SIP, answer)
     assert told.media[0].formats == ("0", "110")
     await client.hears(told)

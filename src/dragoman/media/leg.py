@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dragoman.media import codecs
@@ -226,6 +226,47 @@ def _sources(remote: Remote) -> Iterator[bytes]:
         digits = value.split(maxsplit=1)[0] if value.strip() else ""
         if digits.isascii() and digits.isdigit() and int(digits[:11]) < 1 << 32:
             yield int(digits[:11]).to_bytes(4, "big")
+
+
+def answering(
+    open_: Open, live: Sequence[int], ways: Mapping[int, Way], transports: Mapping[int, Transport]
+) -> list[Stream | None]:
+    """Return what to say of each stream to who offered; `transports` are ours there."""
+    names = {index: open_.remotes[index].mid for index in live}
+    setups = {}
+    for index in live:
+        transport = transports.get(key(index, ways[index]))
+        if transport is not None:
+            setups[index] = role(open_.remotes[index].setup, transport.role)
+    return streams(live, len(open_.remotes), ways, transports, names, setups)
+
+
+def commit(
+    near: Leg,
+    far: Leg,
+    open_: Open,
+    answer: tuple[SessionDescription, tuple[Remote, ...], SessionDescription],
+    ways: Mapping[int, Way],
+    transports: dict[int, Transport],
+) -> Open:
+    """Have both legs stand as an offer and its answer say; return the offer as it was taken.
+
+    `answer` is what the far leg said, what that means, and what we said to the near one; `ways`
+    and `transports` are those of the near one, for the streams that were taken. Another answer may
+    follow (RFC 3261 §13.2.2.4), but to what was taken alone. A leg that was not heard of yet has
+    agreed to no way.
+    """
+    heard_, remotes, said = answer
+    near.told, near.heard, near.remotes = said, open_.offer, open_.remotes
+    near.ways = {index: way for index, way in ways.items() if not near.remotes[index].later}
+    near.mids = {index: near.remotes[index].mid for index in ways}
+    near.transports = transports
+    far.told, far.heard, far.remotes = open_.said, heard_, remotes
+    far.ways = {index: open_.ways[index] for index in ways}
+    far.mids = {index: open_.mids[index] for index in ways}
+    used = {key(index, way) for index, way in far.ways.items()}
+    far.transports = {n: each for n, each in open_.transports.items() if n in used}
+    return replace(open_, transports=far.transports)
 
 
 def streams(

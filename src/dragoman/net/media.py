@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
 from logging import getLogger
@@ -237,9 +237,11 @@ class _Call:
         try:
             return await step()
         except MediaError as error:
-            return error
+            failed = error
         except ProtocolError as error:
-            return MediaError(Trouble.UNACCEPTABLE, error.reason)
+            failed = MediaError(Trouble.UNACCEPTABLE, error.reason)
+        self._sweep()
+        return failed
 
     async def offer(
         self, side: Side, offer: SessionDescription, toward: Profile
@@ -288,28 +290,10 @@ class _Call:
         near, far = self.legs[open_.side], self.legs[side]
         ways = {index: Way.taken(open_.remotes[index]) for index in live}
         transports = await self._answering(near, open_, ways)
-        names = {index: open_.remotes[index].mid for index in live}
-        setups = {
-            index: description.role(open_.remotes[index].setup, transports[number].role)
-            for index, way in ways.items()
-            if (number := key(index, way)) in transports
-        }
         said = description.answer(
-            answer,
-            remotes,
-            open_.remotes,
-            leg.streams(live, len(remotes), ways, transports, names, setups),
+            answer, remotes, open_.remotes, leg.answering(open_, live, ways, transports)
         )
-        near.told, near.heard, near.remotes = said, open_.offer, open_.remotes
-        near.ways, near.transports = ways, transports
-        far.told, far.heard, far.remotes = open_.said, answer, remotes
-        far.ways = {index: open_.ways[index] for index in live}
-        used = {key(index, way) for index, way in far.ways.items()}
-        far.transports = {n: each for n, each in open_.transports.items() if n in used}
-        far.mids = {index: open_.mids[index] for index in live}
-        near.mids = dict(names)
-        # another answer may follow (RFC 3261 §13.2.2.4), but to what was taken alone
-        self.open = replace(open_, transports=far.transports)
+        self.open = leg.commit(near, far, open_, (answer, remotes, said), ways, transports)
         self._settle(near, far, live)
         return said
 
@@ -397,7 +381,7 @@ class _Call:
         opening = self.plane.opening(slot)
         made = await opening.open(way, controlling=offering, lite=lite)
         slot.carrier = made.carrier
-        if self.closed:
+        if self.closed:  # meanwhile
             self.plane.spawn(made.carrier.aclose())
             raise MediaError(Trouble.GONE, "the call is over")
         return made
