@@ -158,3 +158,11 @@ def test_events_are_best_at_the_clock_of_the_speech() -> None:
     speech = codecs.speech(media("101 13 0", "a=rtpmap:101 telephone-event/8000"))
     assert speech is not None
     assert speech.encoding == "PCMU"
+
+
+@pytest.mark.spec("MED-25")
+def test_no_number_stands_for_two_codecs_of_a_bundle() -> None:
+    video = media("96 97", "a=rtpmap:96 VP8/90000", "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96")
+    assert codecs.settled(video, None, {"96", "0"}) == {"96": "97", "97": "98"}
+    told = codecs.renumbered(video, codecs.settled(video, None, {"96", "0"}))
+    assert told.fmtp("98") == "apt=97"

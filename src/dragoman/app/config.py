@@ -294,6 +294,33 @@ class Msrp(Section):
     )
 
 
+class Media(Section):
+    """What carries the audio and video of calls."""
+
+    plane: Literal["embedded", "none"] = Field(
+        default="embedded",
+        description="embedded: this process; none: there are no calls.",
+    )
+    bind: Host = Field(
+        default="",
+        description="The address that media come in at; empty: the one used toward the outside.",
+    )
+    advertise: Host = Field(
+        default="", description="The address that peers are told, where a NAT maps it to that one."
+    )
+    first_port: int = Field(default=30000, ge=1024, le=65534, description="The first port.")
+    last_port: int = Field(default=39999, ge=1025, le=65535, description="The last port.")
+    calls: int = Field(
+        default=500, ge=1, le=10_000, description="Calls that there may be at a time."
+    )
+    silence: int = Field(
+        default=60,
+        ge=0,
+        le=86_400,
+        description="Seconds without a packet after which a call is over; 0: it never is.",
+    )
+
+
 class Serve(Section):
     """The domains to stand for, instead of what the DNS says."""
 
@@ -417,6 +444,7 @@ class Configuration(BaseSettings):
     sip: Sip = Field(default_factory=lambda: Sip(), description="SIP.")
     xmpp: Xmpp = Field(default_factory=lambda: Xmpp(), description="XMPP.")
     msrp: Msrp = Field(default_factory=lambda: Msrp(), description="MSRP.")
+    media: Media = Field(default_factory=lambda: Media(), description="Media of calls.")
     serve: Serve = Field(default_factory=lambda: Serve(), description="Domains, despite DNS.")
     dns: Dns = Field(default_factory=lambda: Dns(), description="DNS.")
     tls: Tls = Field(default_factory=lambda: Tls(), description="Certificates.")

@@ -4,7 +4,7 @@ An INVITE for whoever of ours is called is accepted at once: XMPP has no session
 user is there is not known. What is agreed to in SDP is `msrp.offer`'s; this is when, and with whom.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from logging import getLogger
@@ -74,6 +74,8 @@ class Openings(SessionService):
     token: Callable[[], str]
     chance: Callable[[float, float], float]
     host: str
+    numbers: Iterator[int] | None = None
+    """What handles of all services are told apart by."""
     sessions: Sessions = field(init=False)
     _agreements: dict[Leg, Agreement] = field(default_factory=dict)
     _caller: Caller | None = None
@@ -81,7 +83,9 @@ class Openings(SessionService):
 
     def __post_init__(self) -> None:
         """Start with no session."""
-        self.sessions = Sessions(self.token, self.chance, lambda _: self._contact)
+        self.sessions = Sessions(
+            self.token, self.chance, lambda _: self._contact, numbers=self.numbers
+        )
 
     @property
     def stance(self) -> streams.Stance:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from dragoman.bridge.ports import SipPort
 from dragoman.sip import session as sip
-from dragoman.sip.flow import AckArrived, AckMissing, CancelArrived, Cause
+from dragoman.sip.flow import AckArrived, AckMissing, CancelArrived, Cause, RequestArrived
 from dragoman.sip.message import Request, Response
 from dragoman.sip.route import RouteSet
 from dragoman.sip.session import SessionHandle
@@ -22,8 +22,8 @@ class SessionLine(SipPort, Protocol):
     def acknowledge(self, ack: Request, handle: Hashable, route: RouteSet) -> None:
         """Send the ACK for a 2xx to the INVITE of `handle`."""
 
-    def cancel(self, handle: Hashable) -> None:
-        """Take back the INVITE of `handle`."""
+    def cancel(self, handle: Hashable, reason: str = "") -> None:
+        """Take back the INVITE of `handle`, for a `reason` (RFC 3326)."""
 
     def find(self, uri: Uri, told: Callable[[bool], None]) -> None:
         """Tell whether the next hop toward a SIP user is reached over TLS; False: nobody knows."""
@@ -51,6 +51,14 @@ class SessionService(ABC):
     def knows(self, request: Request) -> bool:
         """Tell whether a request is of a session's dialog: no other knows the tags."""
         return self.sessions.knows(request)
+
+    def has(self, handle: SessionHandle) -> bool:
+        """Tell whether a request was made in a session of this service."""
+        return self.sessions.has(handle)
+
+    @abstractmethod
+    def on_request(self, arrived: RequestArrived, sender: Uri, now: float) -> None:
+        """Take an INVITE of `sender`, who is believed, or a request within a dialog."""
 
     def on_response(self, handle: SessionHandle, response: Response, now: float) -> None:
         """Take a response to a request of ours."""
@@ -125,7 +133,7 @@ class SessionService(ABC):
                 self.line.request(request, handle, route)
             case sip.Acknowledge(ack, route, handle):
                 self.line.acknowledge(ack, handle, route)
-            case sip.Cancel(handle):
-                self.line.cancel(handle)
+            case sip.Cancel(handle, reason):
+                self.line.cancel(handle, reason)
             case sip.Respond(transaction, response):
                 self.line.respond(transaction, response)

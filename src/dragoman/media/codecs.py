@@ -112,18 +112,20 @@ def matched(media: Media, others: Media) -> dict[str, str]:
     return found
 
 
-def settled(media: Media, before: Media | None) -> dict[str, str]:
+def settled(media: Media, before: Media | None, bundled: Collection[str] = ()) -> dict[str, str]:
     """Return the numbers to offer the codecs of `media` by, to whom heard `before` of some.
 
-    A number never stands for another codec within a session (RFC 3264 §8.3.2); numbers that are
-    used up leave a codec out.
+    A number never stands for another codec within a session (RFC 3264 §8.3.2), nor within a
+    bundle, some of whose numbers are `bundled` already (RFC 9143 §9.1); numbers that are used up
+    leave a codec out.
     """
-    if before is None:
-        return {number: number for number in media.formats}
-    nameless = set(media.formats) - set(identities(media))
-    same = nameless & (set(before.formats) - set(identities(before)))
-    known = {**{number: number for number in same}, **matched(media, before)}
-    taken = set(before.formats) | set(known.values())
+    known: dict[str, str] = {}
+    taken = {str(number) for number in _DYNAMIC}.intersection(bundled)
+    if before is not None:
+        nameless = set(media.formats) - set(identities(media))
+        same = nameless & (set(before.formats) - set(identities(before)))
+        known = {**{number: number for number in same}, **matched(media, before)}
+        taken |= set(before.formats) | set(known.values())
     spare = (str(number) for number in _DYNAMIC)
     found: dict[str, str] = {}
     for number in media.formats:

@@ -131,11 +131,14 @@ def offer(
     Codecs have the numbers that `before`, our last description to that leg, gave them.
     """
     made, taken = [], []
+    bundled: set[str] = set()
     for index, (remote, stream) in enumerate(zip(remotes, streams, strict=True)):
         told = before.media[index] if before and index < len(before.media) else None
         if told is not None and told.kind.lower() != remote.media.kind.lower():
             told = None
-        media = codecs.renumbered(remote.media, codecs.settled(remote.media, told))
+        shared = bundled if stream is not None and stream.way.bundle else set()
+        media = codecs.renumbered(remote.media, codecs.settled(remote.media, told, shared))
+        shared.update(media.formats)
         taken.append(stream if media.formats else None)
         if stream is None or not media.formats:
             made.append(remote.media.refused())
