@@ -464,10 +464,10 @@ async def test_ice_begins_anew(plane: Embedded, events: Events, phone: Phone) ->
     await talk(old, phone, 10)
     await new.hears(told)
     new.dtls, new.srtp = old.dtls, old.srtp  # keys are those of before (RFC 8842 §4)
-    for _ in range(50):
-        if plane.describe()["tasks"] == 1:
-            break
-        await asyncio.sleep(0.02)
+    (transport,) = plane._calls["call"].legs[XMPP].transports.values()
+    async with asyncio.timeout(5):
+        while transport.later is not None:
+            await asyncio.sleep(0.01)
     await talk(new, phone, 20)
     await old.close()
     await new.close()
