@@ -214,6 +214,13 @@ def test_what_cannot_be_carried_is_refused_alone() -> None:
     assert [each.port for each in made.media] == [0, 30000]
 
 
+@pytest.mark.spec("MED-35")
+def test_repairs_of_nothing_are_not_offered() -> None:
+    theirs = parsed("m=video 9 RTP/AVP 97", "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96")
+    text = offered(theirs, JINGLE, CHECKED)
+    assert lines(text, "m=", "a=") == ["m=video 0 RTP/AVP 97"]
+
+
 ASKED = read(CLIENT)
 TAKEN = parsed(
     "c=IN IP4 192.0.2.1",
@@ -269,6 +276,21 @@ def test_codecs_keep_their_numbers_in_later_offers() -> None:
 def test_hold_crosses(direction: str) -> None:
     theirs = parsed("c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 0", f"a={direction}")
     assert f"a={direction}\r\n" in offered(theirs, JINGLE, CHECKED)
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "said"),
+    [
+        ("sendonly", "sendrecv", "recvonly"),
+        ("inactive", "sendrecv", "inactive"),
+        ("sendrecv", "sendonly", "sendonly"),
+    ],
+)
+def test_an_answer_goes_no_further_than_its_offer(asked: str, given: str, said: str) -> None:
+    lines = ("c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 0")
+    offered, taken = parsed(*lines, f"a={asked}"), parsed(*lines, f"a={given}")
+    made = answer(taken, read(taken), read(offered), [Stream(Way("RTP/AVP"), Here())])
+    assert f"a={said}\r\n" in str(made)
 
 
 def test_a_lite_agent_says_so_for_the_whole_session() -> None:

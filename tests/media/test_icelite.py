@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,6 +85,10 @@ def test_two_that_only_answer_are_where_they_say() -> None:
     lite.add([host_candidate(1, *PEER)])
     assert not lite.selected
     lite.expect(THEIRS, lite=True)
+    odd = [host_candidate(1, "x.local", 4000), host_candidate(1, PEER[0], 0)]
+    odd.append(replace(host_candidate(1, *PEER), transport="tcp"))
+    lite.add(odd)
+    assert not lite.selected
     lite.add([host_candidate(1, *PEER)])
     assert lite.where == [PEER]
 

@@ -170,6 +170,25 @@ def test_an_association_lasts_as_long_as_the_fingerprint() -> None:
     assert made.role == "passive"
 
 
+@pytest.mark.spec("MED-26")
+@pytest.mark.parametrize(
+    ("setup", "answering", "ours"),
+    [
+        ("a=setup:active", True, "passive"),
+        ("a=setup:passive", True, "active"),
+        ("a=ptime:20", True, "passive"),
+        ("a=setup:actpass", False, "active"),
+        ("a=setup:active", False, "passive"),
+    ],
+)
+def test_one_end_is_active_and_the_other_is_not(setup: str, answering: bool, ours: str) -> None:
+    lines = ("m=audio 9 UDP/TLS/RTP/SAVPF 0", "a=fingerprint:sha-256 AA", setup)
+    one, way = Leg(SIP), Way("UDP/TLS/RTP/SAVPF", Keying.DTLS)
+    one.remotes, one.ways, one.transports = read(parsed(*lines)), {0: way}, {0: transport(way)}
+    leg.agree(one, [0], answering=answering, now=0.0)
+    assert one.transports[0].role == ours
+
+
 def test_candidates_wait_for_their_description() -> None:
     one = Leg(XMPP)
     (candidate,) = candidates(["1 1 udp 1 192.0.2.1 4000 typ host"])
@@ -178,6 +197,8 @@ def test_candidates_wait_for_their_description() -> None:
     assert len(one.early) == MOST_EARLY
     one.trickle()
     assert len(one.early) == MOST_EARLY
+    one.keep("video", "efgh", [candidate])
+    assert one.early[-1][:2] == ("video", "efgh")
 
 
 def joined(answer: SessionDescription) -> tuple[Relay, dict[Side, Leg]]:
@@ -186,14 +207,11 @@ def joined(answer: SessionDescription) -> tuple[Relay, dict[Side, Leg]]:
     near = Leg(XMPP)
     remotes = read(answer)
     live = leg.accepted(open_, remotes)
-    near.ways = {index: Way.taken(open_.remotes[index]) for index in live}
-    near.transports = {index: transport(way) for index, way in near.ways.items()}
-    streams = leg.streams(live, len(remotes), near.ways, near.transports, {}, {})
-    near.told = description.answer(answer, remotes, open_.remotes, streams)
-    near.remotes = open_.remotes
-    far.told, far.remotes = open_.said, remotes
-    far.ways = {index: open_.ways[index] for index in live}
-    far.transports = {n: each for n, each in open_.transports.items() if n in live}
+    ways = {index: Way.taken(open_.remotes[index]) for index in live}
+    transports = {index: transport(way) for index, way in ways.items()}
+    streams = leg.answering(open_, live, ways, transports)
+    said = description.answer(answer, remotes, open_.remotes, streams)
+    leg.commit(near, far, open_, (answer, remotes, said), ways, transports)
     for one, answering in ((near, False), (far, True)):
         leg.agree(one, live, answering=answering, now=0.0)
     relay, legs = Relay("call"), {XMPP: near, SIP: far}

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from dragoman.media import rtcp, rtp
-from dragoman.media.dtls import Dtls, Identity
+from dragoman.media.dtls import MOST_HELD, Dtls, Identity, State
 from dragoman.media.plane import Connected, Lost, Side, Trouble
 from dragoman.media.relay import CHECKED, MOST_SOURCES, Half, Path, Relay
 from dragoman.media.srtp import Srtp, Suite
@@ -160,7 +160,7 @@ def test_only_the_first_until_it_is_negotiated_again() -> None:
     assert one.rtp[-1][1] == ELSEWHERE  # nobody else has spoken yet
     one.path.receive(0, packet(2), PUBLIC, 1.0)
     one.path.receive(0, packet(3), ELSEWHERE, 1.0)
-    assert len(other.rtp) == 2
+    assert other.heard[1:] == [packet(2)]
     one.path.expect((("10.0.0.2", 4000), None), mux=False)
     other.path.receive(0, packet(), HERE, 1.0)
     assert one.rtp[-1][1] == ("10.0.0.2", 4000)
@@ -352,12 +352,28 @@ def test_keys_come_by_dtls_from_whom_the_fingerprint_is(right: bool) -> None:
         assert one.path.srtp is None
 
 
+@pytest.mark.spec("MED-26")
+def test_a_handshake_may_begin_before_the_description() -> None:
+    ours, theirs = Identity.make(), Identity.make()
+    one, _ = joined()
+    one.path.secure = True
+    far = Dtls(theirs, True, [("sha-256", ours.fingerprint())])
+    for data in far.to_send() * (MOST_HELD + 1):
+        one.path.receive(0, data, PUBLIC, 0.0)
+    assert len(one.path._early) == MOST_HELD
+    assert one.rtp == []
+    one.path.associate(Dtls(ours, False), [("sha-256", theirs.fingerprint())], 0.0)
+    shake(one, far)
+    assert one.path.srtp is not None
+
+
 def test_dtls_waits_for_ice() -> None:
     ours, theirs = Identity.make(), Identity.make()
     one = Ended()
     path = one.make(ice=True)
     path.associate(Dtls(ours, True), [("sha-256", theirs.fingerprint())], 0.0)
-    assert one.rtp == []
+    assert path.dtls is not None
+    assert (one.rtp, path.dtls.state) == ([], State.NEW)
     path.reached(1.0)
     assert one.rtp
 

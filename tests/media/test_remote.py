@@ -6,7 +6,6 @@ from dragoman.media.remote import (
     Credentials,
     Remote,
     candidates,
-    printed,
     read,
 )
 from dragoman.sdp.session import Direction, SessionDescription
@@ -102,19 +101,6 @@ def test_ice_is_whole_or_not_there() -> None:
     assert [each.port for each in found.candidates] == [4000]
     assert one("a=ice-ufrag:abcd").ice is None
     assert one("a=ice-ufrag:" + "a" * 257, "a=ice-pwd:b").ice is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        CANDIDATE,
-        "f 2 udp 1 2001:db8::1 9 typ srflx raddr 10.0.0.1 rport 5000",
-        "f 1 tcp 1 192.0.2.1 9 typ host tcptype active generation 0",
-    ],
-)
-def test_candidates_read_and_print_themselves(text: str) -> None:
-    (found,) = candidates([text])
-    assert printed(found) == text
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from aioice import Connection
 
+from dragoman.errors import LocalError
 from dragoman.media import rtcp, rtp, sdes
 from dragoman.media.dtls import Identity, State
 from dragoman.media.plane import (
@@ -254,6 +255,12 @@ async def test_silence_ends_a_call_that_is_not_on_hold(
     other.close()
 
 
+def test_an_address_that_says_nothing_is_none() -> None:
+    for bind in ("::", "0.0.0.0"):  # noqa: S104 (refused)
+        with pytest.raises(LocalError):
+            Embedded(Settings(bind), print)
+
+
 async def test_ports_are_bounded_and_come_back(make: Making, phone: Phone) -> None:
     plane = make(replace(SETTINGS, first=42000, last=42003))
     desk = Desk(plane)
@@ -266,6 +273,11 @@ async def test_ports_are_bounded_and_come_back(make: Making, phone: Phone) -> No
         await desk.offer(SIP, phone.says(), JINGLE, "three")
     plane.close("one")
     plane.close("three")
+    await asyncio.sleep(0)
+    video = ("m=video 4000 RTP/AVP 96", "a=rtpmap:96 VP8/90000")
+    both = sdp(f"c=IN IP4 {HOST}", "m=audio 4000 RTP/AVP 0", *video)
+    with pytest.raises(MediaError):
+        await desk.offer(XMPP, both, PLAIN, "four")
     await asyncio.sleep(0)
     await desk.offer(SIP, phone.says(), JINGLE, "four")
 
@@ -329,6 +341,10 @@ async def test_a_client_that_is_not_heard_of_yet(
     assert second.media[0].formats == ("96", "0", "97")
     again = await desk.offer(XMPP, client.says("active"), PLAIN)
     assert again == second
+    asked = await desk.offer(SIP, answer, JINGLE)
+    assert asked.media[0].value("fingerprint") is not None
+    plane.revert("call")
+    await desk.offer(XMPP, client.says("active"), PLAIN)
     told = await desk.answer(SIP, answer)
     assert told.media[0].formats == ("0", "110")
     await client.hears(told)
@@ -359,6 +375,33 @@ async def test_an_offer_that_is_refused_leaves_nothing_behind(
     assert plane.describe()["ports"] == ports
     again = await desk.offer(XMPP, phone.says(), PLAIN)
     assert again == first
+
+
+async def test_what_is_refused_is_free_again(plane: Embedded, phone: Phone) -> None:
+    desk = Desk(plane)
+    video = ("m=video 4000 RTP/AVP 96", "a=rtpmap:96 VP8/90000")
+    both = sdp(f"c=IN IP4 {HOST}", f"m=audio {phone.port} RTP/AVP 0", *video)
+    await desk.offer(XMPP, both, PLAIN)
+    one = sdp(f"c=IN IP4 {HOST}", f"m=audio {phone.port} RTP/AVP 0", "m=video 0 RTP/AVP 96")
+    await desk.answer(SIP, one)
+    assert plane.describe()["ports"] == 2
+
+
+async def test_by_ice_nobody_is_heard_who_was_not_checked(
+    plane: Embedded, events: Events, phone: Phone
+) -> None:
+    client = await calling(plane, phone)
+    await connected(events)
+    (transport,) = plane._calls["call"].legs[XMPP].transports.values()
+    stranger = await Phone.open()
+    stranger.there = transport.rtp
+    stranger.send(packet(1))
+    stranger.send(b"")
+    stranger.send(b"\0\1 no STUN")
+    await talk(client, phone)
+    assert transport.path.dropped == 0
+    stranger.close()
+    await client.close()
 
 
 async def test_other_keys_for_a_phone_that_refuses_the_first(
@@ -421,10 +464,11 @@ async def test_ice_begins_anew(plane: Embedded, events: Events, phone: Phone) ->
     await talk(old, phone, 10)
     await new.hears(told)
     new.dtls, new.srtp = old.dtls, old.srtp  # keys are those of before (RFC 8842 §4)
-    for _ in range(50):
-        if plane.describe()["tasks"] == 1:
+    (transport,) = plane._calls["call"].legs[XMPP].transports.values()
+    for _ in range(500):
+        if transport.later is None:
             break
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.01)
     await talk(new, phone, 20)
     await old.close()
     await new.close()

@@ -10,7 +10,6 @@ from typing import Final
 
 from dragoman.mapping import codec
 from dragoman.media.remote import candidates as read_candidates
-from dragoman.media.remote import printed as print_candidate
 from dragoman.sdp import ice
 from dragoman.sdp.offer import DISCARD
 from dragoman.sdp.session import (
@@ -208,7 +207,7 @@ def _transport(content: Content) -> Iterator[Attribute]:
         yield Attribute("ice-ufrag", ice_udp.ufrag)
         yield Attribute("ice-pwd", ice_udp.pwd)
     for candidate in into_sdp(ice_udp.candidates):
-        yield Attribute("candidate", print_candidate(candidate))
+        yield Attribute("candidate", str(candidate))
     if ice_udp.complete:
         yield Attribute("end-of-candidates")
     for each in ice_udp.fingerprints:

@@ -11,7 +11,11 @@ from typing import Final, Protocol
 from dragoman.media import codecs, sdes
 from dragoman.media.dtls import Fingerprint
 from dragoman.media.plane import Keying, MediaError, Profile, Trouble
-from dragoman.media.remote import Credentials, Place, Remote, printed
+from dragoman.media.remote import Credentials, Place, Remote
+from dragoman.sdp import bundle as bundles
+from dragoman.sdp.bundle import Group
+from dragoman.sdp.extmap import ExtMap
+from dragoman.sdp.failure import SdpError
 from dragoman.sdp.ice import Candidate
 from dragoman.sdp.offer import DISCARD, answer_direction
 from dragoman.sdp.session import (
@@ -123,23 +127,25 @@ def offer(
 ) -> SessionDescription:
     """Make the offer to a leg, of what the other one offers; None: the stream is not offered.
 
+    Nor is one that has only repairs of codecs that it has not.
     Codecs have the numbers that `before`, our last description to that leg, gave them.
     """
-    made = []
+    made, taken = [], []
     bundled: set[str] = set()
     for index, (remote, stream) in enumerate(zip(remotes, streams, strict=True)):
         told = before.media[index] if before and index < len(before.media) else None
-        if stream is None:
-            made.append(remote.media.refused())
-            continue
         if told is not None and told.kind.lower() != remote.media.kind.lower():
             told = None
-        shared = bundled if stream.way.bundle else ()
+        shared = bundled if stream is not None and stream.way.bundle else set()
         media = codecs.renumbered(remote.media, codecs.settled(remote.media, told, shared))
-        bundled.update(media.formats if stream.way.bundle else ())
+        shared.update(media.formats)
+        taken.append(stream if media.formats else None)
+        if stream is None or not media.formats:
+            made.append(remote.media.refused())
+            continue
         kept = _kept(media, remote, stream)
         made.append(_media(media, kept, stream, remote.direction, offering=True))
-    return _session(theirs, made, streams)
+    return _session(theirs, made, taken)
 
 
 def answer(
@@ -205,7 +211,7 @@ def _named(found: RtpMap, number: str) -> RtpMap:
 
 def _offered_only(attributes: list[Attribute], asked: Remote) -> list[Attribute]:
     """Leave out header extensions that were not offered, or by another number (RFC 8285 §6)."""
-    offered = {_extension(value) for value in asked.media.values("extmap")}
+    offered = {_extension(value) for value in asked.media.values("extmap")} - {None}
     return [
         each
         for each in attributes
@@ -213,9 +219,12 @@ def _offered_only(attributes: list[Attribute], asked: Remote) -> list[Attribute]
     ]
 
 
-def _extension(value: str) -> tuple[str, str]:
-    number, _, rest = value.strip().partition(" ")
-    return number.partition("/")[0], rest.split(maxsplit=1)[0] if rest.strip() else ""
+def _extension(value: str) -> tuple[int, str] | None:
+    try:
+        found = ExtMap.parse(value)
+    except SdpError:
+        return None
+    return found.id, found.uri
 
 
 def _media(
@@ -261,7 +270,7 @@ def _transport(stream: Stream, local: Local, *, offering: bool) -> Iterator[Attr
     if stream.way.ice and local.ice is not None:
         yield Attribute("ice-ufrag", local.ice.ufrag)
         yield Attribute("ice-pwd", local.ice.password)
-        yield from (Attribute("candidate", printed(each)) for each in local.candidates)
+        yield from (Attribute("candidate", str(each)) for each in local.candidates)
         yield Attribute("end-of-candidates")
 
 
@@ -272,7 +281,7 @@ def _session(
     attributes = []
     bundled = [each.mid for each in streams if each is not None and each.way.bundle]
     if bundled:
-        attributes.append(Attribute("group", " ".join(["BUNDLE", *bundled])))
+        attributes.append(Attribute("group", str(Group(bundles.BUNDLE, tuple(bundled)))))
     if any(each is not None and each.local is not None and each.local.lite for each in streams):
         attributes.append(Attribute("ice-lite"))
     places = {each.connections for each in media if each.port}

@@ -6,6 +6,7 @@ it controls.
 
 import struct
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any, Final
 
 from aioice.stun import Class, Message, Method, parse_message
@@ -26,6 +27,19 @@ def host_candidate(component: int, address: str, port: int) -> Candidate:
     """Return our one candidate for a component, with the priority of RFC 8445 §5.1.2.1."""
     priority = (_HOST << 24) + (_LOCAL << 8) + 256 - component
     return Candidate("1", component, "udp", priority, address, port, "host")
+
+
+def reachable(candidate: Candidate) -> Place | None:
+    """Return where a candidate of a peer is; None where that is a name, or not of UDP.
+
+    Names are mostly those of mDNS, which would ask our own network, and that is not the peer's.
+    """
+    try:
+        address = ip_address(candidate.address)
+    except ValueError:
+        return None
+    usable = candidate.transport.lower() == "udp" and 0 < candidate.port < 65536
+    return (str(address), candidate.port) if usable else None
 
 
 class Lite:
@@ -58,10 +72,10 @@ class Lite:
         if not self._lite:
             return
         for each in candidates:
-            index = each.component - 1
-            if 0 <= index < self.components and self.where[index] is None:
-                self.where[index] = (each.address, each.port)
-                self.believed.add((each.address, each.port))
+            index, place = each.component - 1, reachable(each)
+            if place and 0 <= index < self.components and self.where[index] is None:
+                self.where[index] = place
+                self.believed.add(place)
 
     def receive(self, component: int, data: bytes, source: Place) -> bytes | None:
         """Take STUN from `source`; return what to answer there, None: nothing."""

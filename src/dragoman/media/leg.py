@@ -1,7 +1,9 @@
 """Two legs of a call and what they agree on: streams, joined by what each leg said (RFC 3264)."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dragoman.media import codecs
@@ -10,6 +12,8 @@ from dragoman.media.plane import Profile, Side
 from dragoman.media.relay import Half, Path, Relay
 from dragoman.media.remote import Remote, read
 from dragoman.media.transport import Transport
+from dragoman.sdp.extmap import ExtMap
+from dragoman.sdp.failure import SdpError
 from dragoman.sdp.ice import Candidate
 from dragoman.sdp.session import Media, SessionDescription
 
@@ -49,8 +53,8 @@ class Leg:
         self.ways: dict[int, Way] = {}
         self.mids: dict[int, str] = {}
         self.transports: dict[int, Transport] = {}
-        self.early: list[tuple[str, str, Candidate]] = []
-        """Candidates before their description: mid, ufrag, candidate."""
+        self.early: deque[tuple[str, str, Candidate]] = deque(maxlen=MOST_EARLY)
+        """Candidates before their description: mid, ufrag, candidate; the oldest go first."""
 
     def offered(self, remotes: Sequence[Remote], toward: Profile) -> dict[int, Way]:
         """Return how to offer each stream: as it was agreed on before, else as `toward` says."""
@@ -67,13 +71,12 @@ class Leg:
 
     def keep(self, mid: str, ufrag: str, candidates: Sequence[Candidate]) -> None:
         """Keep candidates until their description is there."""
-        room = MOST_EARLY - len(self.early)
-        self.early += [(mid, ufrag, each) for each in candidates[: max(0, room)]]
+        self.early.extend((mid, ufrag, each) for each in candidates)
 
     def trickle(self) -> None:
         """Give the candidates that waited to whom they belong."""
-        early, self.early = self.early, []
-        for mid, ufrag, candidate in early:
+        for _ in range(len(self.early)):
+            mid, ufrag, candidate = self.early.popleft()
             transport = self.of_mid(mid)
             if transport is None or not transport.trickle(ufrag, [candidate]):
                 self.early.append((mid, ufrag, candidate))
@@ -115,7 +118,8 @@ def accepted(open_: Open, remotes: Sequence[Remote]) -> list[int]:
             continue
         if way.bundle and not remote.bundle and _shares(open_, index):
             continue  # it was offered no transport of its own (RFC 9143 §7.3)
-        if open_.transports[key(index, way)].settle_keys(remote):
+        transport = open_.transports.get(key(index, way))
+        if transport is not None and transport.settle_keys(remote):
             found.append(index)
     return found
 
@@ -199,10 +203,10 @@ def _sort(leg: Leg, halves: Mapping[int, Half]) -> None:
 
 def _mid_number(media: Media) -> int:
     for value in media.values("extmap"):
-        number, _, uri = value.strip().partition(" ")
-        digits = number.partition("/")[0]
-        if uri.split()[:1] == [MID_EXTENSION] and digits.isascii() and digits.isdigit():
-            return int(digits) if len(digits) < 4 else 0
+        with suppress(SdpError):
+            found = ExtMap.parse(value)
+            if found.uri == MID_EXTENSION:
+                return found.id
     return 0
 
 
@@ -222,6 +226,47 @@ def _sources(remote: Remote) -> Iterator[bytes]:
         digits = value.split(maxsplit=1)[0] if value.strip() else ""
         if digits.isascii() and digits.isdigit() and int(digits[:11]) < 1 << 32:
             yield int(digits[:11]).to_bytes(4, "big")
+
+
+def answering(
+    open_: Open, live: Sequence[int], ways: Mapping[int, Way], transports: Mapping[int, Transport]
+) -> list[Stream | None]:
+    """Return what to say of each stream to who offered; `transports` are ours there."""
+    names = {index: open_.remotes[index].mid for index in live}
+    setups = {}
+    for index in live:
+        transport = transports.get(key(index, ways[index]))
+        if transport is not None:
+            setups[index] = role(open_.remotes[index].setup, transport.role)
+    return streams(live, len(open_.remotes), ways, transports, names, setups)
+
+
+def commit(
+    near: Leg,
+    far: Leg,
+    open_: Open,
+    answer: tuple[SessionDescription, tuple[Remote, ...], SessionDescription],
+    ways: Mapping[int, Way],
+    transports: dict[int, Transport],
+) -> Open:
+    """Have both legs stand as an offer and its answer say; return the offer as it was taken.
+
+    `answer` is what the far leg said, what that means, and what we said to the near one; `ways`
+    and `transports` are those of the near one, for the streams that were taken. Another answer may
+    follow (RFC 3261 §13.2.2.4), but to what was taken alone. A leg that was not heard of yet has
+    agreed to no way.
+    """
+    heard_, remotes, said = answer
+    near.told, near.heard, near.remotes = said, open_.offer, open_.remotes
+    near.ways = {index: way for index, way in ways.items() if not near.remotes[index].later}
+    near.mids = {index: near.remotes[index].mid for index in ways}
+    near.transports = transports
+    far.told, far.heard, far.remotes = open_.said, heard_, remotes
+    far.ways = {index: open_.ways[index] for index in ways}
+    far.mids = {index: open_.mids[index] for index in ways}
+    used = {key(index, way) for index, way in far.ways.items()}
+    far.transports = {n: each for n, each in open_.transports.items() if n in used}
+    return replace(open_, transports=far.transports)
 
 
 def streams(

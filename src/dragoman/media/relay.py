@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from dragoman.clock import earliest
 from dragoman.media import rtcp, rtp
 from dragoman.media.dialling import Dialling
-from dragoman.media.dtls import Dtls, Fingerprint, State
+from dragoman.media.dtls import MOST_HELD, Dtls, Fingerprint, State
 from dragoman.media.plane import Connected, Counters, Lost, MediaEvent, Side, Trouble
 from dragoman.media.quality import Receiver
 from dragoman.media.remote import Place
@@ -41,6 +41,7 @@ class Path:
 
     __slots__ = (
         "_by_source",
+        "_early",
         "_fingerprints",
         "_latched",
         "_mid",
@@ -81,6 +82,7 @@ class Path:
         self.failure = ""
         self.halves: tuple[Half, ...] = ()
         self._fingerprints: tuple[Fingerprint, ...] = ()
+        self._early: list[bytes] = []
         self._only: Half | None = None
         self._mid = 0
         self._of_mid: Mapping[bytes, Half] = {}
@@ -122,6 +124,9 @@ class Path:
         """
         self.dtls, self.fresh, self._fingerprints = dtls, True, tuple(fingerprints)
         self.failure = ""
+        early, self._early = self._early, []
+        for each in early:
+            dtls.receive(each, now)
         if self.checked or not self.ice:
             dtls.expect(self._fingerprints, now)
             self.flush(now)
@@ -171,12 +176,20 @@ class Path:
                 self._rtp(data, source, now)
             else:
                 self.dropped += 1
-        elif kind is Kind.DTLS and self.dtls is not None and self._admits(component, source):
-            self._where[0] = self._where[0] or source
-            self.dtls.receive(data, now)
-            self.flush(now)
+        elif kind is Kind.DTLS and self._admits(component, source):
+            self._handshake(data, source, now)
         else:
             self.dropped += 1
+
+    def _handshake(self, data: bytes, source: Place, now: float) -> None:
+        """Read DTLS; what comes before the peer's description is kept (RFC 5763 §6.2)."""
+        if self.dtls is None:
+            if len(self._early) < MOST_HELD:
+                self._early.append(data)
+            return
+        self._where[0] = self._where[0] or source
+        self.dtls.receive(data, now)
+        self.flush(now)
 
     def _rtp(self, data: bytes, source: Place, now: float) -> None:
         if self.srtp is not None:

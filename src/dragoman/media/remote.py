@@ -5,6 +5,7 @@ be well formed: what cannot be read was not said.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final, TypeAlias
@@ -12,6 +13,9 @@ from typing import Final, TypeAlias
 from dragoman.media import sdes
 from dragoman.media.dtls import HASHES, Fingerprint
 from dragoman.media.plane import Keying
+from dragoman.sdp.bundle import BUNDLE, Group
+from dragoman.sdp.failure import SdpError
+from dragoman.sdp.grammar import is_token
 from dragoman.sdp.ice import Candidate
 from dragoman.sdp.offer import DISCARD, direction
 from dragoman.sdp.session import Direction, Media, SessionDescription
@@ -95,15 +99,16 @@ def _bundles(description: SessionDescription) -> dict[str, str]:
     """Return by mid the first of its bundle (RFC 9143 §7)."""
     found: dict[str, str] = {}
     for value in description.values("group"):
-        semantics, *mids = value.split()
-        if semantics.upper() == "BUNDLE":
-            for mid in mids:
-                found.setdefault(mid, mids[0])
+        with suppress(SdpError):
+            group = Group.parse(value)
+            if group.semantics.upper() == BUNDLE:
+                found.update({mid: group.mids[0] for mid in group.mids if mid not in found})
     return found
 
 
 def _remote(description: SessionDescription, media: Media, tags: dict[str, str]) -> Remote:
     mid = (media.value("mid") or "").strip()
+    mid = mid if is_token(mid) else ""
     bundled = mid in tags
     port = media.port
     opened = port != 0 or (bundled and media.value("bundle-only") is not None)
@@ -200,33 +205,8 @@ def _short(text: str) -> bool:
 
 def candidates(values: Sequence[str]) -> tuple[Candidate, ...]:
     """Return the candidates that can be read, at most MOST_CANDIDATES (RFC 8839 §5.1)."""
-    found = (_candidate(value) for value in values[:MOST_CANDIDATES])
-    return tuple(each for each in found if each is not None)
-
-
-def _candidate(text: str) -> Candidate | None:
-    fields = text.split()
-    if len(fields) < 8 or fields[6].lower() != "typ":
-        return None
-    numbers = (fields[1], fields[3], fields[5])
-    if not all(each.isascii() and each.isdigit() and len(each) <= 10 for each in numbers):
-        return None
-    pairs = dict(zip(fields[8::2], fields[9::2], strict=False))
-    address, port = pairs.pop("raddr", ""), pairs.pop("rport", "")
-    related = (address, int(port)) if address and _short(port) else None
-    component, priority, where = map(int, numbers)
-    kind = fields[7].lower()
-    rest = tuple(pairs.items())
-    return Candidate(
-        fields[0], component, fields[2].lower(), priority, fields[4], where, kind, related, rest
-    )
-
-
-def printed(candidate: Candidate) -> str:
-    """Return the value of its a=candidate line."""
-    each = candidate
-    text = f"{each.foundation} {each.component} {each.transport} {each.priority}"
-    text += f" {each.address} {each.port} typ {each.type}"
-    if each.related is not None:
-        text += f" raddr {each.related[0]} rport {each.related[1]}"
-    return text + "".join(f" {name} {value}" for name, value in each.extensions)
+    found = []
+    for value in values[:MOST_CANDIDATES]:
+        with suppress(SdpError):
+            found.append(Candidate.parse(value))
+    return tuple(found)

@@ -18,7 +18,7 @@ from aioice.ice import CandidatePair, Connection, StunProtocol
 from aioice.stun import Message, TransactionError
 
 from dragoman.errors import LocalError
-from dragoman.media.icelite import Lite, host_candidate
+from dragoman.media.icelite import Lite, host_candidate, reachable
 from dragoman.media.remote import MOST_CANDIDATES, Credentials, Place
 from dragoman.net.rtp import Pair, Ports
 from dragoman.sdp.ice import Candidate
@@ -168,30 +168,20 @@ class Agent(Connection):
         for each in candidates:
             if len(self._remote_candidates) >= MOST_CANDIDATES:
                 break
-            if each.transport.lower() == "udp" and each.component in self._components:
-                self._learn(each)
+            place = reachable(each)
+            if place is not None and each.component in self._components:
+                self._learn(each, place)
         if complete and not self._remote_candidates_end:
             self._remote_candidates_end = True
             self._end_remote_candidates()
 
-    def _learn(self, each: Candidate) -> None:
-        try:
-            ip_address(each.address)
-        except ValueError:  # a name: mDNS would ask our own network, which is not the peer's
+    def _learn(self, each: Candidate, place: Place) -> None:
+        if self._closing:
             return
-        if self._closing or not 0 < each.port < 65536:
-            return
+        host, port = place
         self._add_remote_candidate(
-            Theirs(
-                each.foundation,
-                each.component,
-                "udp",
-                each.priority,
-                each.address,
-                each.port,
-                each.type,
-            ),
-            each.address,
+            Theirs(each.foundation, each.component, "udp", each.priority, host, port, each.type),
+            host,
         )
 
     async def _run(self) -> None:
@@ -223,6 +213,8 @@ class Agent(Connection):
         super().check_incoming(message, addr, protocol)
 
     def _believes(self, source: Place) -> bool:
+        if any(addr == source for _, addr, _ in self._early_checks):
+            return True  # whose description is still to come
         for pair in self._check_list:
             good = pair.nominated or pair.state is CandidatePair.State.SUCCEEDED
             if good and pair.remote_addr == source:

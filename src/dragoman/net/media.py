@@ -84,8 +84,11 @@ class Embedded:
     ) -> None:
         """Open nothing yet; needs a running loop, whose `clock` it takes unless told otherwise.
 
-        LocalError where the ports are none. `identity` is the certificate shown in DTLS.
+        LocalError where ports are none, or peers cannot be told the address. `identity` is the
+        certificate shown in DTLS.
         """
+        if ip_address(settings.address).is_unspecified:
+            raise LocalError("media need an address that peers can be told")
         self.settings = settings
         self.loop = asyncio.get_running_loop()
         self.clock = clock or self.loop.time
@@ -234,9 +237,11 @@ class _Call:
         try:
             return await step()
         except MediaError as error:
-            return error
+            failed = error
         except ProtocolError as error:
-            return MediaError(Trouble.UNACCEPTABLE, error.reason)
+            failed = MediaError(Trouble.UNACCEPTABLE, error.reason)
+        self._sweep()
+        return failed
 
     async def offer(
         self, side: Side, offer: SessionDescription, toward: Profile
@@ -285,26 +290,10 @@ class _Call:
         near, far = self.legs[open_.side], self.legs[side]
         ways = {index: Way.taken(open_.remotes[index]) for index in live}
         transports = await self._answering(near, open_, ways)
-        names = {index: open_.remotes[index].mid for index in live}
-        setups = {
-            index: description.role(open_.remotes[index].setup, transports[number].role)
-            for index, way in ways.items()
-            if (number := key(index, way)) in transports
-        }
         said = description.answer(
-            answer,
-            remotes,
-            open_.remotes,
-            leg.streams(live, len(remotes), ways, transports, names, setups),
+            answer, remotes, open_.remotes, leg.answering(open_, live, ways, transports)
         )
-        near.told, near.heard, near.remotes = said, open_.offer, open_.remotes
-        near.ways, near.transports = ways, transports
-        far.told, far.heard, far.remotes = open_.said, answer, remotes
-        far.ways = {index: open_.ways[index] for index in live}
-        used = {key(index, way) for index, way in far.ways.items()}
-        far.transports = {n: each for n, each in open_.transports.items() if n in used}
-        far.mids = {index: open_.mids[index] for index in live}
-        near.mids = dict(names)
+        self.open = leg.commit(near, far, open_, (answer, remotes, said), ways, transports)
         self._settle(near, far, live)
         return said
 
@@ -372,6 +361,9 @@ class _Call:
         fits = known is not None and known.fits(way)
         if known is not None and fits:
             if remote is not None and known.restarts(remote):
+                if known.later is not None:
+                    self.plane.spawn(known.later.carrier.aclose())
+                    known.later = None
                 known.later = await self._sockets(_Slot(self, known), way, False, remote)
             known.way = way
             return known
@@ -389,7 +381,7 @@ class _Call:
         opening = self.plane.opening(slot)
         made = await opening.open(way, controlling=offering, lite=lite)
         slot.carrier = made.carrier
-        if self.closed:
+        if self.closed:  # meanwhile
             self.plane.spawn(made.carrier.aclose())
             raise MediaError(Trouble.GONE, "the call is over")
         return made
@@ -447,6 +439,8 @@ class _Call:
     def close(self) -> None:
         """Free all of it; who waits to be told hears that it is over."""
         self.closed = True
+        # a step under way is not cancelled: uvloop would leak a socket that is being opened; it
+        # ends within GATHERING seconds, and frees what it opened
         if self._timer is not None:
             self._timer.cancel()
         for each in list(self._all):

@@ -15,6 +15,9 @@ def ice(inner: str) -> str:
     return f"<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1'>{inner}</transport>"
 
 
+GROUP = "<group xmlns='urn:xmpp:jingle:apps:grouping:0' semantics='LS'>"
+
+
 def raw(inner: str) -> str:
     return f"<transport xmlns='urn:xmpp:jingle:transports:raw-udp:1'>{inner}</transport>"
 
@@ -39,6 +42,13 @@ PLACES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "127",
         (*INJECTED, *BLANK, "", "-1", "128", "0x1"),
     ),
+    "channels": (
+        description("<payload-type id='0' channels='{}'/>"),
+        "255",
+        (*INJECTED, "256", "x"),
+    ),
+    "ptime": (description("<payload-type id='0' ptime='{}'/>"), "20", (*INJECTED, "-1", "x")),
+    "maxptime": (description("<payload-type id='0' maxptime='{}'/>"), "60", (*INJECTED, "x")),
     "name of a parameter": (
         description("<payload-type id='0'><parameter name='{}' value='1'/></payload-type>"),
         "useinbandfec",
@@ -99,6 +109,13 @@ PLACES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "100",
         (*INJECTED, "", "a"),
     ),
+    "interval of feedback, as a subtype": (
+        description(
+            "<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='trr-int' subtype='{}'/>"
+        ),
+        "100",
+        (*INJECTED, "", "a"),
+    ),
     "uri of a header extension": (
         description("<rtp-hdrext xmlns='urn:xmpp:jingle:apps:rtp:rtp-hdrext:0' id='1' uri='{}'/>"),
         "urn:ietf:params:rtp-hdrext:toffset",
@@ -156,6 +173,21 @@ PLACES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "SHA-256",
         (*INJECTED, *BLANK, ""),
     ),
+    "port of a chosen candidate": (
+        ice("<remote-candidate component='1' ip='10.0.1.2' port='{}'/>"),
+        "9001",
+        (*INJECTED, "", "65536"),
+    ),
+    "generation of a raw candidate": (
+        raw("<candidate component='1' ip='192.0.2.1' port='1' generation='{}'/>"),
+        "0",
+        (*INJECTED, "x"),
+    ),
+    "id of a raw candidate": (
+        raw("<candidate component='1' ip='192.0.2.1' port='1' id='{}'/>"),
+        "a9j3mnbtu1",
+        INJECTED,
+    ),
     "address of a raw candidate": (
         raw("<candidate component='1' ip='{}' port='1'/>"),
         "192.0.2.1",
@@ -197,6 +229,27 @@ PLACES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "BUNDLE",
         (*INJECTED, *BLANK, ""),
     ),
+    "name in a group": (
+        f"{GROUP}<content name='{{}}'/></group>",
+        "voice",
+        (*INJECTED, ""),
+    ),
+    "source in a group": (
+        description(
+            "<ssrc-group xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' semantics='FID'>"
+            "<source ssrc='{}'/></ssrc-group>"
+        ),
+        "386328120",
+        (*INJECTED, "", "4294967296"),
+    ),
+    "version of ZRTP": (
+        description(
+            "<encryption><zrtp-hash xmlns='urn:xmpp:jingle:apps:rtp:zrtp:1' version='{}'>ab"
+            "</zrtp-hash></encryption>"
+        ),
+        "1.10",
+        (*INJECTED, *BLANK, ""),
+    ),
     "zrtp-hash": (
         description(
             "<encryption><zrtp-hash xmlns='urn:xmpp:jingle:apps:rtp:zrtp:1' version='1.10'>{}"
@@ -217,6 +270,8 @@ CANDIDATE = {
     "rel-addr": ("::", (*INJECTED, *BLANK)),
     "rel-port": ("9", (*INJECTED, "65536", "a")),
     "generation": ("0", (*INJECTED, "a")),
+    "network": ("0", (*INJECTED, "a")),
+    "id": ("el0747fg11", INJECTED),
 }
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 
 from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.ext import jingle_errors
-from dragoman.xmpp.ext.grouping import Group
+from dragoman.xmpp.ext.grouping import GROUP, MOST, Group
 from dragoman.xmpp.ext.jingle import (
     CONTENT,
     JINGLE,
@@ -237,6 +237,8 @@ def test_what_a_content_leaves_out(attributes: str, expected: Content) -> None:
         ("", f"action='session-begin' sid='{SID}'"),
         ("", "action='session-initiate' sid='a&#10;b'"),
         ("", f"action='session-initiate' sid='{'a' * 5000}'"),
+        ("", f"action='session-initiate' sid='{SID}' initiator='a&#10;b'"),
+        ("", f"action='session-initiate' sid='{SID}' responder='a&#10;b'"),
         (content("", "creator='initiator'"), f"action='session-initiate' sid='{SID}'"),
         (content("", "name=''"), f"action='session-initiate' sid='{SID}'"),
         (content("", "name='a' creator='me'"), f"action='session-initiate' sid='{SID}'"),
@@ -260,9 +262,15 @@ def test_what_cannot_be_read_is_a_bad_request(inner: str, attributes: str) -> No
 )
 def test_too_much_is_refused(inner: str, most: int) -> None:
     Jingle.parse(jingle(inner * most))
-    with pytest.raises(StanzaError) as caught:
-        Jingle.parse(jingle(inner * (most + 1)))
-    assert caught.value.condition is Condition.RESOURCE_CONSTRAINT
+    many = jingle(inner * (most + 1))
+    assert refused(lambda: Jingle.parse(many)) is Condition.RESOURCE_CONSTRAINT
+
+
+def test_too_large_a_group_is_refused() -> None:
+    one = Element("{urn:xmpp:jingle:apps:grouping:0}content", {"name": "a"})
+    Group.parse(Element(GROUP, {"semantics": "LS"}, [one] * MOST))
+    many = Element(GROUP, {"semantics": "LS"}, [one] * (MOST + 1))
+    assert refused(lambda: Group.parse(many)) is Condition.RESOURCE_CONSTRAINT
 
 
 @given(JINGLES)

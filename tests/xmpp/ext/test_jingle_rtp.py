@@ -320,6 +320,11 @@ def test_a_session_info_that_nobody_knows_is_not_supported() -> None:
     assert caught.value.application == Element("{urn:xmpp:jingle:errors:1}unsupported-info")
 
 
+def test_a_session_info_has_no_line_breaks() -> None:
+    element = Element("{urn:xmpp:jingle:apps:rtp:info:1}mute", {"name": "a\nb"})
+    assert refused(lambda: SessionInfo.parse(element)) is Condition.BAD_REQUEST
+
+
 @given(SESSION_INFOS)
 def test_a_session_info_reads_alike(value: SessionInfo) -> None:
     assert SessionInfo.parse(value.element()) == value
