@@ -210,7 +210,7 @@ def _fare(leg: dict[bytes, Value], sources: dict[bytes, Value]) -> Fare:
             if b"RTP" not in flags or number(stream.get(b"local port")) == 0:
                 continue
             stats = _dictionary(stream.get(b"stats"))
-            came = number(stats.get(b"packets"))
+            came = max(0, number(stats.get(b"packets")))
             packets += came
             octets += max(0, number(stats.get(b"bytes")) - 12 * came)
             reached = reached and (b"ICE" not in flags or came > 0 or _found(stream))

@@ -158,11 +158,12 @@ class Rtpengine:
         while True:
             if name not in self._places or engine.health is Health.DOWN:
                 try:
-                    found = await self.loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+                    found = await _lookup(host, port)
                 except OSError as error:
                     log.warning("engine not found", extra=about(engine=name, reason=str(error)))
                 else:
-                    self._settle(name, found[0][0], (str(found[0][4][0]), port))
+                    self._settle(name, *found)
+                    self._wake()
             await asyncio.sleep(LOOKUP)
 
     def _settle(self, name: str, family: socket.AddressFamily, place: Place) -> None:
@@ -236,6 +237,13 @@ class Rtpengine:
         self._timer = None
         self._calls.on_timer(self._clock())
         self._turn()
+
+
+async def _lookup(host: str, port: int) -> tuple[socket.AddressFamily, Place]:
+    """Return where a name leads, as the system says; raises OSError."""
+    loop = asyncio.get_running_loop()
+    family, _, _, _, place = (await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM))[0]
+    return family, (str(place[0]), port)
 
 
 def _literal(host: str) -> bool:
