@@ -162,6 +162,14 @@ def test_the_engine_knows_only_what_it_has_to(house: House) -> None:
     ]
 
 
+def test_parameters_and_an_agent_that_only_answers_are_passed_on(house: House) -> None:
+    more = ["a=ice-lite", *(each for each in CLIENT.lines() if each != "v=0")]
+    house.offer(XMPP, sdp(*more, "a=fmtp:111 useinbandfec=1"), PLAIN)
+    (media,) = heard(house, "offer").media
+    assert media.fmtp("111") == "useinbandfec=1"
+    assert media.value("ice-lite") == ""
+
+
 def test_candidates_before_their_description_go_with_it(house: House) -> None:
     house.offer(SIP, PHONE, JINGLE)
     house.calls.candidates("call", XMPP, "voice", "abcd", HOSTS[:2], house.now)

@@ -1,12 +1,16 @@
 import pytest
 
+from dragoman.errors import LocalError
+from dragoman.media import description
+from dragoman.media.engine import REST
 from dragoman.media.ngplane import EARLY, MOST_POLLS, MOST_STEPS, POLL
 from dragoman.media.plane import JINGLE, PLAIN, Connected, Counters, Lost, Side, Trouble
 from dragoman.media.relay import PATIENCE, SILENCE
+from dragoman.media.remote import candidates
 from tests.media.ngfake import CLIENT, PHONE, STANDING, House, Told, sdp
 
 SIP, XMPP = Side.SIP, Side.XMPP
-FULL = {"sip": (0, True), "xmpp": (0, True)}
+HOSTS = candidates(["1 1 udp 2130706431 192.0.2.9 6000 typ host"])
 
 
 @pytest.fixture
@@ -79,6 +83,12 @@ def test_who_is_silent_for_too_long_is_lost(house: House) -> None:
     assert 30 + SILENCE <= house.now <= 30 + SILENCE + 2 * POLL
 
 
+def test_a_call_is_lost_once(house: House) -> None:
+    talk(house)
+    house.run(3 * SILENCE)
+    assert [type(each) for each in house.events] == [Connected, Connected, Lost]
+
+
 def test_who_is_not_to_send_may_be_silent(house: House) -> None:
     house.offer(XMPP, CLIENT, PLAIN)
     house.answer(SIP, sdp("c=IN IP4 192.0.2.1", "m=audio 5004 RTP/AVP 0", "a=inactive"))
@@ -149,6 +159,46 @@ def test_only_so_much_is_asked_at_once() -> None:
         bytes(str(each[b"call-id"]), "ascii") for each in house.engine.asked if b"call-id" in each
     }
     assert len(asked) == 3 * MOST_POLLS
+
+
+def test_what_cannot_be_said_is_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise LocalError("a line break within a line")
+
+    monkeypatch.setattr(description, "offer", broken)
+    assert house.offer(XMPP, CLIENT, PLAIN).error.trouble is Trouble.UNACCEPTABLE
+
+
+def test_a_call_that_no_engine_took_can_be_answered_by_nobody_and_begun_again(
+    house: House,
+) -> None:
+    house.engine.full = True
+    assert house.offer(XMPP, CLIENT, PLAIN).error.trouble is Trouble.FULL
+    assert house.answer(SIP, PHONE).error.trouble is Trouble.FULL
+    house.revert()
+    house.run(REST + 1)
+    house.engine.full = False
+    assert house.offer(XMPP, CLIENT, JINGLE).description
+    assert house.engine.commands() == ["offer", "offer"]
+
+
+def test_calls_that_there_are_not(house: House) -> None:
+    house.calls.candidates("call", XMPP, "", "", [], house.now)
+    house.calls.digits("call", SIP, "1", 100, house.now)
+    house.revert()
+    house.close()
+    assert not house.engine.commands()
+
+
+def test_an_alarm_of_a_call_that_is_over_rings_for_nobody(house: House) -> None:
+    talk(house)
+    house.calls.candidates("call", XMPP, "voice", "", HOSTS[:1], house.now)
+    house.now += 2 * EARLY
+    house.calls._lose(house.calls._calls["call"], SIP, Trouble.GONE, "gone", house.now)
+    before = len(house.engine.commands())
+    house.calls._alarms.set(("poll", "call.1"), house.now)
+    house.run(1.0)
+    assert house.engine.commands()[before:] == ["delete"]
 
 
 # -- bounds, and the end --------------------------------------------------------------------------

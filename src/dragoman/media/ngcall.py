@@ -226,25 +226,17 @@ class NgCall:
 
     def digits(self, toward: Side, digits: str, milliseconds: int) -> Step:
         """Have telephone-events sent to a leg; those who never want any keep their SSRCs."""
-        if self.agreed is None or not self.takes_digits(toward):
+        agreed = self.agreed
+        if agreed is None or not _takes_digits(agreed, toward):
             return None
         if not self._dtmf:
             self._dtmf = True
-            yield from self._repeat(self.agreed)
+            yield from self._repeat(agreed)
         lasting = min(LONGEST, max(SHORTEST, milliseconds))
         for digit in digits[:MOST_DIGITS]:
             fields = {"call-id": self.id, "from-tag": toward.other.value, "code": digit}
             self._taken((yield Asked(Command.DTMF, {**fields, "duration": lasting})))
         return None
-
-    def takes_digits(self, toward: Side) -> bool:
-        """Tell whether a leg negotiated telephone-events (RFC 4733)."""
-        if self.agreed is None:
-            return False
-        offered = self.agreed.offer.side is toward
-        remotes = self.agreed.offer.remotes if offered else self.agreed.remotes
-        medias = [remotes[index].media for index in self.agreed.live]
-        return any(each.kind.lower() == "audio" and _events(each) for each in medias)
 
     # -- what the engine is asked ----------------------------------------------------------------
 
@@ -379,6 +371,13 @@ def _unrenumbered(remote: Remote, asked: Remote) -> Remote:
         raise MediaError(Trouble.UNACCEPTABLE, f"rtpengine cannot pass {number} on as {other}")
     same = {number: number for number, other in matched.items() if number == other}
     return replace(remote, media=codecs.renumbered(remote.media, same))
+
+
+def _takes_digits(agreed: Agreed, toward: Side) -> bool:
+    """Tell whether a leg negotiated telephone-events (RFC 4733)."""
+    remotes = agreed.offer.remotes if agreed.offer.side is toward else agreed.remotes
+    medias = [remotes[index].media for index in agreed.live]
+    return any(each.kind.lower() == "audio" and _events(each) for each in medias)
 
 
 def _events(media: Media) -> bool:

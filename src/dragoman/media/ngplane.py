@@ -9,10 +9,9 @@ from typing import Final
 from dragoman.clock import Alarms, earliest
 from dragoman.errors import ProtocolError
 from dragoman.media import ng
-from dragoman.media.engine import Engine
 from dragoman.media.engines import Engines, deletion
 from dragoman.media.ng import Asked, Command, Fare, Reply, Result
-from dragoman.media.ngcall import NgCall, Step
+from dragoman.media.ngcall import Agreed, NgCall, Step
 from dragoman.media.plane import (
     Connected,
     Counters,
@@ -78,14 +77,21 @@ class _Watch:
 
 
 @dataclass(slots=True)
+class _Running:
+    """A step, and what it waits for."""
+
+    step: Step
+    told: Told
+    asked: Asked
+
+
+@dataclass(slots=True)
 class _Call:
     name: str
     key: str
     core: NgCall
     steps: deque[tuple[Callable[[], Step], Told]] = field(default_factory=deque)
-    running: tuple[Step, Asked, Told] | None = None
-    serial: int = 0
-    """Of the request that `running` waits for."""
+    running: _Running | None = None
     settled: bool = False
     """Whether an engine has taken it."""
     tried: set[str] = field(default_factory=set)
@@ -265,55 +271,50 @@ class Calls:
         except ProtocolError as error:
             self._tell(told, MediaError(Trouble.UNACCEPTABLE, error.reason))
         else:
-            call.running = (step, asked, told)
-            self._ask(call, asked, now)
-        if call.core.agreed is not before:
-            self._watch(call, now)
+            call.running = _Running(step, told, asked)
+            self._ask(call, call.running, now)
+        agreed = call.core.agreed
+        if agreed is not None and agreed is not before:
+            self._watch(call, agreed, now)
 
-    def _ask(self, call: _Call, asked: Asked, now: float) -> None:
-        call.serial += 1
-        engine = self.engines.of(call.key) or self._place(call, asked, now)
+    def _ask(self, call: _Call, running: _Running, now: float) -> None:
+        asked = running.asked
+        engine = self.engines.of(call.key)
+        if engine is None and asked.command is Command.OFFER:
+            engine = self.engines.place(call.key, now, call.tried)
         if engine is not None:
-            engine.ask(asked, partial(self._heard, call, call.serial), now)
+            engine.ask(asked, partial(self._heard, call, running), now)
         elif asked.command is Command.DELETE:
-            self._heard(call, call.serial, Reply(Result.OK), now)
+            self._heard(call, running, Reply(Result.OK), now)
         else:
             full = Reply(Result.LIMIT, "no engine has room")
-            self._heard(call, call.serial, full if self.engines.answering else None, now)
+            self._heard(call, running, full if self.engines.answering else None, now)
 
-    def _place(self, call: _Call, asked: Asked, now: float) -> Engine | None:
-        if asked.command is not Command.OFFER:
-            return None
-        return self.engines.place(call.key, now, call.tried)
-
-    def _heard(self, call: _Call, serial: int, reply: Reply | None, now: float) -> None:
+    def _heard(self, call: _Call, running: _Running, reply: Reply | None, now: float) -> None:
         """Take the answer to what a step asked."""
-        if call.serial != serial or call.running is None:
-            return
-        step, asked, told = call.running
-        if self._elsewhere(call, asked, reply, now):
+        if self._elsewhere(call, running, reply, now):
             return
         call.running = None
         if reply is not None and not reply.failed:
             # an engine that has ended it has no say in who takes it next
-            call.settled = asked.command is not Command.DELETE
+            call.settled = running.asked.command is not Command.DELETE
             if not call.settled:
                 self.engines.free(call.key)
         if call.over:
-            step.close()
+            running.step.close()
             self._end(call, now)
             return
-        self._advance(call, step, told, reply, now)
+        self._advance(call, running.step, running.told, reply, now)
         if reply is not None and reply.forgotten and call.settled:
             self._forgotten(call, now)
         self._next(call, now)
 
-    def _elsewhere(self, call: _Call, asked: Asked, reply: Reply | None, now: float) -> bool:
+    def _elsewhere(self, call: _Call, running: _Running, reply: Reply | None, now: float) -> bool:
         """Ask another engine to take a new call, where this one cannot."""
         engine = self.engines.of(call.key)
         if reply is not None and reply.full and engine is not None:
             engine.rest(now)
-        if call.settled or call.over or asked.command is not Command.OFFER:
+        if call.settled or call.over or running.asked.command is not Command.OFFER:
             return False
         if reply is not None and not reply.full:
             call.tried.clear()
@@ -322,7 +323,7 @@ class Calls:
         if self.engines.place(call.key, now, call.tried) is None:
             call.tried.clear()
             return False
-        self._ask(call, asked, now)
+        self._ask(call, running, now)
         return True
 
     # -- how calls end ---------------------------------------------------------------------------
@@ -332,9 +333,8 @@ class Calls:
         call.over = True
         waiting = [told for _, told in call.steps]
         if call.running is not None:
-            step, asked, told = call.running
-            waiting.insert(0, told)
-            call.running = (step, asked, _nobody)
+            waiting.insert(0, call.running.told)
+            call.running.told = _nobody
         call.steps.clear()
         for each in waiting:
             self._tell(each, MediaError(Trouble.GONE, "the call is over"))
@@ -379,11 +379,8 @@ class Calls:
 
     # -- how calls fare --------------------------------------------------------------------------
 
-    def _watch(self, call: _Call, now: float) -> None:
+    def _watch(self, call: _Call, agreed: Agreed, now: float) -> None:
         """Know what to expect of each leg, now that something was agreed on."""
-        agreed = call.core.agreed
-        if agreed is None:
-            return
         says = {agreed.offer.side: agreed.offer.remotes, agreed.offer.side.other: agreed.remotes}
         for side, watch in call.watches.items():
             live = [says[side][index] for index in agreed.live]
