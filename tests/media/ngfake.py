@@ -11,7 +11,11 @@ from dragoman.sdp.session import Address, Attribute, Media, SessionDescription
 HOST = "198.51.100.11"
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
 KEY = "inline:" + "A" * 40
-SUITES = ("AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80", "NULL_HMAC_SHA1_80")
+SUITES = {
+    "AEAD_AES_256_GCM": "inline:" + "A" * 59,
+    "AES_CM_128_HMAC_SHA1_80": KEY,
+    "NULL_HMAC_SHA1_80": KEY,
+}
 
 
 def sdp(*lines: str) -> SessionDescription:
@@ -49,6 +53,10 @@ class FakeEngine:
         self.asked: list[dict[bytes, Value]] = []
         """Requests that were not repeated."""
         self.mute = False
+        self.deaf: set[str] = set()
+        """Commands that it does not hear."""
+        self.searching = False
+        """Whether ICE has found no way to the client yet."""
         self.full = False
         self.others = 0
         self.fares: dict[str, tuple[int, bool]] = {"sip": (0, True), "xmpp": (0, True)}
@@ -63,9 +71,11 @@ class FakeEngine:
         if self.mute:
             return
         cookie, _, body = data.partition(b" ")
+        asked = bencode.decode(body)
+        assert isinstance(asked, dict)
+        if _text(asked[b"command"]) in self.deaf:
+            return
         if cookie not in self._done:
-            asked = bencode.decode(body)
-            assert isinstance(asked, dict)
             self.asked.append(asked)
             self._done[cookie] = cookie + b" " + bencode.encode(self._answer(asked))
         self._out.append(self._done[cookie])
@@ -156,8 +166,8 @@ class FakeEngine:
         if "TLS" in protocol:
             lines += [f"fingerprint:{FINGERPRINT}", f"setup:{'active' if answered else 'actpass'}"]
         elif "SAVP" in protocol:
-            suites = SUITES if heard is None else SUITES[1:2]
-            lines += [f"crypto:{n} {suite} {KEY}" for n, suite in enumerate(suites, 1)]
+            suites = list(SUITES) if heard is None else ["AES_CM_128_HMAC_SHA1_80"]
+            lines += [f"crypto:{n} {each} {SUITES[each]}" for n, each in enumerate(suites, 1)]
         attributes = tuple(map(Attribute.parse, lines))
         where = (Address.of(HOST),)
         return Media(said.kind, port, protocol, said.formats, 1, None, where, (), attributes)
@@ -165,6 +175,7 @@ class FakeEngine:
     def _leg(self, tag: str) -> dict[str, Written]:
         packets, connected = self.fares[tag]
         flags = ["RTP", "filled", *(["DTLS fingerprint verified"] if connected else [])]
+        flags += ["ICE"] if tag == "xmpp" and self.searching else []
         stream: dict[str, Written] = {
             "local port": 30000,
             "flags": flags,

@@ -89,20 +89,21 @@ def test_it_is_looked_after_and_used_again() -> None:
 
 
 def test_an_engine_that_answers_others_is_not_down() -> None:
-    client, server, heard = engine(), FakeEngine(), Heard()
+    client, server, lost, late = engine(), FakeEngine(), Heard(), Heard()
+    server.deaf = {"delete"}
     wire = Wire(client, server)
     wire.run(until=1.0)
-    client.ask(QUERY, heard, 1.0)
-    client.to_send()  # lost, as are all repetitions
-    while (when := client.next_timer()) is not None and when <= 1.0 + LIMIT:
-        client.on_timer(when)
-        for data in client.to_send():
-            if b"delete" not in data:
-                server.receive(data, when)
-        for data in server.to_send():
-            client.receive(data, when)
-    assert heard.replies == [None]
+    client.ask(QUERY, lost, 1.0)
+    wire.run(until=LIMIT + 0.5)
+    server.deaf = {"delete", "list"}
+    client.ask(Asked(Command.LIST), late, wire.now)
+    wire.run(until=LIMIT + 1.0)
+    assert lost.replies == [None]
+    assert not late.replies
     assert client.health is Health.UP
+    server.deaf = set()
+    wire.run(until=LIMIT + 2.0)
+    assert [reply and reply.result for reply in late.replies] == [Result.OK]
 
 
 def test_its_load_is_what_it_says() -> None:

@@ -40,6 +40,16 @@ def test_calls_go_where_the_fewest_are_and_stay_there() -> None:
     assert [len(each.calls) for each in house.engines.values()] == [0, 0]
 
 
+def test_who_has_ended_calls_has_room_again() -> None:
+    house = House("a:1", "b:1")
+    for number in range(3):
+        talk(house, f"c{number}")
+    house.close("c0")
+    house.close("c2")
+    talk(house, "c3")
+    assert [list(each.calls) for each in house.engines.values()] == [["here:c3.4"], ["here:c1.2"]]
+
+
 def test_an_engine_that_is_full_is_left_alone_for_a_while() -> None:
     house = House("a:1", "b:1")
     house.engines["a:1"].full = True
@@ -85,14 +95,33 @@ def test_an_engine_that_ceases_to_answer_loses_its_calls_to_nobody() -> None:
     assert len(house.engines["a:1"].calls) == 1
 
 
-def test_a_new_call_goes_elsewhere_when_its_engine_does_not_answer() -> None:
+@pytest.mark.parametrize("wait", [0.0, 1.0])
+@pytest.mark.parametrize("deaf", [{"offer"}, {"offer", "ping", "statistics"}])
+def test_a_new_call_goes_elsewhere_when_its_engine_does_not_answer(
+    wait: float, deaf: set[str]
+) -> None:
     house = House("a:1", "b:1")
-    house.engines["a:1"].mute = True
+    house.run(wait)
+    house.engines["a:1"].deaf = deaf
     told = house.offer(XMPP, PHONE, PLAIN)
     house.run(LATE)
     assert told.description
     assert not house.events
     assert list(house.engines["b:1"].calls) == ["here:call.1"]
+
+
+def test_an_offer_that_was_refused_may_come_again_elsewhere() -> None:
+    house = House("a:1", "b:1")
+    house.offer(XMPP, PHONE, PLAIN)
+    for number in range(3):
+        talk(house, f"c{number}")
+    assert [len(each.calls) for each in house.engines.values()] == [2, 2]
+    house.close("c2")
+    house.revert()
+    talk(house, "c3")
+    house.offer(XMPP, PHONE, PLAIN)
+    assert [len(each.calls) for each in house.engines.values()] == [2, 2]
+    assert "here:call.1" in house.engines["b:1"].calls
 
 
 def test_nobody_answers() -> None:

@@ -3,14 +3,15 @@ from typing import cast
 import pytest
 
 from dragoman.media import sdes
-from dragoman.media.ngcall import MOST_CANDIDATES, MOST_DIGITS
+from dragoman.media.ngcall import MOST_CANDIDATES, MOST_DIGITS, MOST_STREAMS
 from dragoman.media.plane import JINGLE, PLAIN, SDES, WEBRTC, Profile, Side, Trouble
 from dragoman.media.remote import candidates, read
 from dragoman.sdp.session import SessionDescription
 from tests.media.ngfake import CLIENT, FINGERPRINT, HOST, KEY, PHONE, STANDING, House, sdp
 
 SIP, XMPP = Side.SIP, Side.XMPP
-HOSTS = candidates([f"{n} 1 udp 2130706431 192.0.2.9 {6000 + n} typ host" for n in range(99)])
+LINES = [f"{n} 1 udp 2130706431 192.0.2.9 {6000 + n} typ host" for n in range(99)]
+HOSTS = (*candidates(LINES[:50]), *candidates(LINES[50:]))
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def _answering() -> SessionDescription:
 def test_keys_are_offered_in_our_order_and_no_others(house: House) -> None:
     offered = house.offer(XMPP, CLIENT, SDES).description
     lines = [sdes.Line.parse(each) for each in offered.media[0].values("crypto")]
-    assert [line.suite for line in lines] == ["AES_CM_128_HMAC_SHA1_80"]
+    assert [line.suite for line in lines] == ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM"]
     answer = sdp(
         "c=IN IP4 192.0.2.1", "m=audio 5004 RTP/SAVP 0", f"a=crypto:2 {lines[0].suite} {KEY}"
     )
@@ -205,6 +206,20 @@ def test_late_candidates_are_gathered_and_told_with_all_else(house: House) -> No
     house.calls.candidates("call", XMPP, "voice", "abcd", HOSTS[6:7], house.now)
     house.run(0.9)
     assert len(house.engine.commands()) == count  # it is connected: they are of no use
+
+
+def test_while_an_offer_is_open_nothing_is_said_again(house: House) -> None:
+    answered(house)
+    house.offer(SIP, PHONE, JINGLE)
+    house.calls.candidates("call", XMPP, "voice", "abcd", HOSTS[:1], house.now)
+    house.run(1.0)
+    assert house.engine.commands() == ["offer", "answer", "offer", "query"]
+
+
+def test_only_so_many_streams_are_carried(house: House) -> None:
+    lines = ["m=audio 5004 RTP/AVP 0"] * (MOST_STREAMS + 1)
+    offered = house.offer(SIP, sdp("c=IN IP4 192.0.2.1", *lines), PLAIN).description
+    assert [each.port > 0 for each in offered.media] == [True] * MOST_STREAMS + [False]
 
 
 def test_only_so_many_candidates_are_kept(house: House) -> None:

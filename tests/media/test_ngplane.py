@@ -1,7 +1,7 @@
 import pytest
 
 from dragoman.errors import LocalError
-from dragoman.media import description
+from dragoman.media import description, ngplane
 from dragoman.media.engine import REST
 from dragoman.media.ngplane import EARLY, MOST_POLLS, MOST_STEPS, POLL
 from dragoman.media.plane import JINGLE, PLAIN, Connected, Counters, Lost, Side, Trouble
@@ -59,13 +59,19 @@ def test_a_client_that_was_not_heard_of_is_not_connected(house: House) -> None:
 
 
 @pytest.mark.spec("MED-33")
-def test_a_client_that_is_not_connected_in_time_is_lost(house: House) -> None:
-    packets(house, 9, 0, connected=False)
+@pytest.mark.parametrize(
+    ("searching", "reason"), [(True, "no way by ICE"), (False, "no keys by DTLS")]
+)
+def test_a_client_that_is_not_connected_in_time_is_lost(
+    house: House, searching: bool, reason: str
+) -> None:
+    house.engine.searching = searching
+    packets(house, 9, 0, connected=searching)
     talk(house)
     house.run(PATIENCE - 1)
     assert house.events == [Connected("call", SIP)]
     house.run(2 * EARLY)
-    assert house.events[1:] == [Lost("call", XMPP, Trouble.CONNECTIVITY, "no keys by DTLS")]
+    assert house.events[1:] == [Lost("call", XMPP, Trouble.CONNECTIVITY, reason)]
     assert not house.engine.calls
     assert house.answer(SIP, PHONE).error.trouble is Trouble.GONE
     house.run(2 * PATIENCE)
@@ -143,6 +149,17 @@ def test_an_engine_is_asked_seldom() -> None:
     house.run(100.0)
     queries = [each for each in house.engine.asked[before:] if each[b"command"] == b"query"]
     assert len(queries) == 100 / POLL
+
+
+def test_of_many_calls_each_is_asked_for_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ngplane, "RATE", 0.1)
+    house = House(silence=None)
+    talk(house, "one")
+    talk(house, "two")
+    house.run(EARLY)
+    before = house.engine.commands().count("query")
+    house.run(100.0)
+    assert house.engine.commands().count("query") - before == 100.0 * 0.1
 
 
 def test_only_so_much_is_asked_at_once() -> None:
@@ -243,6 +260,7 @@ def test_the_end_waits_for_what_is_under_way(house: House) -> None:
     house.engine.mute = True
     first, second = house.offer(XMPP, CLIENT, PLAIN), house.answer(SIP, PHONE)
     house.close()
+    assert house.calls.engines.all["a:1"].waiting == 1
     assert first.error.trouble is second.error.trouble is Trouble.GONE
     house.engine.mute = False
     house.run(1.0)

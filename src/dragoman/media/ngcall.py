@@ -77,7 +77,7 @@ class Port:
             raise MediaError(Trouble.FULL, "rtpengine has given no port")
         return cls(
             remote.rtp,
-            None if remote.mux else remote.rtcp,
+            remote.rtcp,
             remote.ice,
             remote.lite,
             remote.candidates,
@@ -324,7 +324,7 @@ class NgCall:
 
 
 def _ways(remotes: Sequence[Remote], agreed: Mapping[int, Way], toward: Profile) -> dict[int, Way]:
-    """Return which streams to offer, in which way: as agreed on before, else as `toward` says.
+    """Return which streams to offer, all in one way: as agreed on before, else as `toward` says.
 
     Of a bundle there is one: the first sound, else the first of all.
     """
@@ -332,7 +332,7 @@ def _ways(remotes: Sequence[Remote], agreed: Mapping[int, Way], toward: Profile)
     found = [index for index, remote in enumerate(remotes) if remote.carried][:MOST_STREAMS]
     if wanted.bundle or any(remotes[index].bundle for index in found):
         found = sorted(found, key=lambda index: remotes[index].media.kind.lower() != "audio")[:1]
-    return {index: agreed.get(index) or wanted for index in found}
+    return dict.fromkeys(found, wanted)
 
 
 def _differ(open_: Offer, side: Side, ways: Mapping[int, Way]) -> bool:
