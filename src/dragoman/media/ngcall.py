@@ -18,7 +18,7 @@ from dragoman.media.description import Stream, Way, common
 from dragoman.media.dtls import Fingerprint
 from dragoman.media.ng import Asked, Command, Reply
 from dragoman.media.plane import Keying, MediaError, Profile, Side, Trouble
-from dragoman.media.remote import Credentials, Place, Remote, printed, read
+from dragoman.media.remote import Credentials, Place, Remote, read
 from dragoman.sdp.ice import Candidate
 from dragoman.sdp.offer import DISCARD
 from dragoman.sdp.session import NOWHERE, Address, Attribute, Media, SessionDescription
@@ -424,7 +424,7 @@ def _transport(remote: Remote, candidates: Sequence[Candidate]) -> list[Attribut
             Attribute("ice-pwd", remote.ice.password),
             # without this the engine would give up when the candidates it knows have failed
             Attribute("ice-options", "trickle"),
-            *(Attribute("candidate", printed(each)) for each in candidates),
+            *(Attribute("candidate", str(each)) for each in candidates),
         ]
         if remote.lite:
             found.append(Attribute("ice-lite"))
