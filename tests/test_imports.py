@@ -19,6 +19,7 @@ FLOORS: Final = {
     "trace": 0,
     "sip": 1,
     "xmpp": 1,
+    "media": 1,
     "msrp": 1,
     "mapping": 2,
     "net": 2,

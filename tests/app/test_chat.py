@@ -260,8 +260,8 @@ async def test_what_is_not_listened_for_is_488(chat: Chat) -> None:
 
 
 @pytest.mark.spec("MSRP-12")
-async def test_a_call_of_voices_is_488(chat: Chat) -> None:
-    offer = chat.end.sdp().partition(b"m=")[0] + b"m=audio 4000 RTP/AVP 0\r\n"
+async def test_a_fax_is_488(chat: Chat) -> None:
+    offer = chat.end.sdp().partition(b"m=")[0] + b"m=image 4000 udptl t38\r\n"
     refused = await call(chat.house.phone, CAROL_URI, ALICE_URI, offer)
     assert refused.status == 488
     found = chat.house.gateway.hub.openings

@@ -126,7 +126,7 @@ class Gateway:
         event = AckArrived(ack, FLOW, transaction)
         self.way.append(lambda: self.peer.openings.on_ack(event, 0.0))
 
-    def cancel(self, handle: Hashable) -> None:
+    def cancel(self, handle: Hashable, reason: str = "") -> None:
         arrived = self.transactions[handle]
 
         def taken_back() -> None:

@@ -20,6 +20,7 @@ from dragoman.msrp.framing import Framer as MsrpFramer
 from dragoman.msrp.offer import Stance, choose
 from dragoman.msrp.terms import Terms
 from dragoman.msrp.uri import Path
+from dragoman.sdp.ice import Candidate
 from dragoman.sdp.session import MAX_LINES, SessionDescription
 from dragoman.sip.framing import Framer
 from dragoman.sip.header import MediaType, NameAddress, Via, split_list
@@ -28,6 +29,7 @@ from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.fallback import BODY as FALLBACK_BODY
 from dragoman.xmpp.ext.fallback import FALLBACK
+from dragoman.xmpp.ext.jingle import JINGLE, REASON, Jingle, Reason
 from dragoman.xmpp.ext.reactions import REACTION, REACTIONS
 from dragoman.xmpp.ext.replies import REPLY
 from dragoman.xmpp.jid import Jid
@@ -134,6 +136,7 @@ TASKS: dict[str, Callable[[int], object]] = {
     "SDP formats": lambda n: SessionDescription.parse(b"m=a 1 b" + b" c" * n),
     "SDP times": lambda n: SessionDescription.parse(b"t=0 0\n" + b"r=1 1\n" * (n // 20)),
     "SDP digits": lambda n: SessionDescription.parse(b"b=AS:" + b"9" * n),
+    "SDP candidate of words": lambda n: Candidate.parse("1 1 udp 1 a 1 typ host" + " b c" * n),
     "MSRP types": lambda n: chosen(b"a=accept-wrapped-types:" + b"a/b;c " * (n // 40)),
     "MSRP fingerprints": lambda n: chosen(b"a=fingerprint:sha-1 AA:BB\n" * (n // 10)),
     "MSRP fingerprint of digits": lambda n: chosen(b"a=fingerprint:sha-1 AA" + b":BB" * n),
@@ -163,6 +166,10 @@ TASKS: dict[str, Callable[[int], object]] = {
     "reactions": lambda n: readable(
         Element(MESSAGE, None, [Element(REACTIONS, None, [Element(REACTION, None, ("a",))] * n)])
     ),
+    "Jingle requests": lambda n: Jingle.parse(
+        Element(JINGLE, {"action": "session-info", "sid": "s"}, [Element("{urn:a}b")] * n)
+    ),
+    "Jingle reasons": lambda n: Reason.parse(Element(REASON, None, [Element("{urn:a}b")] * n)),
     "flags": lambda n: excerpt("\U0001f1ea" * n),
     "MSRP end-lines": lambda n: msrp_framed(SEND + b"\r\n-------d93kswow" * n, 7),
     "MSRP header lines": lambda n: msrp_framed(SEND[:-4] + b"\r\na: b" * n, 7),

@@ -10,9 +10,16 @@ import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -294,6 +301,43 @@ class Msrp(Section):
     )
 
 
+class Media(Section):
+    """What carries the audio and video of calls."""
+
+    plane: Literal["embedded", "rtpengine", "none"] = Field(
+        default="embedded",
+        description="embedded: this process; rtpengine: those named below; none: there are no"
+        " calls.",
+    )
+    rtpengine: list[Server] = Field(
+        default=[], description='Engines, by the "HOST:PORT" of their NG protocol (UDP).'
+    )
+    bind: Host = Field(
+        default="",
+        description="The address that media come in at; empty: the one used toward the outside.",
+    )
+    advertise: Host = Field(
+        default="", description="The address that peers are told, where a NAT maps it to that one."
+    )
+    first_port: int = Field(default=30000, ge=1024, le=65534, description="The first port.")
+    last_port: int = Field(default=39999, ge=1025, le=65535, description="The last port.")
+    calls: int = Field(
+        default=500, ge=1, le=10_000, description="Calls that there may be at a time."
+    )
+    silence: int = Field(
+        default=60,
+        ge=0,
+        le=86_400,
+        description="Seconds without a packet after which a call is over; 0: it never is.",
+    )
+
+    @model_validator(mode="after")
+    def _engines(self) -> Self:
+        if self.plane == "rtpengine" and not self.rtpengine:
+            raise ValueError('with plane = "rtpengine", at least one of media.rtpengine')
+        return self
+
+
 class Serve(Section):
     """The domains to stand for, instead of what the DNS says."""
 
@@ -417,6 +461,7 @@ class Configuration(BaseSettings):
     sip: Sip = Field(default_factory=lambda: Sip(), description="SIP.")
     xmpp: Xmpp = Field(default_factory=lambda: Xmpp(), description="XMPP.")
     msrp: Msrp = Field(default_factory=lambda: Msrp(), description="MSRP.")
+    media: Media = Field(default_factory=lambda: Media(), description="Media of calls.")
     serve: Serve = Field(default_factory=lambda: Serve(), description="Domains, despite DNS.")
     dns: Dns = Field(default_factory=lambda: Dns(), description="DNS.")
     tls: Tls = Field(default_factory=lambda: Tls(), description="Certificates.")

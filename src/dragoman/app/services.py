@@ -15,7 +15,7 @@ from logging import getLogger
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dragoman import __version__
-from dragoman.app import msrp
+from dragoman.app import media, msrp
 from dragoman.app.collection import Collection
 from dragoman.app.config import Configuration
 from dragoman.app.expiry import ExpiryWatch
@@ -64,8 +64,11 @@ from dragoman.xmpp.s2s_out import OutgoingStream
 from dragoman.xmpp.stream import Policy
 
 if TYPE_CHECKING:
+    from dragoman.media.plane import MediaEvent
     from dragoman.msrp import Transport as MsrpTransport
+    from dragoman.net.media import Embedded
     from dragoman.net.posh import Posh
+    from dragoman.net.rtpengine import Rtpengine
 
 log = getLogger(__name__)
 
@@ -130,12 +133,13 @@ class Gateway:
         self._keeping = Keeping(self.store, self.subscriptions)
         most = connections(raise_descriptors())
         self._msrp_places: dict[MsrpTransport, Place] = {}
+        self._media: Embedded | Rtpengine | None = None
         settings = self._settings()
         self.hub = Hub(settings, Names(resolver), tap)
         self.endpoint = Endpoint(
             sent_by=self._sent_by,
             allow=self.hub.allow,
-            supported=SUPPORTED if self.hub.openings else (),
+            supported=SUPPORTED if self.hub.openings or self.hub.calls else (),
             token=token,
             screen=self.hub.screen,
             accounts=[
@@ -215,6 +219,8 @@ class Gateway:
         await self.hub.drain(patience)
         if self.msrp is not None:
             await self.msrp.close()
+        if self._media is not None:
+            await self._media.aclose()
         if self._posh is not None:
             await self._posh.close()
         if self._icons is not None:
@@ -279,6 +285,7 @@ class Gateway:
             "sip_sockets": self.sip.describe(),
             "xmpp_sockets": self.xmpp.describe(),
             "msrp_sockets": {} if self.msrp is None else self.msrp.describe(),
+            "media": {} if self._media is None else self._media.describe(),
             "posh": self._posh.describe() if self._posh is not None else {},
             "guard": self.guard.describe(),
             "certificates": self._certificates.describe(),
@@ -398,8 +405,14 @@ class Gateway:
             },
             allowance=Allowance(xmpp.rate, xmpp.byte_rate, UNDER_WAY),
             icons=self._icons,
+            media=None if configuration.media.plane == "none" else self._plane,
             msrp=msrp.settings(configuration, self._msrp_places, token, self._certificates.pick),
         )
+
+    def _plane(self, heard: "Callable[[MediaEvent], None]") -> "Embedded | Rtpengine":
+        """Make what carries the media of calls."""
+        self._media = media.plane(self._configuration, self._addresses.local_toward, heard)
+        return self._media
 
     def _rules(self) -> Rules:
         configuration = self._configuration

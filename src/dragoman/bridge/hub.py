@@ -6,15 +6,17 @@ has to wait (for the DNS, for a connection) waits in a task that the hub owns an
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from logging import getLogger
 from random import SystemRandom
 from typing import Final, TypeAlias
 
 from dragoman.bridge.admission import Admitted
 from dragoman.bridge.album import Source
+from dragoman.bridge.calls import FEATURES_OF_USERS, Calls
 from dragoman.bridge.cards import Cards
 from dragoman.bridge.chat import Chats
 from dragoman.bridge.chat import Rules as ChatRules
@@ -42,6 +44,7 @@ from dragoman.log import about
 from dragoman.mapping.content import TYPES
 from dragoman.mapping.encoding import ENCODINGS
 from dragoman.mapping.failure import Unreached
+from dragoman.media.plane import MediaEvent, Plane
 from dragoman.msrp import Endpoint as Endpoints
 from dragoman.msrp import Event as Happening
 from dragoman.msrp.offer import Stance
@@ -156,6 +159,8 @@ class Settings:
     """What fetches the pictures of SIP users; None: nothing does."""
     msrp: Msrp | None = None
     """Sessions of messages; None: there are none."""
+    media: Callable[[Callable[[MediaEvent], None]], Plane] | None = None
+    """Makes what carries the media of calls and tells of them; None: there are no calls."""
 
 
 class Hub:
@@ -201,7 +206,10 @@ class Hub:
             settings.rules,
             settings.store,
         )
-        self.discovery = Discovery(settings.version, settings.wall, self.naming.is_component)
+        able = frozenset() if settings.media is None else FEATURES_OF_USERS
+        self.discovery = Discovery(
+            settings.version, settings.wall, self.naming.is_component, lambda _: able
+        )
         self.cards = Cards(self.naming, icons=settings.icons is not None)
         self.cards.install(self.discovery.users)
         self.federation = Federation(
@@ -210,9 +218,13 @@ class Hub:
         self._restraint: Restraint[AnyStream] = Restraint(
             settings.allowance, self.messages.under_way, lambda: self.intake.behind
         )
-        self.openings = self._openings()
-        methods, extensions = (SESSION_METHODS, SUPPORTED) if self.openings else ((), ())
-        self.allow = (*ALLOW, *methods)
+        numbers = count(1)
+        self.openings = self._openings(numbers)
+        self.calls = self._calls(numbers)
+        self._dialogs = [each for each in (self.openings, self.calls) if each is not None]
+        methods, extensions = (SESSION_METHODS, SUPPORTED) if self._dialogs else ((), ())
+        more = () if self.calls is None else ("INFO",)
+        self.allow = (*ALLOW, *methods, *more)
         """The methods that are served."""
         self._abilities = options.Abilities(
             self.allow, TYPES, EVENTS, extensions, encodings=ENCODINGS
@@ -221,11 +233,13 @@ class Hub:
         sessions: list[Timed] = []
         if self.openings is not None:
             sessions += [self.openings.chats, self.openings]
+        if self.calls is not None:
+            sessions.append(self.calls)
         self._timers = Timers(
             [self.messages, *self.presence.services, *sessions, self.federation, self.intake]
         )
 
-    def _openings(self) -> Openings | None:
+    def _openings(self, numbers: Iterator[int]) -> Openings | None:
         """Return what opens sessions, where there is MSRP."""
         settings, found = self._settings, self._settings.msrp
         if found is None:
@@ -243,8 +257,32 @@ class Hub:
             token,
             self._random.uniform,
             settings.rules.host,
+            numbers,
         )
         return openings
+
+    def _calls(self, numbers: Iterator[int]) -> Calls | None:
+        """Return what makes calls, where something carries their media."""
+        settings = self._settings
+        if settings.media is None:
+            return None
+        return Calls(
+            self,
+            self,
+            self.naming,
+            settings.media(self._on_media),
+            self.messages.ends,
+            settings.token,
+            self._random.uniform,
+            self._loop.time,
+            self._settle,
+            numbers,
+        )
+
+    def _on_media(self, event: MediaEvent) -> None:
+        if self.calls is not None:
+            contained(nothing, self.calls.on_media, event, self._loop.time())
+            self._settle()
 
     def _presence(self) -> Presence:
         settings, naming = self._settings, self.naming
@@ -309,11 +347,14 @@ class Hub:
 
     async def _end_sessions(self, end: float) -> None:
         """Say BYE in all sessions, and wait for the answers."""
-        openings = self.openings
-        if openings is not None:
-            contained(nothing, openings.chats.give_up, self._loop.time())
+        if self.openings is not None:
+            contained(nothing, self.openings.chats.give_up, self._loop.time())
+        if self.calls is not None:
+            contained(nothing, self.calls.give_up, self._loop.time())
+        if self._dialogs:
             self._settle()
-            await self._until(lambda: openings.quiet, max(end, self._loop.time() + PARTING))
+            quiet = lambda: all(each.quiet for each in self._dialogs)  # noqa: E731
+            await self._until(quiet, max(end, self._loop.time() + PARTING))
 
     def _is_idle(self) -> bool:
         known = self.openings is None or self.openings.chats.quiet
@@ -335,6 +376,7 @@ class Hub:
             "messages": self.messages.describe(),
             "presence": self.presence.describe(),
             "sessions": self._describe_sessions(),
+            "calls": {} if self.calls is None else self.calls.describe(),
             "federation": self.federation.describe(),
             "directory": len(self.directory),
             "parked": len(self.intake),
@@ -377,19 +419,18 @@ class Hub:
         """Tell whether a request is of a dialog of ours: nobody else knows its tags."""
         if request.method == "NOTIFY":
             return self.presence.knows(request)
-        return self.openings is not None and self.openings.knows(request)
+        return any(each.knows(request) for each in self._dialogs)
 
     def _of_invite(self, event: AckArrived | AckMissing | CancelArrived) -> None:
-        if self.openings is None:
-            return  # answered 405 already
         now = self._loop.time()
-        match event:
-            case AckArrived():
-                contained(nothing, self.openings.on_ack, event, now)
-            case AckMissing():
-                contained(nothing, self.openings.on_missing, event, now)
-            case CancelArrived():
-                contained(nothing, self.openings.on_cancel, event, now)
+        for service in self._dialogs:
+            match event:
+                case AckArrived():
+                    contained(nothing, service.on_ack, event, now)
+                case AckMissing():
+                    contained(nothing, service.on_missing, event, now)
+                case CancelArrived():
+                    contained(nothing, service.on_cancel, event, now)
 
     def on_msrp(self, events: Sequence[Happening]) -> None:
         """Handle what happened in sessions of messages."""
@@ -406,16 +447,20 @@ class Hub:
         now, failed = self._loop.time(), lambda: self._failed(handle, _bug())
         if isinstance(handle, int):
             contained(failed, self.messages.on_response, handle, response, now)
-        elif isinstance(handle, SessionHandle) and self.openings is not None:
-            contained(failed, self.openings.on_response, handle, response, now)
+        elif isinstance(handle, SessionHandle):
+            for service in self._dialogs:
+                if service.has(handle):
+                    contained(failed, service.on_response, handle, response, now)
         else:
             contained(failed, self.presence.on_response, handle, response, now)
 
     def _failed(self, handle: Hashable, cause: Cause | Unreached | StanzaError) -> None:
         if isinstance(handle, int):
             contained(nothing, self.messages.on_failure, handle, cause, self._loop.time())
-        elif isinstance(handle, SessionHandle) and self.openings is not None:
-            contained(nothing, self.openings.on_failure, handle, cause, self._loop.time())
+        elif isinstance(handle, SessionHandle):
+            for service in self._dialogs:
+                if service.has(handle):
+                    contained(nothing, service.on_failure, handle, cause, self._loop.time())
         else:
             contained(nothing, self.presence.on_failure, handle, cause, self._loop.time())
 
@@ -431,13 +476,30 @@ class Hub:
                 if self.openings is not None:
                     self.openings.heard(request, sender)
             self.presence.on_request(request, transaction, sender, now)
-        elif request.method in SESSION_METHODS and self.openings is not None:
-            self.openings.on_request(arrived, sender, now)
+        elif self._is_of_session(request):
+            self._serve_session(arrived, sender, now)
         elif request.method != "OPTIONS":
             allow = ("Allow", ", ".join(self._abilities.allow))
             self.respond(transaction, response_to(request, 405, headers=[allow]))
         else:
             self.respond(transaction, options.answer(request, self._abilities))
+
+    def _is_of_session(self, request: Request) -> bool:
+        """Tell whether a request begins a session, or is one of those that go on in one."""
+        if not self._dialogs or request.method == "OPTIONS":
+            return False
+        return request.method in SESSION_METHODS or any(e.knows(request) for e in self._dialogs)
+
+    def _serve_session(self, arrived: RequestArrived, sender: Uri, now: float) -> None:
+        """Have the service do a request whose session it is, or is to be."""
+        request = arrived.request
+        known = next((each for each in self._dialogs if each.knows(request)), None)
+        if known is not None:
+            known.on_request(arrived, sender, now)
+        elif self.calls is not None and (self.openings is None or self.calls.takes(request)):
+            self.calls.on_request(arrived, sender, now)
+        elif self.openings is not None:
+            self.openings.on_request(arrived, sender, now)
 
     # -- SIP: what the services want ------------------------------------------------------
 
@@ -459,10 +521,10 @@ class Hub:
         """Send the ACK for a 2xx to the INVITE of `handle`, which goes a way of its own."""
         self._reach(ack, handle, route, self._confirm)
 
-    def cancel(self, handle: Hashable) -> None:
-        """Take back the INVITE of `handle`."""
+    def cancel(self, handle: Hashable, reason: str = "") -> None:
+        """Take back the INVITE of `handle`, for a `reason` (RFC 3326)."""
         if self._sip is not None:
-            self._sip.endpoint.cancel(handle, self._loop.time())
+            self._sip.endpoint.cancel(handle, self._loop.time(), reason)
             self._sip.wake()
 
     def _reach(
@@ -632,11 +694,16 @@ class Hub:
             return
         if stanza.name == IQ and stanza.get("type") in {"result", "error"}:
             self._answers = True
+            now, calls = self._loop.time(), self.calls
+            if calls is not None and calls.on_stanza(stanza, now):
+                return
             if not self.messages.on_answer(stanza, local, remote):
                 log.debug("an answer to nothing", extra=about(remote=remote, peer=peer))
                 self._brought[sender_domain(stanza)] += 1
             return
         self._brought[sender_domain(stanza)] += 1
+        if self.calls is not None and self.calls.on_stanza(stanza, self._loop.time()):
+            return
         if stanza.name == MESSAGE:
             self.messages.on_stanza(stanza, self._loop.time())
             return
@@ -676,6 +743,9 @@ class Hub:
 
     def undelivered(self, stanza: Element, error: StanzaError) -> None:
         """Take back a stanza of ours that was never handed over."""
+        now = self._loop.time()
+        if self.calls is not None and self.calls.undelivered(stanza, error, now):
+            return
         if stanza.name == PRESENCE:
             contained(nothing, self.presence.undelivered, stanza, error, self._loop.time())
         else:

@@ -4,16 +4,16 @@ An INVITE for whoever of ours is called is accepted at once: XMPP has no session
 user is there is not known. What is agreed to in SDP is `msrp.offer`'s; this is when, and with whom.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from logging import getLogger
-from typing import Final, Protocol
+from typing import Final
 
 from dragoman import msrp
 from dragoman.bridge.chat import FINAL, FULL, LATE, Chats
 from dragoman.bridge.naming import Naming
-from dragoman.bridge.ports import SipPort
+from dragoman.bridge.sessions import Caller, SessionLine, SessionService
 from dragoman.bridge.talk import MOST_LEGS, Leg, Talk
 from dragoman.errors import LocalError
 from dragoman.log import about
@@ -24,11 +24,10 @@ from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
 from dragoman.sdp.session import Address, Origin, SessionDescription
 from dragoman.sip import session as sip
-from dragoman.sip.flow import AckArrived, AckMissing, CancelArrived, Cause, RequestArrived
+from dragoman.sip.flow import RequestArrived
 from dragoman.sip.header import NameAddress
 from dragoman.sip.message import Header, Message, Request, Response, SipError, response_to
-from dragoman.sip.route import RouteSet
-from dragoman.sip.session import SDP, Body, SessionHandle
+from dragoman.sip.session import SDP, Body
 from dragoman.sip.sessions import Full, Sessions
 from dragoman.sip.subscriber import Parties
 from dragoman.sip.uri import Uri
@@ -50,19 +49,6 @@ FEATURE: Final = ";message"
 """What our Contact says (RFC 3840): who reads it knows that sessions are welcome."""
 
 
-class SessionLine(SipPort, Protocol):
-    """The way to SIP users, and back."""
-
-    def acknowledge(self, ack: Request, handle: Hashable, route: RouteSet) -> None:
-        """Send the ACK for a 2xx to the INVITE of `handle`."""
-
-    def cancel(self, handle: Hashable) -> None:
-        """Take back the INVITE of `handle`."""
-
-    def find(self, uri: Uri, told: Callable[[bool], None]) -> None:
-        """Tell whether the next hop toward a SIP user is reached over TLS; False: nobody knows."""
-
-
 @dataclass(slots=True)
 class Agreement:
     """What offer and answer of one session have come to."""
@@ -74,18 +60,8 @@ class Agreement:
     """The wire of the offer of ours that has no answer: another, where it changes the path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks for a session with whom."""
-
-    user: Jid
-    """The SIP user."""
-    recipient: Jid
-    sender: Uri
-
-
-@dataclass(slots=True)
-class Openings:
+@dataclass
+class Openings(SessionService):
     """The service: `stand()` is what SDP says of us now, `host` our name in warnings."""
 
     line: SessionLine
@@ -98,16 +74,18 @@ class Openings:
     token: Callable[[], str]
     chance: Callable[[float, float], float]
     host: str
+    numbers: Iterator[int] | None = None
+    """What handles of all services are told apart by."""
     sessions: Sessions = field(init=False)
     _agreements: dict[Leg, Agreement] = field(default_factory=dict)
     _caller: Caller | None = None
     _contact: str = ""
-    _cause: object = None
-    _now: float = 0.0
 
     def __post_init__(self) -> None:
         """Start with no session."""
-        self.sessions = Sessions(self.token, self.chance, lambda _: self._contact)
+        self.sessions = Sessions(
+            self.token, self.chance, lambda _: self._contact, numbers=self.numbers
+        )
 
     @property
     def stance(self) -> streams.Stance:
@@ -230,10 +208,6 @@ class Openings:
         except Unmappable:
             return
 
-    def knows(self, request: Request) -> bool:
-        """Tell whether a request is of a session's dialog: no other knows the tags."""
-        return self.sessions.knows(request)
-
     def on_request(self, arrived: RequestArrived, sender: Uri, now: float) -> None:
         """Take an INVITE of `sender`, who is believed, or a request within a dialog."""
         self._now = now
@@ -254,79 +228,6 @@ class Openings:
             return
         self.sessions.on_request(arrived, now)
         self._drain()
-
-    def on_response(self, handle: SessionHandle, response: Response, now: float) -> None:
-        """Take a response to a request of ours."""
-        self._now = now
-        self.sessions.on_response(handle, response, now)
-        self._drain()
-
-    def on_failure(self, handle: SessionHandle, cause: object, now: float) -> None:
-        """Learn that a request of ours got no response."""
-        self._now, self._cause = now, cause
-        self.sessions.on_failed(handle, _status(cause), now)
-        self._drain()
-        self._cause = None
-
-    def on_ack(self, event: AckArrived, now: float) -> None:
-        """Learn that an answer of ours arrived."""
-        self._now = now
-        self.sessions.on_ack(event, now)
-        self._drain()
-
-    def on_missing(self, event: AckMissing, now: float) -> None:
-        """Learn that an answer of ours was never acknowledged."""
-        self._now = now
-        self.sessions.on_missing(event, now)
-        self._drain()
-
-    def on_cancel(self, event: CancelArrived, now: float) -> None:
-        """Learn that a SIP user takes back his INVITE."""
-        self._now = now
-        self.sessions.on_cancel(event, now)
-        self._drain()
-
-    def on_timer(self, now: float) -> None:
-        """Do what is due."""
-        self._now = now
-        self.sessions.on_timer(now)
-        self._drain()
-
-    def next_timer(self) -> float | None:
-        """Return when `on_timer` is wanted next."""
-        return self.sessions.next_timer()
-
-    @property
-    def quiet(self) -> bool:
-        """Whether no session is left, but for those whose INVITE a fork may answer still."""
-        return set(self.sessions.describe()) <= {sip.Stage.OVER.value}
-
-    def describe(self) -> dict[str, int]:
-        """Return how many sessions there are in SIP, by stage."""
-        stages = self.sessions.describe()
-        known = {each.value: stages.get(each.value, 0) for each in sip.Stage}
-        return {"sessions": len(self.sessions), **known}
-
-    def _drain(self) -> None:
-        """Do what sessions want done, and learn what they tell, until there is no more."""
-        while (actions := self.sessions.actions()) or (events := self.sessions.events()):
-            if actions:
-                for action in actions:
-                    self._act(action)
-                continue
-            for event in events:
-                self._on_event(event)
-
-    def _act(self, action: sip.Action) -> None:
-        match action:
-            case sip.Send(request, route, handle):
-                self.line.request(request, handle, route)
-            case sip.Acknowledge(ack, route, handle):
-                self.line.acknowledge(ack, handle, route)
-            case sip.Cancel(handle):
-                self.line.cancel(handle)
-            case sip.Respond(transaction, response):
-                self.line.respond(transaction, response)
 
     def _on_event(self, event: sip.Event) -> None:
         leg = event.session.data
@@ -665,11 +566,6 @@ def _described(body: Body) -> SessionDescription:
     if not body.type.lower().startswith(SDP):
         raise SdpError(f"a description of the type {body.type[:60]!r}")
     return SessionDescription.parse(body.data)
-
-
-def _status(cause: object) -> int:
-    """Return what a request without a response counts as (RFC 3261 §8.1.3.1)."""
-    return cause.value if isinstance(cause, Cause) else 503
 
 
 def _accept(status: int) -> list[Header]:

@@ -32,6 +32,7 @@ class Attempt:
         "listening",
         "over",
         "own",
+        "reason",
         "refused",
         "request",
         "rest",
@@ -58,6 +59,7 @@ class Attempt:
         self.refused: set[Place] = set()
         self.own = own
         self.cancelled = False
+        self.reason = ""
         self.tries: Tries | None = None
         # Keys of transactions, not these, which refer back: no cycle may wait for a collection.
         self.current = ""
@@ -120,7 +122,10 @@ def acknowledgement(transaction: ClientTransaction, response: Response) -> bytes
 
 def cancellation(transaction: ClientTransaction) -> ClientTransaction:
     """Return the CANCEL of our INVITE, to the same target under the same branch (§9.1)."""
-    attempt = Attempt(_to_same_hop(transaction, "CANCEL", None), (), None, own=True)
+    cancel = _to_same_hop(transaction, "CANCEL", None)
+    if reason := transaction.attempt.reason:
+        cancel = Request("CANCEL", cancel.target, [*cancel.headers, ("Reason", reason)])
+    attempt = Attempt(cancel, (), None, own=True)
     key = transaction.key.partition(" ")[0] + " CANCEL"
     data = attempt.line + attempt.rest
     return ClientTransaction(key, attempt, transaction.to, transaction.sent_by, data)

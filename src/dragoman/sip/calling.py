@@ -40,16 +40,17 @@ class Calling:
         if self._current.get(handle) is transaction:
             del self._current[handle]
 
-    def cancelled(self, handle: Hashable) -> ClientTransaction | None:
+    def cancelled(self, handle: Hashable, reason: str = "") -> ClientTransaction | None:
         """Mark an INVITE as not wanted, that goes nowhere else then; return where its CANCEL goes.
 
-        None: there is nothing to send, or nothing to send yet.
+        None: there is nothing to send, or nothing to send yet. `reason` is its Reason header.
         """
         transaction = self._current.get(handle)
         if transaction is None or transaction.state not in _UNANSWERED:
             return None
         attempt = transaction.attempt
         again, attempt.cancelled = attempt.cancelled, True
+        attempt.reason = attempt.reason or reason
         attempt.waiting.clear()
         early = transaction.state is InviteClient.CALLING
         return None if again or early else transaction

@@ -101,16 +101,17 @@ class Clients:
         if not self._next(Attempt(request, order, handle), now):
             self._outbox.tell(RequestFailed(handle, Cause.UNREACHABLE))
 
-    def cancel(self, handle: Hashable, now: float) -> None:
+    def cancel(self, handle: Hashable, now: float, reason: str = "") -> None:
         """Cancel the INVITE sent under `handle`, once a provisional response is there (§9.1).
 
-        Raises LocalError for another request that is under way.
+        `reason` is the value of its Reason header (RFC 3326), "" for none. Raises LocalError for
+        another request that is under way.
         """
         if handle not in self._calling and any(
             each.attempt.handle == handle for each in self._active.values()
         ):
             raise LocalError("no request but INVITE is cancelled (RFC 3261 §9.1)")
-        transaction = self._calling.cancelled(handle)
+        transaction = self._calling.cancelled(handle, reason)
         if transaction is not None:
             self._enter(transaction, transaction.state, now)
             self._start(cancellation(transaction), now)

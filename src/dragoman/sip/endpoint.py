@@ -119,14 +119,15 @@ class Endpoint:
         self._outbox.counts["requests out"] += 1
         self._clients.send(request, targets, handle, now)
 
-    def cancel(self, handle: Hashable, now: float) -> None:
+    def cancel(self, handle: Hashable, now: float, reason: str = "") -> None:
         """Take back the INVITE sent under `handle` (§9.1); one that is answered already stays so.
 
         Its CANCEL goes when a provisional response is there, and its response is told of as ever:
         487, or a success that came first, or RequestFailed when for 64*T1 there is none. It is
-        neither sent elsewhere then nor shows credentials. Raises LocalError for another request.
+        neither sent elsewhere then nor shows credentials. `reason` is its Reason header (RFC 3326).
+        Raises LocalError for another request.
         """
-        self._clients.cancel(handle, now)
+        self._clients.cancel(handle, now, reason)
 
     def acknowledge(
         self, ack: Request, targets: Sequence[Target], handle: Hashable, now: float

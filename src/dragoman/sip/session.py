@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE")
 """The methods that sessions are made of."""
 ALLOW: Final = (*METHODS, "MESSAGE", "OPTIONS")
-"""The methods that may come in a session; REFER and INFO are not among them (405)."""
+"""The methods that may come in any session."""
 SUPPORTED: Final = ("100rel", "timer")
 """The extensions that may be required of us (RFC 3262, RFC 4028)."""
 SDP: Final = "application/sdp"
@@ -172,9 +172,10 @@ class Acknowledge:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Take back the INVITE of `handle`: `Endpoint.cancel`."""
+    """Take back the INVITE of `handle`, for a `reason` (RFC 3326): `Endpoint.cancel`."""
 
     handle: SessionHandle
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """All sessions: whose request or response it is, and how many there may be (RFC 3261 §12-15)."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -11,7 +11,7 @@ from dragoman.sip.dialog import Dialog
 from dragoman.sip.flow import AckArrived, AckMissing, CancelArrived, RequestArrived
 from dragoman.sip.message import Header, Request, Response, SipError, response_to
 from dragoman.sip.server import ServerTransaction
-from dragoman.sip.session import Action, Body, Event, Invited, Respond, SessionHandle
+from dragoman.sip.session import ALLOW, Action, Body, Event, Invited, Respond, SessionHandle
 from dragoman.sip.subscriber import Parties
 from dragoman.sip.timer import LEAST, too_short
 from dragoman.sip.uri import Uri
@@ -48,14 +48,20 @@ class Sessions:
         contact: Callable[[Request], str],
         bounds: Bounds | None = None,
         tag: Callable[[ServerTransaction], str] | None = None,
+        allow: Sequence[str] = ALLOW,
+        numbers: Iterator[int] | None = None,
     ) -> None:
-        """Start with none."""
+        """Start with none.
+
+        `allow` are the methods that may come in a session, `numbers` what handles are told apart
+        by: the same iterator for all `Sessions` on one endpoint.
+        """
         self._token = token
         self._contact = contact
         self._bounds = bounds or Bounds()
         self._tag = tag or (lambda _: token())
-        self._numbers = count(1)
-        self._outlet = Outlet(token, chance, self._forget)
+        self._numbers = count(1) if numbers is None else numbers
+        self._outlet = Outlet(token, chance, self._forget, allow)
         self._all: dict[int, Session] = {}
         self._by_dialog: dict[Hashable, Session] = {}
         self._shares: Counter[str] = Counter()
@@ -93,6 +99,10 @@ class Sessions:
     def knows(self, request: Request) -> bool:
         """Tell whether a request is of a session of ours: nobody else knows our tag."""
         return self._find(request) is not None
+
+    def has(self, handle: SessionHandle) -> bool:
+        """Tell whether a request was made in one of these sessions."""
+        return handle.session in self._all
 
     def on_request(self, arrived: RequestArrived, now: float) -> None:
         """Take a request, which is answered here or told of."""

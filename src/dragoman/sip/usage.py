@@ -58,7 +58,6 @@ MOST_SHORTS: Final = 3
 """How often a 422 is a reason to ask for a longer interval."""
 MOST_ASKED: Final = 16
 """Requests of the user's that wait for a response."""
-ABILITIES: Final = (("Allow", ", ".join(ALLOW)), ("Supported", ", ".join(SUPPORTED)))
 
 
 class Wait(Enum):
@@ -102,8 +101,11 @@ class Outlet:
         token: Callable[[], str],
         chance: Callable[[float, float], float],
         over: "Callable[[Session], None]",
+        allow: Sequence[str] = ALLOW,
     ) -> None:
         """Start empty; `over` is told of a session that nothing more can come for."""
+        self.allow = allow
+        self.abilities: Final = (("Allow", ", ".join(allow)), ("Supported", ", ".join(SUPPORTED)))
         self.token = token
         self.chance = chance
         self.over = over
@@ -184,16 +186,20 @@ class Session:
         if self.local is None:
             raise LocalError("an INVITE of ours has an offer")
         asking = timer.asking(timer.USUAL, self._least)
-        headers = (*self._headers, *ABILITIES, *asking, *self.local.headers)
+        headers = (*self._headers, *self._outlet.abilities, *asking, *self.local.headers)
         self.dialog, self._inviting = self.dialog.request("INVITE", headers, self.local.data)
         self._calling = self._send(Kind.INVITE, self._inviting, self.dialog)
         self._wait(Wait.STAGE, now + PATIENCE)
 
-    def cancel(self, now: float) -> None:
-        """Take our INVITE back (§9.1); `Refused` tells the end. Raises LocalError if answered."""
+    def cancel(self, now: float, reason: str = "") -> None:
+        """Take our INVITE back (§9.1); `Refused` tells the end. Raises LocalError if answered.
+
+        `reason` is the value of a Reason header (RFC 3326); BYE has it where the 2xx was faster.
+        """
         before, self.stage = self.stage, step(self.stage, Signal.CANCEL)
         if before is Stage.CALLING:
-            self._act(Cancel(self._handle(self._calling)))
+            self._parting = reason
+            self._act(Cancel(self._handle(self._calling), reason))
             self._wait(Wait.STAGE, now + 3 * TRANSACTION)
 
     def _called(self, serial: int, response: Response, now: float) -> None:
@@ -209,7 +215,7 @@ class Session:
     def _progress(self, response: Response) -> None:
         if self.stage is Stage.CANCELLING:
             # it may have left only after the CANCEL was wanted; a second one is not sent
-            self._act(Cancel(self._handle(self._calling)))
+            self._act(Cancel(self._handle(self._calling), self._parting))
         if self.stage is not Stage.CALLING or response.status == 100:
             return
         tag = _tag(response)
@@ -357,7 +363,7 @@ class Session:
         request = self._invite.request
         required = REL in options_of(request, "Require")
         reliable = required or (body is not None and REL in options_of(request, "Supported"))
-        response = self._response(self._invite, status, (*ABILITIES, *headers), body)
+        response = self._response(self._invite, status, (*self._outlet.abilities, *headers), body)
         if not reliable:
             self._act(Respond(self._invite, response))
             return
@@ -397,7 +403,9 @@ class Session:
         self.stage = step(self.stage, Signal.ANSWER)
         self._terms, said = timer.granting(self._invite.request)
         self.local = body or self.local
-        response = self._response(self._invite, 200, (*ABILITIES, *said, *headers), body)
+        response = self._response(
+            self._invite, 200, (*self._outlet.abilities, *said, *headers), body
+        )
         self._act(Respond(self._invite, response))
         self._wait(Wait.STAGE, now + TRANSACTION + 8.0)
 
@@ -512,7 +520,7 @@ class Session:
         self.change = changes.turn(self.change, Turn.OFFER)
         self._offer = body
         # without 100rel: nobody rings for a re-INVITE
-        extra = (("Allow", ", ".join(ALLOW)), ("Supported", timer.TIMER))
+        extra = (self._outlet.abilities[0], ("Supported", timer.TIMER))
         self._ask(kind, "INVITE", (*extra, *self._refreshing(), *body.headers), body.data)
         self._wait(Wait.CHANGE, now + 2 * TRANSACTION)
 
@@ -672,7 +680,7 @@ class Session:
         self, transaction: ServerTransaction, body: Body | None, now: float
     ) -> None:
         terms, said = timer.granting(transaction.request)
-        response = self._response(transaction, 200, (*ABILITIES, *said), body)
+        response = self._response(transaction, 200, (*self._outlet.abilities, *said), body)
         self._act(Respond(transaction, response))
         if self.stage is Stage.CONFIRMED:
             self._agreed(terms, now)
@@ -694,7 +702,7 @@ class Session:
     def end(self, now: float, reason: str = "") -> None:
         """End the session in whichever way its stage wants: CANCEL, 480 or BYE."""
         if self.stage in {Stage.CALLING, Stage.CANCELLING}:
-            self.cancel(now)
+            self.cancel(now, reason)
         elif self.stage is Stage.INVITED:
             self.refuse(480, now, (("Reason", reason),) if reason else ())
         else:
@@ -795,8 +803,10 @@ class Session:
             self._their_change(request, transaction, now)
         elif method == "PRACK":
             self._their_prack(request, transaction, now)
-        elif method == "REFER":
+        elif method == "REFER" and method not in self._outlet.allow:
             raise SipError("nobody is transferred", 603)
+        elif method not in self._outlet.allow:
+            raise SipError(f"no {method[:20]} in a session", 405)
         else:
             self._tell(InDialog(self, request, transaction))
 

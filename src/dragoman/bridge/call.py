@@ -1,0 +1,104 @@
+"""One call: who talks to whom, its two legs, and what both said last (XEP-0166, RFC 3264)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from dragoman.mapping.call import Layout
+from dragoman.media.plane import MediaError, Profile, Side, Trouble
+from dragoman.sdp.offer import Negotiation
+from dragoman.sdp.session import Attribute, Direction, SessionDescription
+from dragoman.sip.session import Stage
+from dragoman.sip.uri import Uri
+from dragoman.sip.usage import Session
+from dragoman.xmpp.ext.jingle import Reason, Why
+from dragoman.xmpp.ext.senders import Creator
+from dragoman.xmpp.jid import Jid
+from dragoman.xmpp.jingle import Session as JingleSession
+
+TROUBLES: Final = {
+    Trouble.FULL: (503, Why.GENERAL_ERROR),
+    Trouble.UNACCEPTABLE: (488, Why.INCOMPATIBLE_PARAMETERS),
+    Trouble.CONNECTIVITY: (500, Why.CONNECTIVITY_ERROR),
+    Trouble.SECURITY: (488, Why.SECURITY_ERROR),
+    Trouble.SILENCE: (480, Why.TIMEOUT),
+    Trouble.GONE: (500, Why.GENERAL_ERROR),
+}
+"""What either side hears of a call without media: the status of its INVITE, and the reason."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call. `caller` is the side that began it; `address` is how the SIP user is reached."""
+
+    id: str
+    user: Jid
+    """The XMPP user, as a device once it is known which."""
+    peer: Jid
+    """The SIP user."""
+    address: Uri
+    caller: Side
+    negotiation: Negotiation
+    sip: Session | None = None
+    jingle: JingleSession | None = None
+    layout: Layout = field(default_factory=Layout)
+    client: SessionDescription | None = None
+    """What the XMPP client said last, as a description."""
+    phone: SessionDescription | None = None
+    """What the phone said last."""
+    profiles: list[Profile] = field(default_factory=list)
+    """The ways to offer media to the phone that were not tried, the next first."""
+    profile: Profile = field(default_factory=Profile)
+    joined: bool = False
+    """Whether the client has said by Jingle what it takes."""
+    held: Direction = Direction.SENDRECV
+    """Which way the client lets media go."""
+    change: Callable[[SessionDescription | None], None] | None = None
+    """What is done with the phone's answer to an offer of ours; None for one that is refused."""
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+    """Changes that the client wants while another is under way."""
+    over: bool = False
+
+    @property
+    def client_role(self) -> Creator:
+        """Which end of the Jingle session the client is."""
+        return Creator.INITIATOR if self.caller is Side.XMPP else Creator.RESPONDER
+
+    @property
+    def our_role(self) -> Creator:
+        """Which end of the Jingle session we are."""
+        return Creator.RESPONDER if self.caller is Side.XMPP else Creator.INITIATOR
+
+    @property
+    def talking(self) -> bool:
+        """Whether the phone's side is up."""
+        return self.sip is not None and self.sip.stage in {Stage.ACCEPTED, Stage.CONFIRMED}
+
+
+def reason_of(error: MediaError) -> Reason:
+    """Return what the client hears of a call that has no media."""
+    return Reason(TROUBLES[error.trouble][1], error.reason)
+
+
+def placed(negotiation: Negotiation, made: SessionDescription) -> Negotiation:
+    """Return a negotiation whose o= line has the address of our first description."""
+    origin = negotiation.origin
+    if negotiation.said is not None or not origin.address.unspecified or not made.media:
+        return negotiation
+    here = made.connection_of(made.media[0]) or origin.address
+    return replace(negotiation, origin=replace(origin, address=here))
+
+
+def directed(description: SessionDescription, direction: Direction) -> SessionDescription:
+    """Return a description all of whose streams go that way, as far as they did (RFC 3264 §8.4)."""
+    names = set(Direction)
+    media = []
+    for each in description.media:
+        kept = [a for a in each.attributes if a.name not in names]
+        before = description.direction_of(each)
+        now = Direction.of(
+            sends=direction.sends and before.sends,
+            receives=direction.receives and before.receives,
+        )
+        media.append(replace(each, attributes=(*kept, Attribute(now.value))))
+    return replace(description, media=tuple(media))

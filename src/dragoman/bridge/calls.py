@@ -1,0 +1,691 @@
+"""Calls: a leg in SIP, a leg in Jingle, and the media between (docs/design/0013-calls.md).
+
+What a leg says is SDP in here, whichever protocol it came by: the plane makes of it what the other
+leg is told. How a call begins and ends is here; how it changes is `bridge.revisions`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from logging import getLogger
+from typing import Final
+
+from dragoman.bridge import jingled
+from dragoman.bridge.call import TROUBLES, Call, placed, reason_of
+from dragoman.bridge.naming import Naming
+from dragoman.bridge.ports import XmppPort
+from dragoman.bridge.revisions import Revisions
+from dragoman.bridge.sessions import Caller, SessionLine, SessionService
+from dragoman.log import about
+from dragoman.mapping import call as mapping
+from dragoman.mapping import hangup
+from dragoman.mapping.address import Unmappable, without_gr
+from dragoman.mapping.failure import Refused, sip_status
+from dragoman.media.plane import (
+    DTLS,
+    JINGLE,
+    PLAIN,
+    SDES,
+    WEBRTC,
+    Connected,
+    Lost,
+    MediaError,
+    MediaEvent,
+    Plane,
+    Profile,
+    Side,
+    Trouble,
+)
+from dragoman.sdp.failure import SdpError
+from dragoman.sdp.offer import Negotiation
+from dragoman.sdp.session import Origin, SessionDescription
+from dragoman.sip import session as sip
+from dragoman.sip.flow import RequestArrived
+from dragoman.sip.header import NameAddress
+from dragoman.sip.message import Request, Response, SipError, response_to
+from dragoman.sip.session import Body
+from dragoman.sip.sessions import Full, Sessions
+from dragoman.sip.subscriber import Parties
+from dragoman.sip.uri import Uri
+from dragoman.sip.usage import Session
+from dragoman.xmpp import session as jingle
+from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext.jingle import Reason, Why
+from dragoman.xmpp.ext.jingle_rtp import Rtp
+from dragoman.xmpp.ext.senders import Creator
+from dragoman.xmpp.failure import StanzaError
+from dragoman.xmpp.jid import Jid
+from dragoman.xmpp.jingle import Session as JingleSession
+from dragoman.xmpp.sessions import Full as NoRoom
+from dragoman.xmpp.sessions import Sessions as JingleSessions
+
+log = getLogger(__name__)
+
+ALLOW: Final = (*sip.ALLOW, "INFO")
+"""The methods that may come in a call."""
+KINDS: Final = ("audio", "video")
+FEATURES_OF_USERS: Final = frozenset(
+    {
+        "urn:xmpp:jingle:1",
+        "urn:xmpp:jingle:apps:rtp:1",
+        "urn:xmpp:jingle:apps:rtp:audio",
+        "urn:xmpp:jingle:apps:rtp:video",
+        "urn:xmpp:jingle:apps:rtp:rtcp-fb:0",
+        "urn:xmpp:jingle:apps:rtp:rtp-hdrext:0",
+        "urn:xmpp:jingle:apps:rtp:ssma:0",
+        "urn:xmpp:jingle:apps:grouping:0",
+        "urn:xmpp:jingle:apps:dtls:0",
+        "urn:xmpp:jingle:transports:ice-udp:1",
+        "urn:xmpp:jingle-message:0",
+    }
+)
+"""What clients have to read of a SIP user before they offer a call (XEP-0167 §10).
+
+Not urn:ietf:rfc:3264: candidates may come one by one, the plane takes them (XEP-0176 §7.2).
+"""
+DEVICE: Final = "phone"
+"""The resource of a SIP user whose phone names none."""
+FEATURES: Final = ";audio;video"
+"""What our Contact says (RFC 3840)."""
+OTHER_WAY: Final = frozenset({415, 488, 606})
+"""Answers to an INVITE after which another way to carry media is tried."""
+NO_DEVICE: Final = frozenset({404, 410, 480, 484, 604})
+"""Answers after which the user is called, where a device of his was: it may be but a name."""
+MOST_CALLS: Final = 2000
+MOST_TAKEN: Final = 4096
+"""Users whose way of carrying media is remembered."""
+
+
+class Calls(SessionService):
+    """The service. `settle()` has what a late word of the plane led to go out."""
+
+    def __init__(
+        self,
+        line: SessionLine,
+        xmpp: XmppPort,
+        naming: Naming,
+        plane: Plane,
+        ends_of: Callable[[Request, Uri], tuple[Jid, Jid]],
+        token: Callable[[], str],
+        chance: Callable[[float, float], float],
+        clock: Callable[[], float],
+        settle: Callable[[], None],
+        numbers: Iterator[int] | None = None,
+        most: int = MOST_CALLS,
+    ) -> None:
+        """Start with no call.
+
+        `ends_of(request, sender)` tells who a request is from and for, as JIDs; it raises Refused.
+        """
+        self.line = line
+        self.sessions = Sessions(
+            token, chance, lambda _: self._contact, allow=ALLOW, numbers=numbers
+        )
+        self.jingles = JingleSessions(token)
+        self.plane = plane
+        self._xmpp = xmpp
+        self._naming = naming
+        self._ends_of = ends_of
+        self._token = token
+        self._clock = clock
+        self._settle = settle
+        self._most = most
+        self._calls: dict[str, Call] = {}
+        self._taken: dict[str, Profile] = {}
+        self._caller: Caller | None = None
+        self._contact = ""
+        self._revisions = Revisions(self)
+
+    # -- what comes --------------------------------------------------------------------
+
+    def takes(self, request: Request) -> bool:
+        """Tell whether an INVITE is for a call: it offers audio or video, or nothing at all."""
+        try:
+            body = Body.of(request)
+        except SipError:
+            return False
+        if body is None:
+            return "message" not in (request.get("Accept-Contact") or "")
+        return any(f"m={kind} ".encode() in body.data for kind in KINDS)
+
+    def on_request(self, arrived: RequestArrived, sender: Uri, now: float) -> None:
+        """Take an INVITE of `sender`, who is believed, or a request within a dialog."""
+        self._now = now
+        request = arrived.request
+        try:
+            if request.to.tag is None:
+                user, recipient = self._ends_of(request, sender)
+                self._contact = self._naming.contact(recipient, user) + FEATURES
+                self._caller = Caller(user, recipient, sender)
+        except (Refused, Unmappable) as error:
+            log.warning("call refused", extra=about(sip=sender, reason=error.reason))
+            headers = error.answer.headers if isinstance(error, Refused) else ()
+            refusal = response_to(request, error.status, headers=headers)
+            self.line.respond(arrived.transaction, refusal)
+            return
+        self.sessions.on_request(arrived, now)
+        self._drain()
+
+    def on_stanza(self, stanza: Element, now: float) -> bool:
+        """Take a stanza; False: it is of no call."""
+        self._now = now
+        taken = self.jingles.on_stanza(stanza, now)
+        self._drain()
+        return taken
+
+    def undelivered(self, stanza: Element, error: StanzaError, now: float) -> bool:
+        """Learn that a stanza of ours did not arrive; False: it was of no call."""
+        self._now = now
+        taken = self.jingles.undelivered(stanza, error, now)
+        self._drain()
+        return taken
+
+    def on_media(self, event: MediaEvent, now: float) -> None:
+        """Learn what became of the media of a call."""
+        self._now = now
+        call = self._calls.get(event.call)
+        if call is None:
+            return
+        match event:
+            case Connected(_, side):
+                log.info("media", extra=about(jid=call.user, sip=call.address, status=side.value))
+            case Lost(_, _, trouble, reason):
+                self.fail(call, MediaError(trouble, reason))
+        self._drain()
+
+    def on_timer(self, now: float) -> None:
+        """Do what is due."""
+        self.jingles.on_timer(now)
+        super().on_timer(now)
+
+    def next_timer(self) -> float | None:
+        """Return when `on_timer` is wanted next."""
+        times = [self.jingles.next_timer(), self.sessions.next_timer()]
+        return min((each for each in times if each is not None), default=None)
+
+    def give_up(self, now: float) -> None:
+        """Hang up everywhere: the gateway stops."""
+        self._now = now
+        for call in list(self._calls.values()):
+            self.hang_up(call, Reason(Why.GONE, "The gateway stops"))
+        self._drain()
+
+    def describe(self) -> dict[str, int]:
+        """Return how many calls there are, and in what stage their SIP legs are."""
+        return {"calls": len(self._calls), **super().describe()}
+
+    # -- turns -------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Return the time of what is being done."""
+        return self._now
+
+    def _drain(self) -> None:
+        while True:
+            super()._drain()
+            for action in self.jingles.actions():
+                ours, theirs = (Jid.parse(action.stanza.get(n, "")) for n in ("from", "to"))
+                self._xmpp.send(action.stanza, ours.domain, theirs.domain)
+            events = self.jingles.events()
+            if not events:
+                return
+            for event in events:
+                self._on_jingle(event)
+
+    def turn(self) -> None:
+        """Have what was done outside of an event go out."""
+        self._drain()
+        self._settle()
+
+    def ask(
+        self, call: Call, then: Callable[[SessionDescription], None]
+    ) -> Callable[[SessionDescription | MediaError], None]:
+        """Return what takes the plane's word: it ends the call, or goes on with `then`."""
+
+        def told(made: SessionDescription | MediaError) -> None:
+            if call.over:
+                return
+            self._now = max(self._now, self._clock())
+            if isinstance(made, MediaError):
+                self.fail(call, made)
+            else:
+                then(made)
+            self.turn()
+
+        return told
+
+    def _on_event(self, event: sip.Event) -> None:
+        if isinstance(event, sip.Invited):
+            self._invited(event)
+            return
+        call = event.session.data
+        if not isinstance(call, Call) or call.over:
+            return
+        match event:
+            case sip.Ringing(_, _, _, body, reliable):
+                self._rang(call, body if reliable else None)
+            case sip.Answered(session, body, _):
+                self._answered(call, body or session.remote)
+            case sip.Confirmed(_, body):
+                self._confirmed(call, body)
+            case sip.Refused(_, status, response, cancelled):
+                self._refused(call, status, response, cancelled=cancelled)
+            case sip.Cancelled(_, reason):
+                self.end_jingle(call, hangup.of_header(reason, Why.CANCEL))
+            case sip.Ended(_, by, reason):
+                otherwise = Why.EXPIRED if by is sip.By.TIMER else Why.SUCCESS
+                self.end_jingle(call, hangup.of_header(reason, otherwise))
+            case _:
+                self._within(call, event)
+
+    def _within(self, call: Call, event: sip.Event) -> None:
+        """Learn what happens in a session that goes on."""
+        match event:
+            case sip.Offered(_, _, body):
+                self._revisions.offered(call, body)
+            case sip.Changed(_, body):
+                self._revisions.changed(call, body)
+            case sip.ChangeRefused():
+                self._revisions.unchanged(call)
+            case sip.InDialog(session, request, transaction):
+                digits = jingled.digits_of(request)
+                if digits is None:
+                    session.reply(transaction, 415, (("Accept", ", ".join(jingled.DTMF)),))
+                else:
+                    self.plane.digits(call.id, Side.XMPP, *digits)
+                    session.reply(transaction, 200)
+            case _:
+                pass
+
+    def _on_jingle(self, event: jingle.Event) -> None:
+        call = event.session.data
+        if not isinstance(call, Call):
+            self._unknown(event)
+            return
+        if call.over:
+            return
+        match event:
+            case jingle.Rang():
+                self._ring(call)
+            case jingle.Proceeded(session):
+                call.user = session.remote
+                self._proceeded(call)
+            case jingle.Initiated(_, contents, groups):
+                self._joined(call, jingled.Said(contents, groups))
+            case jingle.Accepted(_, contents, groups):
+                self._accepted(call, jingled.Said(contents, groups))
+            case jingle.Ended(_, by, reason, error):
+                self._client_left(call, by, reason, error)
+            case jingle.Migrated():
+                pass
+            case _:
+                self._revisions.on_jingle(call, event)
+
+    def _unknown(self, event: jingle.Event) -> None:
+        """Take an event of a session that has no call: the beginning of one, if anything."""
+        match event:
+            case jingle.Migrated(session, old, descriptions):
+                if isinstance(old.data, Call):
+                    self.end_sip(old.data, Reason(Why.EXPIRED, "moved to another device"))
+                self._proposed(session, descriptions)
+            case jingle.Proposed(session, descriptions):
+                self._proposed(session, descriptions)
+            case jingle.Initiated(session, contents, groups):
+                self._initiated(session, jingled.Said(contents, groups))
+            case _:
+                pass
+
+    # -- from SIP ----------------------------------------------------------------------
+
+    def _invited(self, event: sip.Invited) -> None:
+        session, caller = event.session, self._caller
+        self._caller = None
+        assert caller is not None  # noqa: S101 - `on_request` has said who
+        try:
+            self._called(session, event, caller)
+        except SdpError as error:
+            log.warning("call refused", extra=about(sip=caller.sender, reason=error.reason))
+            session.refuse(error.status, self._now)
+        except (NoRoom, Full) as error:
+            log.warning("call refused", extra=about(sip=caller.sender, reason=error.reason))
+            session.refuse(503, self._now, [("Retry-After", "60")])
+
+    def _called(self, session: Session, event: sip.Invited, caller: Caller) -> None:
+        """Have a client ring. Raises SdpError, Full and NoRoom."""
+        offered = None if event.offer is None else jingled.read(event.offer)
+        kinds = ["audio"]
+        if offered is not None:
+            kinds = [m.kind.lower() for m in offered.media if m.port and m.kind.lower() in KINDS]
+        if not kinds:
+            raise SdpError("neither audio nor video is offered", 488)
+        local = _device(caller.user)
+        call = self._begin(caller.recipient, local, caller.sender, Side.SIP)
+        negotiation = call.negotiation
+        call.negotiation = negotiation.asked() if offered is None else negotiation.offered(offered)
+        call.phone, call.sip, session.data = offered, session, call
+        try:
+            if caller.recipient.resource:
+                self._offer_client(call)
+            else:
+                descriptions = tuple(Rtp(kind) for kind in dict.fromkeys(kinds))
+                call.jingle = self.jingles.propose(
+                    local, caller.recipient.bare, descriptions, self._now
+                )
+                call.jingle.data = call
+        except NoRoom:
+            self._forget(call)
+            raise
+
+    def _ring(self, call: Call) -> None:
+        if call.sip is not None and call.sip.stage is sip.Stage.INVITED:
+            call.sip.ring(self._now)
+
+    def _proceeded(self, call: Call) -> None:
+        """Tell the device that answered what the phone offers; ask the phone first, if nothing."""
+        if call.phone is None:
+            stand_in = mapping.stand_in([Rtp("audio")])
+            call.profile = PLAIN
+            self.plane.offer(
+                call.id,
+                Side.XMPP,
+                stand_in,
+                PLAIN,
+                self.ask(call, partial(self._offer_phone, call)),
+            )
+        else:
+            self._offer_client(call)
+
+    def _offer_phone(self, call: Call, made: SessionDescription) -> None:
+        """Answer an INVITE without an offer by one of ours (RFC 3261 §13.2.1)."""
+        call.negotiation, said = placed(call.negotiation, made).offer(made)
+        if call.sip is not None:
+            call.sip.answer(Body(said.encode()), self._now)
+
+    def _confirmed(self, call: Call, body: Body | None) -> None:
+        """Take the answer that the ACK of such a call has, and have the client answer too."""
+        if call.negotiation.pending is None:
+            return
+        try:
+            call.phone = jingled.read(body)
+            call.negotiation = call.negotiation.answered(call.phone)
+        except SdpError as error:
+            log.warning("call ended", extra=about(sip=call.address, reason=error.reason))
+            self.hang_up(call, Reason(Why.INCOMPATIBLE_PARAMETERS, error.reason))
+            return
+        self.plane.answer(
+            call.id, Side.SIP, call.phone, self.ask(call, lambda _: self._offer_client(call))
+        )
+
+    def _offer_client(self, call: Call) -> None:
+        assert call.phone is not None  # noqa: S101 - it has offered, or answered
+        self.plane.offer(
+            call.id, Side.SIP, call.phone, JINGLE, self.ask(call, partial(self._start, call))
+        )
+
+    def _start(self, call: Call, made: SessionDescription) -> None:
+        call.layout = call.layout.with_streams(made, Creator.INITIATOR)
+        contents, groups = mapping.contents(made, call.layout, Creator.INITIATOR)
+        if call.jingle is not None:
+            call.jingle.start(contents, groups, self._now)
+            return
+        try:
+            call.jingle = self.jingles.initiate(call.peer, call.user, contents, groups, self._now)
+        except NoRoom:
+            self.end_sip(call, Reason(Why.GENERAL_ERROR, "too many calls"))
+            return
+        call.jingle.data = call
+
+    def _accepted(self, call: Call, said: jingled.Said) -> None:
+        """Tell the phone what the client takes."""
+        call.joined = True
+        call.client = said.described(call.layout, Creator.RESPONDER)
+        self.plane.answer(
+            call.id, Side.XMPP, call.client, self.ask(call, partial(self._accept, call))
+        )
+
+    def _accept(self, call: Call, made: SessionDescription) -> None:
+        if call.talking or call.sip is None:
+            return  # the INVITE had no offer, and its call is answered
+        call.negotiation, said = placed(call.negotiation, made).answer(made)
+        call.sip.answer(Body(said.encode()), self._now)
+
+    # -- from XMPP ---------------------------------------------------------------------
+
+    def _proposed(self, session: JingleSession, descriptions: Sequence[Rtp]) -> None:
+        """Have the phone ring, with an offer of our own."""
+        call = self._toward_phone(session)
+        if call is None:
+            return
+        call.client = mapping.stand_in(descriptions)
+        if not call.client.media:
+            self.hang_up(call, Reason(Why.UNSUPPORTED_APPLICATIONS, "neither audio nor video"))
+            return
+        self._find(call)
+
+    def _initiated(self, session: JingleSession, said: jingled.Said) -> None:
+        """Have the phone ring, with the offer of a client that proposed nothing before."""
+        call = self._toward_phone(session)
+        if call is None:
+            return
+        call.joined = True
+        call.layout = call.layout.with_contents(said.contents)
+        call.client = said.described(call.layout, Creator.INITIATOR)
+        if not any(media.port for media in call.client.media):
+            self.hang_up(call, Reason(Why.UNSUPPORTED_APPLICATIONS, "no RTP that is known"))
+            return
+        self._find(call)
+
+    def _toward_phone(self, session: JingleSession) -> Call | None:
+        """Return a new call of a client's; None where there is none, as it has heard."""
+        try:
+            address = self._naming.sip_recipient(session.local)
+            if session.local.resource == DEVICE:  # that is what we call a phone without a name
+                address = without_gr(address)
+            self._naming.sip_sender(session.remote)
+            call = self._begin(session.remote, session.local, address, Side.XMPP)
+        except (Unmappable, NoRoom) as error:
+            log.warning("call refused", extra=about(jid=session.remote, reason=error.reason))
+            why = Why.GONE if isinstance(error, Unmappable) else Why.GENERAL_ERROR
+            session.end(Reason(why, error.reason), self._now)
+            return None
+        call.jingle, session.data = session, call
+        return call
+
+    def _find(self, call: Call) -> None:
+        self.line.find(without_gr(call.address), partial(self._found, call))
+
+    def _found(self, call: Call, secure: bool) -> None:
+        """Ring the phone, offering first what it took before, or what its transport suggests."""
+        if call.over:
+            return
+        usual = [SDES, PLAIN, DTLS, WEBRTC] if secure else [PLAIN, DTLS, WEBRTC, SDES]
+        known = self._taken.get(str(call.peer.bare))
+        call.profiles = sorted(usual, key=lambda each: each != known)
+        self._ring_phone(call)
+        self._drain()
+
+    def _ring_phone(self, call: Call) -> None:
+        assert call.client is not None  # noqa: S101 - it has said what it wants
+        call.profile = call.profiles.pop(0)
+        self.plane.offer(
+            call.id,
+            Side.XMPP,
+            call.client,
+            call.profile,
+            self.ask(call, partial(self._invite, call)),
+        )
+
+    def _invite(self, call: Call, made: SessionDescription) -> None:
+        call.negotiation, said = placed(call.negotiation, made).offer(made)
+        try:
+            source = without_gr(self._naming.sip_sender(call.user))
+            contact = self._naming.contact(call.user, call.peer) + FEATURES
+            target = str(call.address)
+            remote = f"<{without_gr(call.address)}>"
+            parties = Parties(target, str(NameAddress("", source)), remote, contact)
+            call.sip = self.sessions.invite(parties, Body(said.encode()), self._now)
+        except (Full, SipError, Unmappable) as error:
+            self.hang_up(call, Reason(Why.GENERAL_ERROR, error.reason))
+            return
+        call.sip.data = call
+
+    def _rang(self, call: Call, body: Body | None) -> None:
+        if call.jingle is not None:
+            call.jingle.ring(self._now)
+
+    def _answered(self, call: Call, body: Body | None) -> None:
+        """Tell the client that the phone answered, or what it said."""
+        try:
+            call.phone = jingled.read(body)
+            call.negotiation = call.negotiation.answered(call.phone)
+        except SdpError as error:
+            log.warning("call ended", extra=about(sip=call.address, reason=error.reason))
+            self.hang_up(call, Reason(Why.INCOMPATIBLE_PARAMETERS, error.reason))
+            return
+        self._remember(call)
+        if call.joined:
+            self.answer_client(call)
+        elif call.jingle is not None:
+            call.peer = _device(call.peer)
+            call.jingle.proceed(call.peer, self._now)
+
+    def _remember(self, call: Call) -> None:
+        if len(self._taken) >= MOST_TAKEN:
+            self._taken.pop(next(iter(self._taken)))
+        self._taken[str(call.peer.bare)] = call.profile
+
+    def answer_client(self, call: Call) -> None:
+        """Tell the client by session-accept what the phone took."""
+        assert call.phone is not None  # noqa: S101 - it has answered
+        accept = self.ask(call, partial(self._accept_client, call))
+
+        def told(made: SessionDescription | MediaError) -> None:
+            unfit = isinstance(made, MediaError) and made.trouble is Trouble.UNACCEPTABLE
+            if unfit and call.profiles and call.talking and not call.over:
+                self._offer_again(call, call.profiles.pop(0))
+            else:
+                accept(made)
+
+        self.plane.answer(call.id, Side.SIP, call.phone, told)
+
+    def _offer_again(self, call: Call, profile: Profile) -> None:
+        """Offer media in another way to a phone that accepted what it cannot do.
+
+        Some answer an offer of SDES by a fingerprint, and have neither.
+        """
+        assert call.client is not None  # noqa: S101 - it is told what the phone answered
+        call.profile = profile
+        self._taken.pop(str(call.peer.bare), None)
+        self.plane.offer(
+            call.id,
+            Side.XMPP,
+            call.client,
+            call.profile,
+            self.ask(call, partial(self._revisions.join_anew, call)),
+        )
+
+    def _accept_client(self, call: Call, made: SessionDescription) -> None:
+        contents, groups = mapping.contents(made, call.layout, Creator.RESPONDER)
+        if call.jingle is not None:
+            call.jingle.accept(contents, groups, self._now)
+
+    def _joined(self, call: Call, said: jingled.Said) -> None:
+        """Learn what a client takes whose proposal the phone answered."""
+        call.joined = True
+        call.layout = call.layout.with_contents(said.contents)
+        call.client = said.described(call.layout, Creator.INITIATOR)
+        self.plane.offer(
+            call.id,
+            Side.XMPP,
+            call.client,
+            call.profile,
+            self.ask(call, partial(self._revisions.join, call)),
+        )
+
+    # -- the end -----------------------------------------------------------------------
+
+    def _refused(
+        self, call: Call, status: int, response: Response | None, *, cancelled: bool
+    ) -> None:
+        """Try another way to carry media, or tell the client why there is no call."""
+        call.sip = None
+        call.negotiation = call.negotiation.drop()
+        if response is not None and status in OTHER_WAY and call.profiles and not cancelled:
+            self._ring_phone(call)
+            return
+        if status in NO_DEVICE and call.address != without_gr(call.address) and not cancelled:
+            call.address = without_gr(call.address)
+            self._find(call)
+            return
+        phrase = "" if response is None else response.reason
+        self.end_jingle(call, hangup.of_status(status, phrase))
+
+    def _client_left(
+        self, call: Call, by: jingle.By, reason: Reason | None, error: StanzaError | None
+    ) -> None:
+        if error is not None and call.sip is not None and call.sip.stage is sip.Stage.INVITED:
+            answer = sip_status(error, method="INVITE", full=not call.user.resource)
+            call.sip.refuse(480 if answer is None else answer.status, self._now)
+            self._forget(call)
+            return
+        if reason is None and by is jingle.By.TIMER:
+            reason = Reason(Why.TIMEOUT)
+        self.end_sip(call, reason)
+
+    def fail(self, call: Call, error: MediaError) -> None:
+        """End a call that has no media."""
+        log.warning("call without media", extra=about(jid=call.user, reason=error.reason))
+        if call.sip is not None and call.sip.stage is sip.Stage.INVITED:
+            status = TROUBLES[error.trouble][0]
+            headers = [("Retry-After", "60")] if status == 503 else []
+            call.sip.refuse(status, self._now, headers)
+        self.hang_up(call, reason_of(error))
+
+    def hang_up(self, call: Call, reason: Reason) -> None:
+        """End both legs."""
+        if call.jingle is not None:
+            call.jingle.end(reason, self._now)
+        self.end_sip(call, reason)
+
+    def end_jingle(self, call: Call, reason: Reason) -> None:
+        """End the client's leg, after the phone's."""
+        if call.jingle is not None:
+            call.jingle.end(reason, self._now)
+        self._forget(call)
+
+    def end_sip(self, call: Call, reason: Reason | None) -> None:
+        """End the phone's leg, after the client's."""
+        leg = call.sip
+        self._forget(call)
+        if leg is None:
+            return
+        if leg.stage is sip.Stage.INVITED:
+            leg.refuse(hangup.status(reason), self._now)
+        elif leg.stage is not sip.Stage.OVER:
+            leg.end(self._now, hangup.header(reason))
+
+    def _forget(self, call: Call) -> None:
+        call.over = True
+        call.waiting.clear()
+        if self._calls.pop(call.id, None) is not None:
+            self.plane.counters(call.id, partial(_tell, call))
+            self.plane.close(call.id)
+
+    def _begin(self, user: Jid, peer: Jid, address: Uri, caller: Side) -> Call:
+        """Raises NoRoom."""
+        if len(self._calls) >= self._most:
+            raise NoRoom(f"{len(self._calls)} calls")
+        number = str(int(self._token()[:15], 16))
+        call = Call(self._token(), user, peer, address, caller, Negotiation(Origin("-", number, 1)))
+        self._calls[call.id] = call
+        log.info("call", extra=about(jid=user, sip=address, status=caller.value))
+        return call
+
+
+def _tell(call: Call, counters: dict[Side, object]) -> None:
+    """Log how a call fared."""
+    said = "; ".join(f"{side.value}: {each}" for side, each in counters.items())
+    log.info("call over", extra=about(jid=call.user, sip=call.address, reason=said))
+
+
+def _device(user: Jid) -> Jid:
+    return user if user.resource else Jid.parse(f"{user}/{DEVICE}")

@@ -1,0 +1,63 @@
+"""What comes of either leg, read: contents, descriptions, digits (XEP-0166, RFC 8866, RFC 6086)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dragoman.mapping import call as mapping
+from dragoman.mapping.call import Layout
+from dragoman.sdp.failure import SdpError
+from dragoman.sdp.session import SessionDescription
+from dragoman.sip.message import Request, SipError
+from dragoman.sip.session import SDP, Body
+from dragoman.xmpp.ext.grouping import Group
+from dragoman.xmpp.ext.jingle import Content
+from dragoman.xmpp.ext.senders import Creator
+
+DTMF: Final = ("application/dtmf-relay", "application/dtmf")
+"""Bodies of INFO that are digits."""
+USUAL: Final = 160
+"""Milliseconds of a digit that does not say how long it is."""
+LONGEST: Final = 5000
+_SIGNAL: Final = re.compile(rb"^\s*Signal\s*=\s*([0-9A-Da-d*#])\s*$", re.MULTILINE)
+_DURATION: Final = re.compile(rb"^\s*Duration\s*=\s*([0-9]{1,6})\s*$", re.MULTILINE)
+_DIGIT: Final = re.compile(rb"\s*([0-9A-Da-d*#])\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a client says in one request."""
+
+    contents: Sequence[Content]
+    groups: Sequence[Group] = ()
+
+    def described(self, layout: Layout, author: Creator) -> SessionDescription:
+        """Return it as a description with the streams of a layout."""
+        return mapping.description(self.contents, self.groups, layout, author)
+
+
+def read(body: Body | None) -> SessionDescription:
+    """Read a description that has to be there; raises SdpError for one that is none."""
+    if body is None:
+        raise SdpError("an answer without a description")
+    if not body.type.lower().startswith(SDP):
+        raise SdpError(f"a description of the type {body.type[:60]!r}", 415)
+    return SessionDescription.parse(body.data)
+
+
+def digits_of(request: Request) -> tuple[str, int] | None:
+    """Return the digit that an INFO presses and for how many milliseconds; None for none."""
+    try:
+        media = request.content_type
+    except SipError:
+        return None
+    if media is None or media.essence not in DTMF or len(request.body) > 256:
+        return None
+    if media.essence == DTMF[1]:
+        found = _DIGIT.fullmatch(request.body)
+        return None if found is None else (found[1].decode().upper(), USUAL)
+    signal, duration = _SIGNAL.search(request.body), _DURATION.search(request.body)
+    if signal is None:
+        return None
+    return signal[1].decode().upper(), min(int(duration[1]) if duration else USUAL, LONGEST)

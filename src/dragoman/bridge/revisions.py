@@ -1,0 +1,421 @@
+"""How a call changes: hold, more or fewer media, another way for them (RFC 3264 §8, XEP-0166 §7.2).
+
+The plane stands between, so that most of what one leg changes does not concern the other: a phone's
+new address, a client's new candidates. What does is offered to it, one change at a time.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dragoman.bridge.call import Call, directed
+from dragoman.bridge.jingled import Said, read
+from dragoman.errors import LocalError
+from dragoman.mapping import call as mapping
+from dragoman.mapping import codec
+from dragoman.media.plane import JINGLE, MediaError, Side
+from dragoman.sdp.failure import SdpError
+from dragoman.sdp.offer import direction
+from dragoman.sdp.session import Direction, Media, SessionDescription
+from dragoman.sip.session import Body
+from dragoman.xmpp import session as jingle
+from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext.jingle import Action, Content, Reason, Why
+from dragoman.xmpp.ext.jingle_ice import IceUdp
+
+if TYPE_CHECKING:
+    from dragoman.bridge.calls import Calls
+
+MOST_WAITING: Final = 8
+"""Changes of a client's that wait for their turn."""
+_HELD: Final = {
+    jingle.Info.HOLD: Direction.SENDONLY,
+    jingle.Info.UNHOLD: Direction.SENDRECV,
+    jingle.Info.ACTIVE: Direction.SENDRECV,
+}
+
+
+class Revisions:
+    """The changes of all calls."""
+
+    def __init__(self, calls: "Calls") -> None:
+        """Change what is among `calls`."""
+        self._calls = calls
+        self._plane = calls.plane
+
+    # -- the phone's ---------------------------------------------------------------------
+
+    def offered(self, call: Call, body: Body | None) -> None:
+        """Take a re-INVITE or UPDATE of the phone's."""
+        try:
+            if body is None:
+                self._asked(call)
+                return
+            new = read(body)
+            call.negotiation = call.negotiation.offered(new)
+        except SdpError as error:
+            self._decline(call, error.status)
+            return
+        self._plane.offer(
+            call.id, Side.SIP, new, JINGLE, self._or(call, partial(self._weigh, call, new))
+        )
+
+    def _asked(self, call: Call) -> None:
+        """Offer what there is, where the phone wants an offer. Raises SdpError."""
+        call.negotiation = call.negotiation.asked()
+        if call.client is None:
+            raise SdpError("nothing is agreed on yet", 488)
+        call.change = partial(self._settled, call)
+        client = directed(call.client, call.held)
+        self._plane.offer(
+            call.id, Side.XMPP, client, call.profile, self._or(call, partial(self._reoffer, call))
+        )
+
+    def _reoffer(self, call: Call, made: SessionDescription) -> None:
+        call.negotiation, said = call.negotiation.offer(made)
+        if call.sip is not None:
+            call.sip.accept(Body(said.encode()), self._calls.now())
+
+    def _weigh(self, call: Call, new: SessionDescription, made: SessionDescription) -> None:
+        """Tell the client what concerns it of a phone's offer, and answer that."""
+        before, call.phone = call.phone, new
+        if call.client is None or call.jingle is None:
+            self._decline(call, 488)
+            return
+        self._tell_hold(call, before, new)
+        known = len(call.layout.places)
+        live = [n for n, media in enumerate(made.media) if media.port]
+        gone = [n for n in range(known) if n not in live and call.client.media[n].port]
+        self._remove(call, gone)
+        added = [n for n in live if n >= known or not call.client.media[n].port]
+        if added:
+            self._add(call, made, added)
+        else:
+            self._answer(call)
+
+    def _tell_hold(
+        self, call: Call, before: SessionDescription | None, new: SessionDescription
+    ) -> None:
+        was, now = _receives(before), _receives(new)
+        if was is now or call.jingle is None:
+            return
+        info = jingle.Info.UNHOLD if now else jingle.Info.HOLD
+        call.jingle.info(Element(info.value), self._calls.now())
+
+    def _remove(self, call: Call, gone: Sequence[int]) -> None:
+        if not gone or call.client is None or call.jingle is None:
+            return
+        media = list(call.client.media)
+        names = [call.layout.places[n] for n in gone]
+        for n in gone:
+            media[n] = media[n].refused()
+        call.client = replace(call.client, media=tuple(media))
+        contents = tuple(Content(each.name, each.creator) for each in names)
+        call.jingle.remove(contents, None, self._calls.now())
+
+    def _add(self, call: Call, made: SessionDescription, added: Sequence[int]) -> None:
+        """Ask the client for more media; the phone is answered when it has answered."""
+        assert call.jingle is not None  # noqa: S101 - `_weigh` has looked
+        call.layout = call.layout.with_streams(made, call.our_role)
+        contents, groups = mapping.contents(made, call.layout, call.our_role)
+        names = {call.layout.places[n].name for n in added}
+        new = tuple(each for each in contents if each.name in names)
+        call.jingle.add(new, self._calls.now(), groups)
+
+    def _answer(self, call: Call) -> None:
+        """Answer the phone by what the client said last."""
+        assert call.client is not None  # noqa: S101 - `_weigh` has looked
+        client = directed(_padded(call.client, call), call.held)
+        self._plane.answer(call.id, Side.XMPP, client, self._or(call, partial(self._accept, call)))
+
+    def _accept(self, call: Call, made: SessionDescription) -> None:
+        call.negotiation, said = call.negotiation.answer(made)
+        if call.sip is not None:
+            call.sip.accept(Body(said.encode()), self._calls.now())
+
+    def _decline(self, call: Call, status: int) -> None:
+        if call.sip is not None:
+            call.sip.decline(self._calls.now(), status)
+        self._revert(call)
+
+    def _revert(self, call: Call) -> None:
+        self._plane.revert(call.id)
+        if call.negotiation.pending is not None:
+            call.negotiation = call.negotiation.drop()
+
+    def _or(
+        self, call: Call, then: Callable[[SessionDescription], None]
+    ) -> Callable[[SessionDescription | MediaError], None]:
+        """Return what goes on with `then`, or refuses the change and leaves all as it was."""
+        told = self._calls.ask(call, then)
+
+        def decided(made: SessionDescription | MediaError) -> None:
+            if isinstance(made, MediaError) and not call.over:
+                self._decline(call, 488)
+                self._calls.turn()
+            else:
+                told(made)
+
+        return decided
+
+    # -- ours ----------------------------------------------------------------------------
+
+    def join(self, call: Call, made: SessionDescription) -> None:
+        """Answer a client that has just joined by what the phone took; ask it anew where it must.
+
+        That is where no encoding of a stream is one that the phone took.
+        """
+        if call.phone is not None and _agree(made, call.phone):
+            self._calls.answer_client(call)
+        else:
+            self.join_anew(call, made)
+
+    def join_anew(self, call: Call, made: SessionDescription) -> None:
+        """Ask a phone that is talked to anew, and answer the client by what it takes then."""
+
+        def then(answer: SessionDescription | None) -> None:
+            if answer is None:
+                refusal = Reason(Why.INCOMPATIBLE_PARAMETERS, "the phone takes other media only")
+                self._calls.hang_up(call, refusal)
+            else:
+                self._calls.answer_client(call)
+
+        self._reinvite(call, made, then)
+
+    def _reinvite(
+        self,
+        call: Call,
+        made: SessionDescription,
+        then: Callable[[SessionDescription | None], None],
+    ) -> None:
+        """Offer the phone something else; `then` learns its answer, None where it refuses."""
+        try:
+            call.negotiation, said = call.negotiation.offer(made)
+            call.change = then
+            if call.sip is not None:
+                call.sip.offer(Body(said.encode()), self._calls.now())
+        except LocalError as error:
+            self._calls.hang_up(call, Reason(Why.GENERAL_ERROR, error.reason))
+
+    def changed(self, call: Call, body: Body | None) -> None:
+        """Take the phone's answer to an offer of ours."""
+        then, call.change = call.change, None
+        if then is None:
+            return
+        try:
+            call.phone = read(body)
+            call.negotiation = call.negotiation.answered(call.phone)
+        except SdpError as error:
+            self._calls.hang_up(call, Reason(Why.INCOMPATIBLE_PARAMETERS, error.reason))
+            return
+        then(call.phone)
+        self._next(call)
+
+    def unchanged(self, call: Call) -> None:
+        """Leave all as it was: the phone refuses our offer."""
+        then, call.change = call.change, None
+        self._revert(call)
+        if then is not None:
+            then(None)
+        self._next(call)
+
+    def _settled(self, call: Call, answer: SessionDescription | None) -> None:
+        if answer is not None:
+            self._plane.answer(call.id, Side.SIP, answer, self._calls.ask(call, lambda _: None))
+
+    def _next(self, call: Call) -> None:
+        if call.waiting and call.change is None and not call.over:
+            call.waiting.pop(0)()
+
+    # -- the client's --------------------------------------------------------------------
+
+    def on_jingle(self, call: Call, event: jingle.Event) -> None:
+        """Take what a client says within a session."""
+        match event:
+            case jingle.Transported(_, contents):
+                self._transported(call, contents)
+            case jingle.Informed(_, info, _) if info in _HELD:
+                self._when_free(call, partial(self._hold, call, _HELD[info]))
+            case jingle.Informed(_, jingle.Info.DTMF, element):
+                digit = (element.get("code") or "")[:1]
+                if digit in "0123456789ABCDabcd*#" and digit:
+                    self._plane.digits(call.id, Side.SIP, digit.upper(), 160)
+            case jingle.Modified(_, contents):
+                self._when_free(call, partial(self._modified, call, contents))
+            case jingle.Added(session, contents, groups):
+                if not self._when_free(call, partial(self._added, call, Said(contents, groups))):
+                    session.decline(contents, Reason(Why.BUSY), self._calls.now())
+            case jingle.Removed(_, contents):
+                self._when_free(call, partial(self._removed, call, contents))
+            case jingle.Agreed(_, Action.CONTENT_ADD, contents):
+                self._agreed(call, contents)
+            case jingle.Declined() | jingle.Failed(_, Action.CONTENT_ADD):
+                self._answer(call)
+            case jingle.Replaced(session, contents):
+                session.decline(contents, Reason(Why.UNSUPPORTED_TRANSPORTS), self._calls.now())
+            case _:
+                pass  # descriptions and muting do not concern the phone
+
+    def _when_free(self, call: Call, change: Callable[[], None]) -> bool:
+        """Make a change now, or after the one that is under way; False: too many wait."""
+        if call.talking and call.change is None and call.negotiation.may_offer:
+            change()
+            return True
+        if len(call.waiting) >= MOST_WAITING:
+            return False
+        call.waiting.append(change)
+        return True
+
+    def _transported(self, call: Call, contents: Sequence[Content]) -> None:
+        """Give candidates to the plane; other credentials are a new beginning of ICE."""
+        for each in contents:
+            index, ice = call.layout.index(each.name), each.transport
+            if index is None or not isinstance(ice, IceUdp):
+                continue
+            if ice.candidates:
+                candidates = list(mapping.into_sdp(ice.candidates))
+                self._plane.candidates(
+                    call.id, Side.XMPP, call.layout.mid(index), ice.ufrag, candidates
+                )
+
+    def _hold(self, call: Call, way: Direction) -> None:
+        if call.held is not way and call.client is not None:
+            call.held = way
+            self._ask_phone(call)
+
+    def _modified(self, call: Call, contents: Sequence[Content]) -> None:
+        """Take other senders of some contents."""
+        if call.client is None:
+            return
+        media = list(call.client.media)
+        for each in contents:
+            index = call.layout.index(each.name)
+            if index is not None:
+                said = mapping.direction(each.senders, call.client_role)
+                single = replace(call.client, media=(media[index],))
+                (media[index],) = directed(_open(single), said).media
+        call.client = replace(call.client, media=tuple(media))
+        self._ask_phone(call)
+
+    def _removed(self, call: Call, contents: Sequence[Content]) -> None:
+        if call.client is None:
+            return
+        media = list(call.client.media)
+        for each in contents:
+            index = call.layout.index(each.name)
+            if index is not None:
+                media[index] = media[index].refused()
+        call.client = replace(call.client, media=tuple(media))
+        self._ask_phone(call)
+
+    def _added(self, call: Call, said: Said) -> None:
+        """Ask the phone for more media; the client is answered when it has answered."""
+        if call.client is None or call.jingle is None:
+            return
+        call.layout = call.layout.with_contents(said.contents)
+        new = said.described(call.layout, call.client_role)
+        merged = [
+            fresh if fresh.port else old
+            for old, fresh in zip(_padded(call.client, call).media, new.media, strict=True)
+        ]
+        attributes = new.attributes or call.client.attributes
+        wanted = replace(call.client, media=tuple(merged), attributes=attributes)
+        self._ask_phone(call, wanted, partial(self._add_answered, call, said, wanted))
+
+    def _add_answered(
+        self, call: Call, said: Said, wanted: SessionDescription, answer: SessionDescription | None
+    ) -> None:
+        session = call.jingle
+        if session is None:
+            return
+        if answer is None:
+            refusal = Reason(Why.FAILED_APPLICATION, "the phone refuses it")
+            session.decline(tuple(said.contents), refusal, self._calls.now())
+            return
+        call.client = wanted
+        names = {each.name for each in said.contents}
+
+        def told(made: SessionDescription) -> None:
+            contents, groups = mapping.contents(made, call.layout, call.our_role)
+            taken = tuple(each for each in contents if each.name in names)
+            if taken:
+                session.agree(taken, self._calls.now(), groups)
+            left = names - {each.name for each in taken}
+            if left:
+                refused = tuple(each for each in said.contents if each.name in left)
+                session.decline(refused, Reason(Why.FAILED_APPLICATION), self._calls.now())
+
+        self._plane.answer(call.id, Side.SIP, answer, self._calls.ask(call, told))
+
+    def _agreed(self, call: Call, contents: Sequence[Content]) -> None:
+        """Take it that the client has more media now, as the phone wanted."""
+        if call.client is None:
+            return
+        new = Said(contents).described(call.layout, call.client_role)
+        padded = _padded(call.client, call).media
+        merged = [b if b.port else a for a, b in zip(padded, new.media, strict=True)]
+        call.client = replace(call.client, media=tuple(merged))
+        self._answer(call)
+
+    def _ask_phone(
+        self,
+        call: Call,
+        wanted: SessionDescription | None = None,
+        then: Callable[[SessionDescription | None], None] | None = None,
+    ) -> None:
+        """Offer the phone what the client wants now."""
+        client = wanted or call.client
+        if client is None:
+            return
+        after = then or partial(self._settled, call)
+        call.change = after
+        self._plane.offer(
+            call.id,
+            Side.XMPP,
+            directed(client, call.held),
+            call.profile,
+            self._calls.ask(call, lambda made: self._reinvite(call, made, after)),
+        )
+
+
+def _receives(description: SessionDescription | None) -> bool:
+    """Tell whether somebody takes any media at all: who does not has put the other on hold."""
+    if description is None:
+        return True
+    return any(m.port and direction(description, m).receives for m in description.media)
+
+
+def _padded(client: SessionDescription, call: Call) -> SessionDescription:
+    """Return a client's description with a refused line for each stream that it said nothing of."""
+    more = call.layout.places[len(client.media) :]
+    empty = Said(()).described(mapping.Layout(more), call.client_role).media
+    return replace(client, media=(*client.media, *empty))
+
+
+def _open(description: SessionDescription) -> SessionDescription:
+    """Return a description whose streams go both ways."""
+    names = set(Direction)
+    media = [
+        replace(each, attributes=tuple(a for a in each.attributes if a.name not in names))
+        for each in description.media
+    ]
+    return replace(description, media=tuple(media))
+
+
+def _agree(offer: SessionDescription, answer: SessionDescription) -> bool:
+    """Tell whether an answer that was given to another offer has an encoding of each stream."""
+    if len(offer.media) != len(answer.media):
+        return False
+    return all(
+        not given.port or not asked.port or bool(_encodings(asked) & _encodings(given))
+        for asked, given in zip(offer.media, answer.media, strict=True)
+    )
+
+
+def _encodings(media: Media) -> set[tuple[str, int]]:
+    return {
+        (each.name.lower(), each.clockrate or 0)
+        for each in codec.payload_types(media)
+        if each.name.lower() != codec.EVENTS
+    }

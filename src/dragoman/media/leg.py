@@ -1,0 +1,286 @@
+"""Two legs of a call and what they agree on: streams, joined by what each leg said (RFC 3264)."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from dragoman.media import codecs
+from dragoman.media.description import BUNDLE, MID_EXTENSION, Stream, Way, common, mids, role
+from dragoman.media.plane import Profile, Side
+from dragoman.media.relay import Half, Path, Relay
+from dragoman.media.remote import Remote, read
+from dragoman.media.transport import Transport
+from dragoman.sdp.extmap import ExtMap
+from dragoman.sdp.failure import SdpError
+from dragoman.sdp.ice import Candidate
+from dragoman.sdp.session import Media, SessionDescription
+
+MOST_STREAMS: Final = 8
+"""Streams that are carried of one call; more are refused."""
+MOST_EARLY: Final = 64
+"""Candidates of one leg that wait for its description."""
+_RATE: Final = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An offer of `side`, as it was said to the other leg."""
+
+    side: Side
+    offer: SessionDescription
+    remotes: tuple[Remote, ...]
+    ways: Mapping[int, Way]
+    mids: Mapping[int, str]
+    transports: Mapping[int, Transport]
+    """Those of the other leg, by the key of `key`."""
+    said: SessionDescription
+
+
+class Leg:
+    """One leg: what was said there, and its transports."""
+
+    __slots__ = ("early", "heard", "mids", "remotes", "side", "told", "transports", "ways")
+
+    def __init__(self, side: Side) -> None:
+        """Know nothing of it."""
+        self.side = side
+        self.told: SessionDescription | None = None
+        """What we said last that was agreed on."""
+        self.heard: SessionDescription | None = None
+        self.remotes: tuple[Remote, ...] = ()
+        self.ways: dict[int, Way] = {}
+        self.mids: dict[int, str] = {}
+        self.transports: dict[int, Transport] = {}
+        self.early: deque[tuple[str, str, Candidate]] = deque(maxlen=MOST_EARLY)
+        """Candidates before their description: mid, ufrag, candidate; the oldest go first."""
+
+    def offered(self, remotes: Sequence[Remote], toward: Profile) -> dict[int, Way]:
+        """Return how to offer each stream: as it was agreed on before, else as `toward` says."""
+        settled = next(iter(self.ways.values()), None)
+        found: dict[int, Way] = {}
+        for index, remote in enumerate(remotes):
+            if remote.carried and len(found) < MOST_STREAMS:
+                found[index] = self.ways.get(index) or settled or Way.offered(toward)
+        return found
+
+    def names(self, remotes: Sequence[Remote]) -> dict[int, str]:
+        """Return the mids to offer streams by."""
+        return mids(remotes, self.mids)
+
+    def keep(self, mid: str, ufrag: str, candidates: Sequence[Candidate]) -> None:
+        """Keep candidates until their description is there."""
+        self.early.extend((mid, ufrag, each) for each in candidates)
+
+    def trickle(self) -> None:
+        """Give the candidates that waited to whom they belong."""
+        for _ in range(len(self.early)):
+            mid, ufrag, candidate = self.early.popleft()
+            transport = self.of_mid(mid)
+            if transport is None or not transport.trickle(ufrag, [candidate]):
+                self.early.append((mid, ufrag, candidate))
+
+    def of_mid(self, mid: str) -> Transport | None:
+        """Return the transport of a stream by its name; the only one where names say nothing."""
+        for index, remote in enumerate(self.remotes):
+            if remote.mid == mid and index in self.ways:
+                return self.transports.get(key(index, self.ways[index]))
+        distinct = list(self.transports.values())
+        return distinct[0] if len(distinct) == 1 else None
+
+    def transport(self, index: int) -> Transport | None:
+        """Return the transport of a stream that is carried; None where it is not, or not yet."""
+        return self.transports.get(key(index, self.ways[index])) if index in self.ways else None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The paths of all transports."""
+        return tuple(each.path for each in self.transports.values())
+
+
+def key(index: int, way: Way) -> int:
+    """Return the transport of a stream: BUNDLE for those that share one, else its index."""
+    return BUNDLE if way.bundle else index
+
+
+def heard(description: SessionDescription) -> tuple[Remote, ...]:
+    """Return what a description says of each stream."""
+    return read(description)
+
+
+def accepted(open_: Open, remotes: Sequence[Remote]) -> list[int]:
+    """Return the streams that an answer takes, and that can be carried for both legs then."""
+    found = []
+    for index, (asked, remote) in enumerate(zip(open_.remotes, remotes, strict=True)):
+        way = open_.ways.get(index)
+        if way is None or not asked.carried or not remote.open or not common(remote, asked):
+            continue
+        if way.bundle and not remote.bundle and _shares(open_, index):
+            continue  # it was offered no transport of its own (RFC 9143 §7.3)
+        transport = open_.transports.get(key(index, way))
+        if transport is not None and transport.settle_keys(remote):
+            found.append(index)
+    return found
+
+
+def _shares(open_: Open, index: int) -> bool:
+    first = min((each for each, way in open_.ways.items() if way.bundle), default=index)
+    return index != first
+
+
+def agree(leg: Leg, live: Sequence[int], *, answering: bool, now: float) -> None:
+    """Have the transports of a leg carry as it said; `answering`: it answered our offer."""
+    seen = set()
+    for index in live:
+        transport, remote = leg.transport(index), leg.remotes[index]
+        if transport is None or transport in seen:
+            continue
+        seen.add(transport)
+        ours = role(remote.setup, transport.role)
+        if answering and remote.setup not in {"active", "passive"}:
+            # who answers is active unless he says otherwise (RFC 4145 §4.1)
+            ours = transport.role or "passive"
+        transport.agree(remote, active=ours == "active", now=now)
+
+
+def join(relay: Relay, legs: Mapping[Side, Leg], live: Sequence[int], seed: int) -> None:
+    """Have the relay carry the streams that are `live` between two legs that have agreed."""
+    for side in Side:
+        halves = relay.halves[side]
+        for index in [each for each in halves if each not in live]:
+            del halves[index]
+    relay.expected = set()
+    for index in live:
+        made = {side: _half(relay, legs[side], index, seed) for side in Side}
+        for side, half in made.items():
+            _aim(half, made[side.other], legs[side], legs[side.other], index)
+            if legs[side].transports and not half.blocked and _sends(legs[side], index):
+                relay.expected.add(side)
+    for side, leg in legs.items():
+        relay.paths[side] = leg.paths
+        _sort(leg, relay.halves[side])
+
+
+def _half(relay: Relay, leg: Leg, index: int, seed: int) -> Half:
+    halves = relay.halves[leg.side]
+    if index not in halves:
+        media = leg.told.media[index] if leg.told is not None else leg.remotes[index].media
+        codec = codecs.speech(media)
+        rate, name = (codec.clock_rate, codec.encoding) if codec is not None else (_RATE, "")
+        halves[index] = Half(rate, name, seed)
+    return halves[index]
+
+
+def _sends(leg: Leg, index: int) -> bool:
+    return leg.remotes[index].direction.sends
+
+
+def _aim(half: Half, other: Half, leg: Leg, far: Leg, index: int) -> None:
+    """Send what a leg says of a stream to the other, as that one wants it."""
+    transport = far.transport(index)
+    half.target = None if transport is None else transport.path
+    half.other = other
+    half.blocked = not far.remotes[index].direction.receives
+    if leg.told is not None:
+        theirs = leg.remotes[index].media
+        half.numbers = codecs.translation(leg.told.media[index], far.remotes[index].media, theirs)
+
+
+def _sort(leg: Leg, halves: Mapping[int, Half]) -> None:
+    """Have each path know its streams, and how to tell them apart (RFC 9143 §9.2)."""
+    for transport in leg.transports.values():
+        own = {index: half for index, half in halves.items() if leg.transport(index) is transport}
+        told = {i: leg.told.media[i] for i in own} if leg.told is not None else {}
+        transport.path.carry(
+            list(own.values()),
+            mid=next((n for media in told.values() if (n := _mid_number(media))), 0),
+            mids={leg.remotes[i].mid.encode(): half for i, half in own.items()},
+            numbers=_unique(own, leg, told),
+            sources={ssrc: half for i, half in own.items() for ssrc in _sources(leg.remotes[i])},
+        )
+
+
+def _mid_number(media: Media) -> int:
+    for value in media.values("extmap"):
+        with suppress(SdpError):
+            found = ExtMap.parse(value)
+            if found.uri == MID_EXTENSION:
+                return found.id
+    return 0
+
+
+def _unique(own: Mapping[int, Half], leg: Leg, told: Mapping[int, Media]) -> dict[int, Half]:
+    """Return the payload types that only one stream has."""
+    found: dict[int, Half | None] = {}
+    for index, half in own.items():
+        media = leg.remotes[index].media
+        numbers = {*media.formats, *(told[index].formats if index in told else ())}
+        for number in {int(each) for each in numbers if each.isascii() and each.isdigit()}:
+            found[number] = None if number in found else half
+    return {number: half for number, half in found.items() if half is not None}
+
+
+def _sources(remote: Remote) -> Iterator[bytes]:
+    for value in remote.media.values("ssrc"):
+        digits = value.split(maxsplit=1)[0] if value.strip() else ""
+        if digits.isascii() and digits.isdigit() and int(digits[:11]) < 1 << 32:
+            yield int(digits[:11]).to_bytes(4, "big")
+
+
+def answering(
+    open_: Open, live: Sequence[int], ways: Mapping[int, Way], transports: Mapping[int, Transport]
+) -> list[Stream | None]:
+    """Return what to say of each stream to who offered; `transports` are ours there."""
+    names = {index: open_.remotes[index].mid for index in live}
+    setups = {}
+    for index in live:
+        transport = transports.get(key(index, ways[index]))
+        if transport is not None:
+            setups[index] = role(open_.remotes[index].setup, transport.role)
+    return streams(live, len(open_.remotes), ways, transports, names, setups)
+
+
+def commit(
+    near: Leg,
+    far: Leg,
+    open_: Open,
+    answer: tuple[SessionDescription, tuple[Remote, ...], SessionDescription],
+    ways: Mapping[int, Way],
+    transports: dict[int, Transport],
+) -> Open:
+    """Have both legs stand as an offer and its answer say; return the offer as it was taken.
+
+    `answer` is what the far leg said, what that means, and what we said to the near one; `ways`
+    and `transports` are those of the near one, for the streams that were taken. Another answer may
+    follow (RFC 3261 §13.2.2.4), but to what was taken alone. A leg that was not heard of yet has
+    agreed to no way.
+    """
+    heard_, remotes, said = answer
+    near.told, near.heard, near.remotes = said, open_.offer, open_.remotes
+    near.ways = {index: way for index, way in ways.items() if not near.remotes[index].later}
+    near.mids = {index: near.remotes[index].mid for index in ways}
+    near.transports = transports
+    far.told, far.heard, far.remotes = open_.said, heard_, remotes
+    far.ways = {index: open_.ways[index] for index in ways}
+    far.mids = {index: open_.mids[index] for index in ways}
+    used = {key(index, way) for index, way in far.ways.items()}
+    far.transports = {n: each for n, each in open_.transports.items() if n in used}
+    return replace(open_, transports=far.transports)
+
+
+def streams(
+    live: Sequence[int],
+    count: int,
+    ways: Mapping[int, Way],
+    transports: Mapping[int, Transport],
+    names: Mapping[int, str],
+    setups: Mapping[int, str],
+) -> list[Stream | None]:
+    """Return what to say of each of `count` streams; None for those that are not `live`."""
+    found: list[Stream | None] = [None] * count
+    for index in live:
+        way = ways[index]
+        local = transports.get(key(index, way))
+        found[index] = Stream(way, local, names.get(index, ""), setups.get(index, "actpass"))
+    return found

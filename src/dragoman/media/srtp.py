@@ -1,0 +1,135 @@
+"""Encrypted packets of RTP and RTCP (RFC 3711, RFC 7714), by libsrtp."""
+
+from enum import Enum
+from typing import Final
+
+from pylibsrtp import Error, Policy, Session
+
+from dragoman.errors import LocalError, RemoteError
+
+WINDOW: Final = 1024
+"""Packets that may come late, and are known from repetitions (RFC 3711 §3.3.2: at least 64)."""
+MOST_SOURCES: Final = 256
+"""SSRCs with a context of their own, each way; packets of more are refused."""
+LONGEST: Final = 1356
+"""Bytes of the largest packet that can be protected: libsrtp's buffer, less what it may add."""
+
+
+class SrtpError(RemoteError):
+    """A packet was forged, repeated, too late or not SRTP: drop it."""
+
+
+class Suite(Enum):
+    """Ciphers with authentication: name (RFC 4568 §6.2, RFC 7714 §14), bytes of key and salt.
+
+    RFC 6188's AES_256_CM suites are not among them: pylibsrtp has no way to ask for them.
+    """
+
+    AES_CM_128_HMAC_SHA1_80 = ("AES_CM_128_HMAC_SHA1_80", 16, 14)
+    AES_CM_128_HMAC_SHA1_32 = ("AES_CM_128_HMAC_SHA1_32", 16, 14)
+    AEAD_AES_128_GCM = ("AEAD_AES_128_GCM", 16, 12)
+    AEAD_AES_256_GCM = ("AEAD_AES_256_GCM", 32, 12)
+
+    def __init__(self, label: str, key: int, salt: int) -> None:
+        """Keep them."""
+        self.label = label
+        self.key = key
+        self.salt = salt
+
+    @property
+    def length(self) -> int:
+        """Bytes of the master key with the master salt behind it."""
+        return self.key + self.salt
+
+
+_PROFILES: Final = {
+    Suite.AES_CM_128_HMAC_SHA1_80: Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+    Suite.AES_CM_128_HMAC_SHA1_32: Policy.SRTP_PROFILE_AES128_CM_SHA1_32,
+    Suite.AEAD_AES_128_GCM: Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+    Suite.AEAD_AES_256_GCM: Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
+}
+
+
+class Srtp:
+    """Both directions of one SRTP session: any SSRC, but at most MOST_SOURCES each way."""
+
+    __slots__ = ("_heard", "_inbound", "_outbound", "_told", "suite")
+
+    def __init__(
+        self, suite: Suite, ours: bytes, theirs: bytes, theirs_suite: Suite | None = None
+    ) -> None:
+        """Send with `ours`, the master key with its salt, and read what was sent with `theirs`.
+
+        Raises LocalError where one has not the length that `suite` wants. `theirs_suite` is how
+        they send where that is another.
+        """
+        self.suite = suite
+        self._outbound = _session(suite, ours, Policy.SSRC_ANY_OUTBOUND)
+        self._inbound = _session(theirs_suite or suite, theirs, Policy.SSRC_ANY_INBOUND)
+        self._told: set[bytes] = set()
+        self._heard: set[bytes] = set()
+
+    def protect(self, data: bytes) -> bytes:
+        """Return the RTP packet as SRTP; raise SrtpError for what is none, or is too long."""
+        source = data[8:12]
+        if source not in self._told:
+            _admit(self._told, source)
+        try:
+            return self._outbound.protect(data)
+        except (Error, ValueError) as error:
+            raise SrtpError(f"SRTP not made: {error}") from error
+
+    def unprotect(self, data: bytes) -> bytes:
+        """Return the RTP packet in the SRTP; raise SrtpError for forged and repeated ones."""
+        try:
+            plain = self._inbound.unprotect(data)
+        except (Error, ValueError) as error:
+            raise SrtpError(f"SRTP refused: {error}") from error
+        source = data[8:12]
+        if source not in self._heard:
+            self._hear(source)
+        return plain
+
+    def protect_rtcp(self, data: bytes) -> bytes:
+        """Return the compound RTCP packet as SRTCP; raise SrtpError."""
+        source = data[4:8]
+        if source not in self._told:
+            _admit(self._told, source)
+        try:
+            return self._outbound.protect_rtcp(data)
+        except (Error, ValueError) as error:
+            raise SrtpError(f"SRTCP not made: {error}") from error
+
+    def unprotect_rtcp(self, data: bytes) -> bytes:
+        """Return the compound RTCP packet in the SRTCP; raise SrtpError."""
+        try:
+            plain = self._inbound.unprotect_rtcp(data)
+        except (Error, ValueError) as error:
+            raise SrtpError(f"SRTCP refused: {error}") from error
+        source = data[4:8]
+        if source not in self._heard:
+            self._hear(source)
+        return plain
+
+    def _hear(self, source: bytes) -> None:
+        # libsrtp makes a context for each source that proves itself: one too many goes again
+        try:
+            _admit(self._heard, source)
+        except SrtpError:
+            self._inbound.remove_stream(int.from_bytes(source, "big"))
+            raise
+
+
+def _admit(sources: set[bytes], source: bytes) -> None:
+    if len(sources) >= MOST_SOURCES:
+        raise SrtpError("SRTP refused: too many sources")
+    sources.add(source)
+
+
+def _session(suite: Suite, key: bytes, ssrc_type: int) -> Session:
+    if len(key) != suite.length:
+        raise LocalError(f"{suite.label} wants {suite.length} bytes of key and salt")
+    policy = Policy(key=bytes(key), ssrc_type=ssrc_type, srtp_profile=_PROFILES[suite])
+    policy.window_size = WINDOW
+    policy.allow_repeat_tx = True
+    return Session(policy)

@@ -1,0 +1,491 @@
+"""Calls between a scripted phone and a scripted client, over a plane that only passes on."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from dragoman.bridge.calls import Calls
+from dragoman.media.plane import (
+    DTLS,
+    JINGLE,
+    PLAIN,
+    SDES,
+    Counters,
+    Lost,
+    MediaError,
+    Profile,
+    Side,
+    Told,
+    Trouble,
+)
+from dragoman.sdp.ice import Candidate
+from dragoman.sdp.session import SessionDescription
+from dragoman.sip.endpoint import Flow, ServerTransaction
+from dragoman.sip.flow import AckArrived, CancelArrived, RequestArrived
+from dragoman.sip.locate import Transport
+from dragoman.sip.message import Header, Request, Response, build_request, response_to
+from dragoman.sip.route import RouteSet
+from dragoman.sip.uri import Uri
+from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext import jmi
+from dragoman.xmpp.ext.jingle import JINGLE as JINGLE_ELEMENT
+from dragoman.xmpp.ext.jingle import Action, Content, Jingle, Reason, Why
+from dragoman.xmpp.ext.jingle_ice import Candidate as JingleCandidate
+from dragoman.xmpp.ext.jingle_ice import IceUdp
+from dragoman.xmpp.ext.jingle_rtp import PayloadType, Rtp
+from dragoman.xmpp.ext.jmi import Initiation, Step
+from dragoman.xmpp.ext.senders import Senders
+from dragoman.xmpp.stanza import IQ
+from tests.bridge.test_message import service
+
+if TYPE_CHECKING:
+    from dragoman.sip.session import SessionHandle
+
+FLOW = Flow(Transport.UDP, ("192.0.2.1", 5060), ("192.0.2.2", 5060))
+CLIENT = "romeo@xmpp.example/orchard"
+ROMEO, JULIET = "romeo@xmpp.example", "juliet@sip.example"
+OPUS, PCMU = PayloadType(111, "opus", 48000, 2), PayloadType(0, "PCMU", 8000)
+SDP = (
+    "v=0\r\no=- 1 {version} IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n"
+    "m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na={way}\r\n"
+)
+
+
+def sdp(way: str = "sendrecv", version: int = 1, more: str = "") -> bytes:
+    return (SDP.format(way=way, version=version) + more).encode()
+
+
+class Plane:
+    """Passes on what each leg says, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Side]] = []
+        self.profiles: list[Profile] = []
+        self.trouble: MediaError | None = None
+        self.pressed: list[tuple[Side, str, int]] = []
+        self.learnt: list[Candidate] = []
+        self.closed: list[str] = []
+        self.calls: list[str] = []
+
+    def offer(
+        self, call: str, side: Side, offer: SessionDescription, toward: Profile, told: Told
+    ) -> None:
+        self.calls.append(call)
+        self.asked.append(("offer", side))
+        self.profiles.append(toward)
+        told(self.trouble or _ported(offer))
+
+    def answer(self, call: str, side: Side, answer: SessionDescription, told: Told) -> None:
+        self.asked.append(("answer", side))
+        told(self.trouble or _ported(answer))
+
+    def revert(self, call: str) -> None:
+        self.asked.append(("revert", Side.SIP))
+
+    def candidates(
+        self, call: str, side: Side, mid: str, ufrag: str, candidates: Sequence[Candidate]
+    ) -> None:
+        self.learnt += candidates
+
+    def digits(self, call: str, toward: Side, digits: str, milliseconds: int) -> None:
+        self.pressed.append((toward, digits, milliseconds))
+
+    def counters(self, call: str, told: Callable[[dict[Side, Counters]], None]) -> None:
+        told({})
+
+    def close(self, call: str) -> None:
+        self.closed.append(call)
+
+
+def _ported(description: SessionDescription) -> SessionDescription:
+    media = [replace(each, port=each.port and 30000) for each in description.media]
+    return replace(description, media=tuple(media))
+
+
+@dataclass(eq=False)
+class Transaction:
+    """What stands for the transaction of a request."""
+
+    request: Request
+
+
+class Gateway:
+    """The calls of a gateway, with both its sides in hand."""
+
+    def __init__(self, secure: bool = False) -> None:
+        self.sent: list[tuple[Request, Hashable]] = []
+        self.responses: list[Response] = []
+        self.stanzas: list[Element] = []
+        self.cancelled: list[str] = []
+        self.secure = secure
+        self.now = 0.0
+        tokens = iter(range(10**6))
+        messages, _ = service()
+        self.plane = Plane()
+        self.calls = Calls(
+            self,
+            self,
+            messages._naming,
+            self.plane,
+            messages.ends,
+            lambda: f"{next(tokens):024x}",
+            lambda low, _: low,
+            lambda: self.now,
+            lambda: None,
+        )
+
+    # -- what `SessionLine` and `XmppPort` want
+
+    def find(self, uri: Uri, told: Callable[[bool], None]) -> None:
+        told(self.secure)
+
+    def request(self, request: Request, handle: Hashable, route: RouteSet | None = None) -> None:
+        self.sent.append((request, handle))
+
+    def respond(self, transaction: ServerTransaction, response: Response) -> None:
+        self.responses.append(response)
+
+    def acknowledge(self, ack: Request, handle: Hashable, route: RouteSet) -> None:
+        self.sent.append((ack, handle))
+
+    def cancel(self, handle: Hashable, reason: str = "") -> None:
+        self.cancelled.append(reason)
+
+    def send(self, stanza: Element, local: str, remote: str) -> None:
+        self.stanzas.append(stanza)
+
+    # -- the phone
+
+    def phone_says(
+        self,
+        method: str = "INVITE",
+        body: bytes = b"",
+        number: int = 1,
+        headers: Sequence[Header] = (),
+        kind: str = "application/sdp",
+    ) -> Transaction:
+        tag = self.responses[-1].to.tag if self.responses and number > 1 else None
+        said = [
+            ("Via", f"SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK{method}{number}"),
+            ("From", f"<sip:{JULIET}>;tag=1"),
+            ("To", f"<sip:{ROMEO}>" + (f";tag={tag}" if tag else "")),
+            ("Call-ID", "call-1"),
+            ("CSeq", f"{number} {method}"),
+            ("Contact", f"<sip:{JULIET}>"),
+            ("Max-Forwards", "70"),
+            *headers,
+            *([("Content-Type", kind)] if body else []),
+        ]
+        request = build_request(method, f"sip:{ROMEO}", said, body)
+        arrived = Transaction(request)
+        event = RequestArrived(request, FLOW, cast("ServerTransaction", arrived))
+        self.calls.on_request(event, Uri.parse(f"sip:{JULIET}"), self.now)
+        return arrived
+
+    def phone_acknowledges(self, invite: Transaction, body: bytes = b"") -> None:
+        headers = [(n, v) for n, v in invite.request.headers if n not in {"CSeq", "Content-Type"}]
+        number = invite.request.cseq.number
+        kind = [("Content-Type", "application/sdp")] if body else []
+        ack = build_request(
+            "ACK", f"sip:{ROMEO}", [*headers, ("CSeq", f"{number} ACK"), *kind], body
+        )
+        self.calls.on_ack(AckArrived(ack, FLOW, cast("ServerTransaction", invite)), self.now)
+
+    def phone_answers(self, status: int, body: bytes = b"", request: int = -1) -> None:
+        asked, handle = self.sent[request]
+        headers = [("Contact", f"<sip:{JULIET}>")]
+        headers += [("Content-Type", "application/sdp")] if body else []
+        response = response_to(asked, status, "", headers, body, "tag2")
+        self.calls.on_response(cast("SessionHandle", handle), response, self.now)
+
+    @property
+    def statuses(self) -> list[int]:
+        return [each.status for each in self.responses]
+
+    @property
+    def methods(self) -> list[str]:
+        return [request.method for request, _ in self.sent]
+
+    # -- the client
+
+    def client_says(self, said: Jingle | Initiation, to: str = JULIET) -> None:
+        if isinstance(said, Initiation):
+            stanza = jmi.carrier(to, CLIENT, said, "id1")
+        else:
+            named = {"type": "set", "to": to, "from": CLIENT, "id": "id2"}
+            stanza = Element(IQ, named, [said.element()])
+        assert self.calls.on_stanza(stanza, self.now)
+
+    @property
+    def steps(self) -> list[str]:
+        found = (jmi.initiation(each) for each in self.stanzas)
+        return [each.step.value for each in found if each is not None]
+
+    @property
+    def actions(self) -> list[Jingle]:
+        found = (each.find(JINGLE_ELEMENT) for each in self.stanzas if each.name == IQ)
+        return [Jingle.parse(each) for each in found if each is not None]
+
+    def sid(self) -> str:
+        found = [jmi.initiation(each) for each in self.stanzas]
+        return next(each.id for each in found if each is not None)
+
+
+def audio(*codecs: PayloadType, senders: Senders = Senders.BOTH) -> Content:
+    return Content(
+        "0", senders=senders, description=Rtp("audio", codecs), transport=IceUdp("u", "p")
+    )
+
+
+def talking_to_client() -> tuple[Gateway, Transaction]:
+    """A phone has called a client, and they talk."""
+    gateway = Gateway()
+    invite = gateway.phone_says(body=sdp())
+    sid = gateway.sid()
+    gateway.client_says(Initiation(Step.RINGING, sid), f"{JULIET}/phone")
+    gateway.client_says(Initiation(Step.PROCEED, sid), f"{JULIET}/phone")
+    accept = Jingle(Action.SESSION_ACCEPT, sid, (audio(PCMU),), responder=CLIENT)
+    gateway.client_says(accept, f"{JULIET}/phone")
+    gateway.phone_acknowledges(invite)
+    return gateway, invite
+
+
+def talking_to_phone() -> Gateway:
+    """A client has called a phone, and they talk."""
+    gateway = Gateway()
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
+    gateway.phone_answers(180)
+    gateway.phone_answers(200, sdp())
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (audio(OPUS, PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    return gateway
+
+
+@pytest.mark.spec("MED-02")
+def test_a_phone_calls_a_client() -> None:
+    gateway, _ = talking_to_client()
+    assert gateway.steps == ["propose"]
+    (begun,) = gateway.actions
+    assert (begun.action, begun.sid) == (Action.SESSION_INITIATE, gateway.sid())
+    assert isinstance(begun.contents[0].description, Rtp)
+    assert begun.contents[0].description.payload_types == (PCMU,)
+    assert gateway.statuses == [180, 200]
+    assert gateway.plane.asked == [("offer", Side.SIP), ("answer", Side.XMPP)]
+    assert gateway.plane.profiles == [JINGLE]
+    assert b"m=audio 30000 RTP/AVP 0\r\n" in gateway.responses[-1].body
+
+
+@pytest.mark.spec("MED-01")
+@pytest.mark.spec("MED-23")
+def test_ringing_is_true() -> None:
+    """A client hears ringing when the phone rings, and proceed when it is answered."""
+    gateway = Gateway()
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
+    assert gateway.methods == ["INVITE"]
+    assert b"opus/48000/2" in gateway.sent[0][0].body
+    assert gateway.steps == []
+    gateway.phone_answers(180)
+    assert gateway.steps == ["ringing"]
+    gateway.phone_answers(183)
+    assert gateway.steps == ["ringing"]
+    gateway.phone_answers(200, sdp(), 0)
+    assert gateway.steps == ["ringing", "proceed"]
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (audio(OPUS, PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    (accepted,) = gateway.actions
+    assert accepted.action is Action.SESSION_ACCEPT
+    assert gateway.methods == ["INVITE", "ACK"]
+
+
+def test_a_phone_that_took_what_the_client_has_not_is_asked_anew() -> None:
+    gateway = Gateway()
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
+    gateway.phone_answers(200, sdp())
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (audio(OPUS),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    assert gateway.methods == ["INVITE", "ACK", "INVITE"]
+    opus = (
+        sdp(version=2).replace(b"AVP 0", b"AVP 111").replace(b":0 PCMU/8000", b":111 opus/48000/2")
+    )
+    gateway.phone_answers(200, opus)
+    assert [each.action for each in gateway.actions] == [Action.SESSION_ACCEPT]
+
+
+@pytest.mark.spec("MED-01")
+def test_a_client_that_proposes_nothing() -> None:
+    gateway = Gateway()
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (audio(OPUS, PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    gateway.phone_answers(180)
+    gateway.phone_answers(200, sdp(), 0)
+    infos = [each.action for each in gateway.actions]
+    assert infos == [Action.SESSION_INFO, Action.SESSION_ACCEPT]
+    assert gateway.sent[0][0].target == f"sip:{JULIET}"
+
+
+@pytest.mark.parametrize(("secure", "expected"), [(False, [PLAIN, DTLS]), (True, [SDES, PLAIN])])
+def test_a_phone_that_refuses_how_media_are_carried_is_asked_again(
+    secure: bool, expected: list[Profile]
+) -> None:
+    gateway = Gateway(secure)
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
+    gateway.phone_answers(488)
+    assert gateway.plane.profiles == expected
+    gateway.phone_answers(200, sdp())
+    assert gateway.steps == ["proceed"]
+
+
+@pytest.mark.spec("MED-17")
+@pytest.mark.parametrize(("status", "why"), [(486, Why.BUSY), (603, Why.DECLINE), (404, Why.GONE)])
+def test_a_phone_that_refuses(status: int, why: Why) -> None:
+    gateway = Gateway()
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
+    gateway.phone_answers(status)
+    last = jmi.initiation(gateway.stanzas[-1])
+    assert last is not None
+    assert last.reason is not None
+    assert (last.step, last.reason.why) == (Step.REJECT, why)
+    assert gateway.calls.describe()["calls"] == 0
+    assert gateway.plane.closed
+
+
+@pytest.mark.spec("MED-17")
+@pytest.mark.parametrize(("why", "status"), [(Why.BUSY, 486), (Why.DECLINE, 603)])
+def test_a_client_that_refuses(why: Why, status: int) -> None:
+    gateway = Gateway()
+    gateway.phone_says(body=sdp())
+    reject = Initiation(Step.REJECT, gateway.sid(), reason=Reason(why))
+    gateway.client_says(reject, f"{JULIET}/phone")
+    assert gateway.statuses == [status]
+
+
+@pytest.mark.spec("MED-18")
+def test_a_caller_who_gives_up_before_the_answer() -> None:
+    gateway = Gateway()
+    invite = gateway.phone_says(body=sdp())
+    cancel = build_request("CANCEL", f"sip:{ROMEO}", invite.request.headers)
+    gateway.calls.on_cancel(CancelArrived(cancel, cast("ServerTransaction", invite)), 0.0)
+    assert gateway.statuses == [487]
+    assert gateway.steps == ["propose", "retract"]
+
+    other = Gateway()
+    other.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
+    other.phone_answers(180)
+    other.client_says(Initiation(Step.RETRACT, "s1", reason=Reason(Why.CANCEL)))
+    assert other.cancelled == ["Q.850;cause=16"]
+
+
+@pytest.mark.spec("MED-17")
+def test_who_hangs_up() -> None:
+    gateway, _ = talking_to_client()
+    gateway.phone_says("BYE", number=2, headers=[("Reason", "Q.850;cause=41")])
+    ended = next(each for each in gateway.actions if each.action is Action.SESSION_TERMINATE)
+    assert ended.reason is not None
+    assert ended.reason.why is Why.CONNECTIVITY_ERROR
+    assert gateway.calls.describe()["calls"] == 0
+
+    other = talking_to_phone()
+    end = Jingle(Action.SESSION_TERMINATE, "s1", reason=Reason(Why.BUSY))
+    other.client_says(end, f"{JULIET}/phone")
+    assert other.methods[-1] == "BYE"
+    assert other.sent[-1][0].get("Reason") == "Q.850;cause=17"
+
+
+@pytest.mark.spec("MED-15")
+def test_a_phone_holds() -> None:
+    gateway, _ = talking_to_client()
+    again = gateway.phone_says(body=sdp("sendonly", 2), number=2)
+    (info,) = [each for each in gateway.actions if each.action is Action.SESSION_INFO]
+    assert info.info is not None
+    assert info.info.local_name == "hold"
+    assert gateway.statuses[-1] == 200
+    gateway.phone_acknowledges(again)
+    gateway.phone_says(body=sdp("sendrecv", 3), number=3)
+    infos = [each.info for each in gateway.actions if each.action is Action.SESSION_INFO]
+    assert [each.local_name for each in infos if each is not None] == ["hold", "unhold"]
+
+
+@pytest.mark.spec("MED-15")
+def test_a_client_holds() -> None:
+    gateway = talking_to_phone()
+    held = Element("{urn:xmpp:jingle:apps:rtp:info:1}hold")
+    gateway.client_says(Jingle(Action.SESSION_INFO, "s1", info=held), f"{JULIET}/phone")
+    assert gateway.methods[-1] == "INVITE"
+    assert b"a=sendonly" in gateway.sent[-1][0].body
+
+
+@pytest.mark.spec("MED-14")
+def test_a_change_that_is_refused_leaves_all_as_it_was() -> None:
+    gateway, _ = talking_to_client()
+    gateway.plane.trouble = MediaError(Trouble.UNACCEPTABLE, "no")
+    gateway.phone_says(body=sdp(version=2), number=2)
+    assert gateway.statuses[-1] == 488
+    assert gateway.plane.asked[-1] == ("revert", Side.SIP)
+    assert gateway.calls.describe()["calls"] == 1
+
+
+@pytest.mark.spec("MED-37")
+def test_an_invite_without_an_offer() -> None:
+    gateway = Gateway()
+    invite = gateway.phone_says()
+    sid = gateway.sid()
+    gateway.client_says(Initiation(Step.PROCEED, sid), f"{JULIET}/phone")
+    assert gateway.statuses == [200]
+    assert b"opus/48000/2" in gateway.responses[-1].body
+    gateway.phone_acknowledges(invite, sdp())
+    assert [each.action for each in gateway.actions] == [Action.SESSION_INITIATE]
+
+
+@pytest.mark.spec("MED-33")
+def test_a_call_without_media_ends_on_both_sides() -> None:
+    gateway, _ = talking_to_client()
+    call = gateway.plane.calls[0]
+    gateway.calls.on_media(Lost(call, Side.XMPP, Trouble.CONNECTIVITY, "ICE failed"), 30.0)
+    assert gateway.methods == ["BYE"]
+    ended = next(each for each in gateway.actions if each.action is Action.SESSION_TERMINATE)
+    assert ended.reason is not None
+    assert ended.reason.why is Why.CONNECTIVITY_ERROR
+
+
+def test_no_room_for_media_is_503() -> None:
+    gateway = Gateway()
+    gateway.phone_says(body=sdp())
+    gateway.plane.trouble = MediaError(Trouble.FULL, "no port")
+    gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
+    assert gateway.statuses == [503]
+    assert gateway.responses[-1].get("Retry-After") == "60"
+
+
+def test_candidates_reach_the_plane() -> None:
+    gateway = talking_to_phone()
+    candidate = JingleCandidate("1", 1, "udp", 1, "192.0.2.9", 5000, "host", id="x")
+    transport = IceUdp("u", "p", (candidate,))
+    info = Jingle(Action.TRANSPORT_INFO, "s1", (Content("0", transport=transport),))
+    gateway.client_says(info, f"{JULIET}/phone")
+    assert [(each.address, each.port) for each in gateway.plane.learnt] == [("192.0.2.9", 5000)]
+
+
+@pytest.mark.spec("MED-28")
+def test_digits_of_info_become_events() -> None:
+    gateway, _ = talking_to_client()
+    body = b"Signal=5\r\nDuration=250\r\n"
+    gateway.phone_says("INFO", body, 2, kind="application/dtmf-relay")
+    assert gateway.plane.pressed == [(Side.XMPP, "5", 250)]
+    assert gateway.statuses[-1] == 200
+    gateway.phone_says("INFO", b"x", 3, kind="text/plain")
+    assert gateway.statuses[-1] == 415
+
+
+def test_neither_audio_nor_video_is_488() -> None:
+    gateway = Gateway()
+    gateway.phone_says(body=sdp().replace(b"m=audio", b"m=image"))
+    assert gateway.statuses == [488]
+
+
+def test_there_are_only_so_many_calls() -> None:
+    gateway = Gateway()
+    gateway.calls._most = 0
+    gateway.phone_says(body=sdp())
+    assert gateway.statuses == [503]

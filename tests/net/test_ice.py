@@ -1,0 +1,117 @@
+import asyncio
+from collections.abc import Sequence
+from random import SystemRandom
+from typing import cast
+
+import pytest
+from aioice.stun import Class, Message, Method, parse_message
+
+from dragoman.media.plane import MediaError
+from dragoman.media.remote import MOST_CANDIDATES, Credentials
+from dragoman.net import ice
+from dragoman.net.ice import Agent, Servers
+from dragoman.net.rtp import Ports
+from dragoman.sdp.ice import Candidate
+
+HOST, OUTSIDE = "127.0.0.1", ("203.0.113.9", 7777)
+CREDENTIALS = Credentials("ufragufr", "p" * 24)
+
+
+class Server(asyncio.DatagramProtocol):
+    """A server of STUN, which may be silent."""
+
+    def __init__(self, *, silent: bool) -> None:
+        self.silent = silent
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if self.silent:
+            return
+        asked = parse_message(data)
+        said = Message(Method.BINDING, Class.RESPONSE, asked.transaction_id)
+        said.attributes["XOR-MAPPED-ADDRESS"] = OUTSIDE
+        self.transport.sendto(bytes(said), addr)
+
+
+def agent(ports: Ports, servers: Servers | None = None, components: int = 1) -> Agent:
+    return Agent(
+        ports,
+        HOST,
+        "198.51.100.1",
+        controlling=True,
+        credentials=CREDENTIALS,
+        components=components,
+        servers=servers,
+        arrived=lambda *_: None,
+        connected=lambda: None,
+        lost=lambda _: None,
+    )
+
+
+def shown(candidates: Sequence[Candidate]) -> list[tuple[int, str, str]]:
+    return [(each.component, each.type, each.address) for each in candidates]
+
+
+async def test_candidates_are_of_the_address_that_is_told() -> None:
+    ports = Ports(43100, 43109, SystemRandom())
+    one = agent(ports, components=2)
+    found = await one.gather()
+    assert shown(found) == [(1, "host", "198.51.100.1"), (2, "host", "198.51.100.1")]
+    assert found[1].port == found[0].port + 1
+    await one.aclose()
+    assert len(ports) == 0
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_server_says_where_we_are_if_it_says_anything(
+    monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    if silent:
+        monkeypatch.setattr(ice, "GATHERING", 0.01)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(
+        lambda: Server(silent=silent), local_addr=(HOST, 0)
+    )
+    place = transport.get_extra_info("sockname")
+    ports = Ports(43100, 43109, SystemRandom())
+    one = agent(ports, Servers(stun=(HOST, place[1])))
+    found = await one.gather()
+    outside = [] if silent else [(1, "srflx", OUTSIDE[0])]
+    assert shown(found) == [(1, "host", "198.51.100.1"), *outside]
+    assert [each.related for each in found[1:]] == [("198.51.100.1", found[0].port)] * len(outside)
+    await one.aclose()
+    transport.close()
+    assert len(ports) == 0
+
+
+async def test_without_ports_there_is_no_agent() -> None:
+    ports = Ports(43100, 43101, SystemRandom())
+    one, two = agent(ports), agent(ports)
+    await one.gather()
+    with pytest.raises(MediaError):
+        await two.gather()
+    await two.aclose()
+    await one.aclose()
+    assert len(ports) == 0
+
+
+async def test_candidates_of_a_peer_have_a_bound_and_are_addresses() -> None:
+    one = agent(Ports(43100, 43109, SystemRandom()))
+    await one.gather()
+    for odd in (
+        Candidate("1", 1, "tcp", 1, "192.0.2.1", 9, "host"),
+        Candidate("1", 1, "udp", 1, "x.local", 4000, "host"),
+        Candidate("1", 2, "udp", 1, "192.0.2.1", 4000, "host"),
+        Candidate("1", 1, "udp", 1, "192.0.2.1", 0, "host"),
+        Candidate("1", 1, "udp", 1, "192.0.2.1", 4000, "strange"),
+    ):
+        one.add([odd])
+    assert one.remote_candidates == []
+    one.add([Candidate("1", 1, "udp", 1, "192.0.2.1", 4000 + n, "host") for n in range(99)])
+    assert len(one.remote_candidates) == MOST_CANDIDATES
+    one.add([], complete=True)
+    one.add([], complete=True)
+    await one.aclose()
+    one.start(CREDENTIALS, lite=False)  # too late: nothing begins
