@@ -313,6 +313,21 @@ def test_a_phone_that_took_what_the_client_has_not_is_asked_anew() -> None:
     assert [each.action for each in gateway.actions] == [Action.SESSION_ACCEPT]
 
 
+@pytest.mark.spec("MED-13")
+def test_contents_in_another_order_than_proposed_leave_the_phones_streams_in_place() -> None:
+    gateway = Gateway()
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"), Rtp("video"))))
+    gateway.phone_answers(200, sdp(more="m=video 0 RTP/AVP 96\r\n"))
+    vp8 = Rtp("video", (PayloadType(96, "VP8", 90000),))
+    webcam = Content("webcam", description=vp8, transport=IceUdp("u", "p"))
+    contents = (webcam, audio(OPUS, PCMU))
+    begin = Jingle(Action.SESSION_INITIATE, "s1", contents, initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    (accepted,) = gateway.actions
+    assert [each.name for each in accepted.contents] == ["0"]
+    assert gateway.methods == ["INVITE", "ACK"]
+
+
 @pytest.mark.spec("MED-01")
 def test_a_client_that_proposes_nothing() -> None:
     gateway = Gateway()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dragoman.mapping import call, codec
+from dragoman.mapping import call, codec, transport
 from dragoman.mapping.call import Layout
 from dragoman.sdp.session import Direction, Media, SessionDescription
 from dragoman.xmpp.ext.grouping import Group
@@ -183,8 +183,8 @@ def test_groups_by_mid() -> None:
     group = Group("BUNDLE", ("voice", "the webcam"))
     layout = Layout().with_contents(contents)
     found = call.description(contents, [group], layout, THEM)
-    assert found.value("group") == "BUNDLE voice content-1"
-    assert [each.value("mid") for each in found.media] == ["voice", "content-1"]
+    assert found.value("group") == "BUNDLE voice 1"
+    assert [each.value("mid") for each in found.media] == ["voice", "1"]
     names, groups = call.contents(found, layout, THEM)
     assert [each.name for each in names] == ["voice", "the webcam"]
     assert groups == (group,)
@@ -220,14 +220,14 @@ def test_the_way_of_ice_and_dtls() -> None:
     assert (media.value("ice-ufrag"), media.value("ice-pwd")) == (ice.ufrag, ice.pwd)
     assert media.value("fingerprint") == "sha-256 02:1A:CC"
     assert (media.value("setup"), media.value("end-of-candidates")) == ("actpass", "")
-    back = call.ice_udp(found, media)
+    back = transport.ice_udp(found, media)
     assert back.fingerprints == (Fingerprint("sha-256", "02:1A:CC", "actpass"),)
     (candidate,) = back.candidates
     assert replace(candidate, id=CANDIDATE.id) == CANDIDATE
 
 
 def test_candidates_of_tcp_stay_where_they_are() -> None:
-    assert list(call.into_sdp([replace(CANDIDATE, protocol="tcp")])) == []
+    assert list(transport.into_sdp([replace(CANDIDATE, protocol="tcp")])) == []
 
 
 def test_a_way_that_is_not_tried_out() -> None:

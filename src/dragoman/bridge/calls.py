@@ -19,7 +19,7 @@ from dragoman.log import about
 from dragoman.mapping import call as mapping
 from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
-from dragoman.mapping.failure import Refused, sip_status
+from dragoman.mapping.failure import Refused
 from dragoman.media.plane import (
     DTLS,
     JINGLE,
@@ -591,7 +591,8 @@ class Calls(SessionService):
     def _joined(self, call: Call, said: jingled.Said) -> None:
         """Learn what a client takes whose proposal the phone answered."""
         call.joined = True
-        call.layout = call.layout.with_contents(said.contents)
+        assert call.client is not None  # noqa: S101 - something stood for it
+        call.layout = mapping.arranged(said.contents, call.client)
         call.client = said.described(call.layout, Creator.INITIATOR)
         self.plane.offer(
             call.id,
@@ -623,8 +624,8 @@ class Calls(SessionService):
         self, call: Call, by: jingle.By, reason: Reason | None, error: StanzaError | None
     ) -> None:
         if error is not None and call.sip is not None and call.sip.stage is sip.Stage.INVITED:
-            answer = sip_status(error, method="INVITE", full=not call.user.resource)
-            call.sip.refuse(480 if answer is None else answer.status, self._now)
+            answer = hangup.of_error(error, full=bool(call.user.resource))
+            call.sip.refuse(answer.status, self._now, answer.headers)
             self._forget(call)
             return
         if reason is None and by is jingle.By.TIMER:
@@ -659,7 +660,7 @@ class Calls(SessionService):
         if leg is None:
             return
         if leg.stage is sip.Stage.INVITED:
-            leg.refuse(hangup.status(reason), self._now)
+            leg.refuse(hangup.status(reason), self._now, hangup.refusal(reason))
         elif leg.stage is not sip.Stage.OVER:
             leg.end(self._now, hangup.header(reason))
 

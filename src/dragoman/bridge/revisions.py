@@ -13,11 +13,11 @@ from dragoman.bridge.call import Call, directed
 from dragoman.bridge.jingled import Said, read
 from dragoman.errors import LocalError
 from dragoman.mapping import call as mapping
-from dragoman.mapping import codec
+from dragoman.mapping.transport import into_sdp
 from dragoman.media.plane import JINGLE, MediaError, Side
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import direction
-from dragoman.sdp.session import Direction, Media, SessionDescription
+from dragoman.sdp.session import Direction, SessionDescription
 from dragoman.sip.session import Body
 from dragoman.xmpp import session as jingle
 from dragoman.xmpp.element import Element
@@ -166,7 +166,7 @@ class Revisions:
 
         That is where no encoding of a stream is one that the phone took.
         """
-        if call.phone is not None and _agree(made, call.phone):
+        if call.phone is not None and mapping.agrees(made, call.phone):
             self._calls.answer_client(call)
         else:
             self.join_anew(call, made)
@@ -274,7 +274,7 @@ class Revisions:
             if index is None or not isinstance(ice, IceUdp):
                 continue
             if ice.candidates:
-                candidates = list(mapping.into_sdp(ice.candidates))
+                candidates = list(into_sdp(ice.candidates))
                 self._plane.candidates(
                     call.id, Side.XMPP, call.layout.mid(index), ice.ufrag, candidates
                 )
@@ -401,21 +401,3 @@ def _open(description: SessionDescription) -> SessionDescription:
         for each in description.media
     ]
     return replace(description, media=tuple(media))
-
-
-def _agree(offer: SessionDescription, answer: SessionDescription) -> bool:
-    """Tell whether an answer that was given to another offer has an encoding of each stream."""
-    if len(offer.media) != len(answer.media):
-        return False
-    return all(
-        not given.port or not asked.port or bool(_encodings(asked) & _encodings(given))
-        for asked, given in zip(offer.media, answer.media, strict=True)
-    )
-
-
-def _encodings(media: Media) -> set[tuple[str, int]]:
-    return {
-        (each.name.lower(), each.clockrate or 0)
-        for each in codec.payload_types(media)
-        if each.name.lower() != codec.EVENTS
-    }
