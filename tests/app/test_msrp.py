@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.app.config import Msrp
+from dragoman.app.config import Media, Msrp
 from dragoman.app.msrp import dials
 from dragoman.msrp import Meeting, Terms, Transport
 from dragoman.msrp import Path as Road
@@ -46,7 +46,9 @@ async def test_sessions_of_ours_and_no_others(tmp_path: Path) -> None:
 
 
 async def test_without_a_place_there_are_no_sessions(tmp_path: Path) -> None:
-    settings = configuration(tmp_path).model_copy(update={"msrp": Msrp(listen=[])})
+    settings = configuration(tmp_path).model_copy(
+        update={"msrp": Msrp(listen=[]), "media": Media(plane="none")}
+    )
     house = await build(tmp_path, settings=settings)
     assert house.gateway.msrp is None
     assert "INVITE" not in house.gateway.hub.allow

@@ -8,9 +8,8 @@ from aioice import Connection
 
 from dragoman.media import rtp
 from dragoman.media.dtls import Dtls, Identity, State
-from dragoman.media.plane import MediaError, MediaEvent, Profile, Side
+from dragoman.media.plane import MediaError, MediaEvent, Plane, Profile, Side
 from dragoman.media.srtp import Srtp
-from dragoman.net.media import Embedded
 from dragoman.sdp.session import SessionDescription
 
 OPUS = "a=rtpmap:111 opus/48000/2"
@@ -172,7 +171,7 @@ class Client:
 class Desk:
     """Whoever uses the plane: asks, and waits for what it is told."""
 
-    def __init__(self, plane: Embedded) -> None:
+    def __init__(self, plane: Plane) -> None:
         self.plane = plane
 
     async def offer(

@@ -531,11 +531,14 @@ def test_a_session_is_neither_replaced_nor_transferred() -> None:
 def test_other_requests_are_the_users() -> None:
     bench = Bench()
     session = bench.taken()
-    transaction = bench.within(session, "INFO", 2)
+    transaction = bench.within(session, "MESSAGE", 2)
     (event,) = bench.tells()
     assert isinstance(event, InDialog)
     session.reply(transaction, 200)
     assert bench.statuses() == [200]
+    bench.within(session, "INFO", 3)
+    assert bench.tells() == []
+    assert bench.statuses() == [405]
 
 
 # -- bounds -----------------------------------------------------------------------------------

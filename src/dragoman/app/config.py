@@ -10,9 +10,16 @@ import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -297,9 +304,13 @@ class Msrp(Section):
 class Media(Section):
     """What carries the audio and video of calls."""
 
-    plane: Literal["embedded", "none"] = Field(
+    plane: Literal["embedded", "rtpengine", "none"] = Field(
         default="embedded",
-        description="embedded: this process; none: there are no calls.",
+        description="embedded: this process; rtpengine: those named below; none: there are no"
+        " calls.",
+    )
+    rtpengine: list[Server] = Field(
+        default=[], description='Engines, by the "HOST:PORT" of their NG protocol (UDP).'
     )
     bind: Host = Field(
         default="",
@@ -319,6 +330,12 @@ class Media(Section):
         le=86_400,
         description="Seconds without a packet after which a call is over; 0: it never is.",
     )
+
+    @model_validator(mode="after")
+    def _engines(self) -> Self:
+        if self.plane == "rtpengine" and not self.rtpengine:
+            raise ValueError('with plane = "rtpengine", at least one of media.rtpengine')
+        return self
 
 
 class Serve(Section):

@@ -1,29 +1,60 @@
 """The media of calls, as the configuration has them (RFC 3550)."""
 
+import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from dragoman.app.config import Configuration
+from dragoman.media import ngplane
 from dragoman.media.plane import MediaEvent
 from dragoman.net.media import Embedded, Settings
+from dragoman.net.rtpengine import Rtpengine
 
 OUTSIDE: Final = "192.0.2.1"
 """An address that is nowhere, toward which packets go as they do toward the internet."""
+INSTANCE: Final = "rtpengine"
+"""The file of the state folder that has the word by which engines know our calls."""
 
 
-def embedded(
+def plane(
     configuration: Configuration,
     local_toward: Callable[[str], str],
     heard: Callable[[MediaEvent], None],
-) -> Embedded:
-    """Return what carries media in this process."""
+) -> Embedded | Rtpengine:
+    """Return what carries media; needs a running loop."""
     media = configuration.media
+    silence = float(media.silence) or None
+    if media.plane == "rtpengine":
+        instance = _instance(configuration.state)
+        engines = tuple(media.rtpengine)
+        return Rtpengine(
+            ngplane.Settings(engines, instance, calls=media.calls, silence=silence), heard
+        )
     settings = Settings(
         bind=media.bind or local_toward(OUTSIDE),
         advertised=media.advertise,
         first=media.first_port,
         last=media.last_port,
         calls=media.calls,
-        silence=float(media.silence) or None,
+        silence=silence,
     )
     return Embedded(settings, heard)
+
+
+def _instance(state: Path) -> str:
+    """Return the word that engines know our calls by, after a restart as well."""
+    file = state / INSTANCE
+    try:
+        known = file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        known = ""
+    if known.isalnum():
+        return known
+    made = secrets.token_hex(8)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(made, "ascii")
+    except OSError:
+        return made  # calls that a restart leaves end by their silence
+    return made

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from dragoman.msrp import Transport as MsrpTransport
     from dragoman.net.media import Embedded
     from dragoman.net.posh import Posh
+    from dragoman.net.rtpengine import Rtpengine
 
 log = getLogger(__name__)
 
@@ -132,7 +133,7 @@ class Gateway:
         self._keeping = Keeping(self.store, self.subscriptions)
         most = connections(raise_descriptors())
         self._msrp_places: dict[MsrpTransport, Place] = {}
-        self._media: Embedded | None = None
+        self._media: Embedded | Rtpengine | None = None
         settings = self._settings()
         self.hub = Hub(settings, Names(resolver), tap)
         self.endpoint = Endpoint(
@@ -408,9 +409,9 @@ class Gateway:
             msrp=msrp.settings(configuration, self._msrp_places, token, self._certificates.pick),
         )
 
-    def _plane(self, heard: "Callable[[MediaEvent], None]") -> "Embedded":
+    def _plane(self, heard: "Callable[[MediaEvent], None]") -> "Embedded | Rtpengine":
         """Make what carries the media of calls."""
-        self._media = media.embedded(self._configuration, self._addresses.local_toward, heard)
+        self._media = media.plane(self._configuration, self._addresses.local_toward, heard)
         return self._media
 
     def _rules(self) -> Rules:

@@ -1,0 +1,437 @@
+"""One call that an rtpengine carries: what the engine is asked, step by step (RFC 3264).
+
+The engine has the transports; what is said of them to the legs is made in here, as for media that
+are carried in this process (`description`). So the engine is given only what it has to know of a
+description, and taken from its own only the way to it.
+
+What it lacks: it carries each stream by a port of its own (no bundle of two), and it does not give
+codecs other numbers.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from dragoman.errors import ProtocolError
+from dragoman.media import codecs, description, ng, sdes
+from dragoman.media.description import Stream, Way, common
+from dragoman.media.dtls import Fingerprint
+from dragoman.media.ng import Asked, Command, Reply
+from dragoman.media.plane import Keying, MediaError, Profile, Side, Trouble
+from dragoman.media.remote import Credentials, Place, Remote, read
+from dragoman.sdp.ice import Candidate
+from dragoman.sdp.offer import DISCARD
+from dragoman.sdp.session import NOWHERE, Address, Attribute, Media, SessionDescription
+
+MOST_STREAMS: Final = 8
+"""Streams that are carried of one call; more are refused."""
+MOST_CANDIDATES: Final = 64
+"""Candidates of one leg that came by themselves and are kept."""
+MOST_DIGITS: Final = 32
+"""Digits that are sent at once."""
+SHORTEST: Final = 100
+LONGEST: Final = 5000
+"""Milliseconds that a digit lasts with an engine."""
+
+Step: TypeAlias = Generator[Asked, Reply | None, SessionDescription | None]
+"""Yields what to ask, is sent what the engine said (None: nothing), returns what to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An offer of `side`, and what the other leg is told: each stream, in which way."""
+
+    side: Side
+    heard: SessionDescription
+    remotes: tuple[Remote, ...]
+    ways: Mapping[int, Way]
+    mids: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """An offer that was answered: what the other leg says, and which streams live."""
+
+    offer: Offer
+    remotes: tuple[Remote, ...]
+    live: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """The engine's way of one stream, as its description has it."""
+
+    rtp: Place
+    rtcp: Place | None
+    ice: Credentials | None
+    lite: bool
+    candidates: tuple[Candidate, ...]
+    crypto: tuple[sdes.Line, ...]
+    fingerprint: Fingerprint | None
+    setup: str
+
+    @classmethod
+    def of(cls, remote: Remote) -> "Port":
+        """Read it; MediaError where there is no port."""
+        if remote.rtp is None:
+            raise MediaError(Trouble.FULL, "rtpengine has given no port")
+        return cls(
+            remote.rtp,
+            remote.rtcp,
+            remote.ice,
+            remote.lite,
+            remote.candidates,
+            tuple(sorted(_keys(remote.media), key=_preference)),
+            next(iter(remote.fingerprints), None),
+            remote.setup,
+        )
+
+
+def _keys(media: Media) -> list[sdes.Line]:
+    """Return the keys that can be honoured, of suites that we would offer ourselves."""
+    values = media.values("crypto")[: sdes.MOST_LINES]
+    found = (sdes.choose([value]) for value in values)
+    return [line for line in found if line is not None]
+
+
+def _preference(line: sdes.Line) -> int:
+    suite = line.known()
+    return sdes.PREFERRED.index(suite) if suite is not None else len(sdes.PREFERRED)
+
+
+class Leg:
+    """One leg: the ways of its streams, and candidates that came by themselves."""
+
+    __slots__ = ("candidates", "late", "mids", "ways")
+
+    def __init__(self) -> None:
+        """Know nothing of it."""
+        self.ways: Mapping[int, Way] = {}
+        self.mids: Mapping[int, str] = {}
+        self.candidates: list[tuple[str, str, Candidate]] = []
+        """mid, ufrag, candidate."""
+        self.late = False
+        """Whether some came since the engine heard of this leg last."""
+
+    def keep(self, mid: str, ufrag: str, candidates: Sequence[Candidate]) -> None:
+        """Keep candidates; the engine learns of them with a description."""
+        room = MOST_CANDIDATES - len(self.candidates)
+        added = [(mid, ufrag, each) for each in candidates[: max(0, room)]]
+        self.candidates += added
+        self.late = self.late or bool(added)
+
+    def of(self, remote: Remote) -> list[Candidate]:
+        """Return those that belong to a stream, with those that its description has."""
+        if remote.ice is None:
+            return []
+        kept = [
+            each
+            for mid, ufrag, each in self.candidates
+            if mid in ("", remote.mid) and ufrag in ("", remote.ice.ufrag)
+        ]
+        return [*remote.candidates, *(each for each in kept if each not in remote.candidates)]
+
+
+class NgCall:
+    """What two legs have said, and the steps that have the engine know it."""
+
+    def __init__(self, call_id: str, *, lite: bool = False) -> None:
+        """Name it as engines know it; `lite`: our ICE only answers."""
+        self.id = call_id
+        self.legs = {side: Leg() for side in Side}
+        self.open: Offer | None = None
+        self.agreed: Agreed | None = None
+        self._lite = lite
+        self._dtmf = False
+
+    # -- offer and answer ------------------------------------------------------------------------
+
+    def offer(self, side: Side, offer: SessionDescription, toward: Profile) -> Step:
+        """Have an offer of `side` known; returns the one to make to the other leg."""
+        remotes = read(offer)
+        far = self.legs[side.other]
+        ways = _ways(remotes, far.ways, toward)
+        if not ways:
+            raise MediaError(Trouble.UNACCEPTABLE, "no stream that can be carried")
+        if self.agreed is None and self.open is not None and _differ(self.open, side, ways):
+            # keys and ICE that it has offered once an engine offers again, whatever it is told
+            yield self._deletion()
+        names = description.mids(remotes, far.mids)
+        self.open = Offer(side, offer, remotes, ways, names)
+        ports = self._ports((yield self._offering(self.open)), list(ways))
+        streams = [
+            Stream(ways[index], ports[index], names.get(index, "")) if index in ways else None
+            for index in range(len(remotes))
+        ]
+        return description.offer(offer, remotes, streams)
+
+    def answer(self, side: Side, answer: SessionDescription) -> Step:
+        """Have the answer of `side` known; returns the one for who offered."""
+        offer = self.open
+        if offer is None or offer.side is side:
+            raise MediaError(Trouble.UNACCEPTABLE, "no offer was made to this leg")
+        if len(answer.media) != len(offer.remotes):
+            raise MediaError(Trouble.UNACCEPTABLE, "an answer with other streams than the offer")
+        remotes = tuple(
+            _unrenumbered(remote, offer.remotes[index]) if index in offer.ways else remote
+            for index, remote in enumerate(read(answer))
+        )
+        live = _live(offer, remotes)
+        if not live:
+            raise MediaError(Trouble.UNACCEPTABLE, "no stream was taken that can be carried")
+        if self.legs[offer.side].late:
+            self._taken((yield self._offering(offer)))
+        agreed = Agreed(offer, remotes, tuple(live))
+        ports = self._ports((yield self._answering(agreed)), _heard_of(agreed))
+        streams: list[Stream | None] = [None] * len(remotes)
+        for index in live:
+            asked, port = offer.remotes[index], ports.get(index)
+            setup = "actpass" if port is None else port.setup
+            streams[index] = Stream(Way.taken(asked), port, asked.mid, setup)
+        told = description.answer(answer, remotes, offer.remotes, streams)
+        self._settle(agreed)
+        return told
+
+    def _settle(self, agreed: Agreed) -> None:
+        offer = agreed.offer
+        near, far = self.legs[offer.side], self.legs[offer.side.other]
+        near.ways = {index: Way.taken(offer.remotes[index]) for index in agreed.live}
+        far.ways = {index: offer.ways[index] for index in agreed.live}
+        near.mids = {index: offer.remotes[index].mid for index in agreed.live}
+        far.mids = {index: offer.mids[index] for index in agreed.live}
+        self.agreed = agreed
+
+    def revert(self) -> Step:
+        """Have the engine forget the open offer.
+
+        It cannot: so it hears again what was agreed on before, or forgets all where nothing was.
+        """
+        if self.agreed is None:
+            self.open = None
+            yield self._deletion()
+        else:
+            self.open = self.agreed.offer
+            yield from self._repeat(self.agreed)
+        return None
+
+    def refresh(self) -> Step:
+        """Have the engine know candidates that came after the descriptions.
+
+        It would take them as a fragment (RFC 8840), but after one it sends no media to the leg
+        until it hears the whole again (seen with 10.5.3.5): so it hears the whole.
+        """
+        if self.agreed is not None and self.open is self.agreed.offer:
+            yield from self._repeat(self.agreed)
+        return None
+
+    def digits(self, toward: Side, digits: str, milliseconds: int) -> Step:
+        """Have telephone-events sent to a leg; those who never want any keep their SSRCs."""
+        agreed = self.agreed
+        if agreed is None or not _takes_digits(agreed, toward):
+            return None
+        if not self._dtmf:
+            self._dtmf = True
+            yield from self._repeat(agreed)
+        lasting = min(LONGEST, max(SHORTEST, milliseconds))
+        for digit in digits[:MOST_DIGITS]:
+            fields = {"call-id": self.id, "from-tag": toward.other.value, "code": digit}
+            self._taken((yield Asked(Command.DTMF, {**fields, "duration": lasting})))
+        return None
+
+    # -- what the engine is asked ----------------------------------------------------------------
+
+    def query(self) -> Asked:
+        """Return the question how the call fares."""
+        return Asked(Command.QUERY, {"call-id": self.id})
+
+    def _repeat(self, agreed: Agreed) -> Generator[Asked, Reply | None, None]:
+        self._taken((yield self._offering(agreed.offer)))
+        self._taken((yield self._answering(agreed)))
+
+    def _offering(self, offer: Offer) -> Asked:
+        toward = next(iter(offer.ways.values()))
+        self.legs[offer.side].late = False
+        return Asked(
+            Command.OFFER,
+            {
+                **self._named(offer.side),
+                **ng.offering(
+                    [offer.remotes[index] for index in offer.ways],
+                    toward,
+                    lite=self._lite,
+                    dtmf=self._dtmf,
+                ),
+                "sdp": self._written(offer.side, offer.remotes, list(offer.ways)),
+            },
+        )
+
+    def _answering(self, agreed: Agreed) -> Asked:
+        side = agreed.offer.side
+        self.legs[side.other].late = False
+        remotes = agreed.offer.remotes
+        back = next((Way.taken(remotes[index]) for index in _heard_of(agreed)), None)
+        return Asked(
+            Command.ANSWER,
+            {
+                **self._named(side),
+                **ng.answering(back, dtmf=self._dtmf),
+                "sdp": self._written(side.other, agreed.remotes, agreed.live),
+            },
+        )
+
+    def _deletion(self) -> Asked:
+        return Asked(Command.DELETE, {"call-id": self.id, "delete-delay": 0})
+
+    def _named(self, offering: Side) -> dict[str, str]:
+        return {
+            "call-id": self.id,
+            "from-tag": offering.value,
+            "to-tag": offering.other.value,
+        }
+
+    def _written(self, side: Side, remotes: Sequence[Remote], live: Sequence[int]) -> str:
+        """Return what the engine is to know of a description: ways, and codecs by name."""
+        leg = self.legs[side]
+        media = [
+            _media(remote, leg.of(remote), index) if index in live else _refused(remote, index)
+            for index, remote in enumerate(remotes)
+        ]
+        return str(SessionDescription(media=tuple(media), connection=NOWHERE))
+
+    # -- what the engine says --------------------------------------------------------------------
+
+    def _ports(self, reply: Reply | None, wanted: Sequence[int]) -> dict[int, Port]:
+        """Return the engine's ways, of the streams that are wanted."""
+        said = self._taken(reply).fields.get(b"sdp")
+        try:
+            remotes = read(SessionDescription.parse(said if isinstance(said, bytes) else b""))
+        except ProtocolError as error:
+            raise MediaError(Trouble.UNACCEPTABLE, f"rtpengine: {error.reason}") from error
+        if any(index >= len(remotes) for index in wanted):
+            raise MediaError(Trouble.UNACCEPTABLE, "rtpengine has dropped a stream")
+        return {index: Port.of(remotes[index]) for index in wanted}
+
+    def _taken(self, reply: Reply | None) -> Reply:
+        """Return a reply that says yes; MediaError for all others."""
+        if reply is None:
+            raise MediaError(Trouble.GONE, "rtpengine does not answer")
+        if reply.forgotten:
+            raise MediaError(Trouble.GONE, "rtpengine has forgotten the call")
+        if reply.failed:
+            trouble = Trouble.FULL if reply.full else Trouble.UNACCEPTABLE
+            raise MediaError(trouble, f"rtpengine: {reply.reason}")
+        return reply
+
+
+def _ways(remotes: Sequence[Remote], agreed: Mapping[int, Way], toward: Profile) -> dict[int, Way]:
+    """Return which streams to offer, all in one way: as agreed on before, else as `toward` says.
+
+    Of a bundle there is one: the first sound, else the first of all.
+    """
+    wanted = next(iter(agreed.values()), None) or Way.offered(toward)
+    found = [index for index, remote in enumerate(remotes) if remote.carried][:MOST_STREAMS]
+    if wanted.bundle or any(remotes[index].bundle for index in found):
+        found = sorted(found, key=lambda index: remotes[index].media.kind.lower() != "audio")[:1]
+    return dict.fromkeys(found, wanted)
+
+
+def _differ(open_: Offer, side: Side, ways: Mapping[int, Way]) -> bool:
+    before = next(iter(open_.ways.values()))
+    return open_.side is not side or before != next(iter(ways.values()))
+
+
+def _live(offer: Offer, remotes: Sequence[Remote]) -> list[int]:
+    """Return the streams that an answer takes, with keys where some were offered."""
+    return [
+        index
+        for index, way in offer.ways.items()
+        if (remote := remotes[index]).open
+        and common(remote, offer.remotes[index])
+        and (way.keying is Keying.NONE or way.keying is remote.keying)
+    ]
+
+
+def _heard_of(agreed: Agreed) -> list[int]:
+    """Return the streams of which who offered has said where they are to go."""
+    remotes = agreed.offer.remotes
+    return [index for index in agreed.live if not remotes[index].later]
+
+
+def _unrenumbered(remote: Remote, asked: Remote) -> Remote:
+    """Return what is answered without codecs of other numbers than they were offered by.
+
+    MediaError where that is the one that would be spoken: the engine would pass it on by a number
+    that means nothing to who offered.
+    """
+    matched = codecs.matched(remote.media, asked.media)
+    if all(number == other for number, other in matched.items()):
+        return remote
+    number, other = next(iter(matched.items()))
+    if number != other and remote.open:
+        raise MediaError(Trouble.UNACCEPTABLE, f"rtpengine cannot pass {number} on as {other}")
+    same = {number: number for number, other in matched.items() if number == other}
+    return replace(remote, media=codecs.renumbered(remote.media, same))
+
+
+def _takes_digits(agreed: Agreed, toward: Side) -> bool:
+    """Tell whether a leg negotiated telephone-events (RFC 4733)."""
+    remotes = agreed.offer.remotes if agreed.offer.side is toward else agreed.remotes
+    medias = [remotes[index].media for index in agreed.live]
+    return any(each.kind.lower() == "audio" and _events(each) for each in medias)
+
+
+def _events(media: Media) -> bool:
+    found = (codecs.rtpmap(media, number) for number in media.formats)
+    return any(each is not None and each.encoding.lower() == codecs.EVENTS for each in found)
+
+
+def _refused(remote: Remote, index: int) -> Media:
+    return replace(remote.media.refused(), attributes=(Attribute("mid", str(index)),))
+
+
+def _media(remote: Remote, candidates: Sequence[Candidate], index: int) -> Media:
+    """Return a stream as the engine is to see it; its name is its index."""
+    media = remote.media
+    attributes = [Attribute("mid", str(index))]
+    for number in media.formats:
+        found = codecs.rtpmap(media, number)
+        if found is not None:
+            attributes.append(Attribute("rtpmap", str(replace(found, payload_type=number))))
+        if (parameters := media.fmtp(number)) is not None:
+            attributes.append(Attribute("fmtp", f"{number} {parameters}"))
+    attributes += [Attribute(remote.direction.value), *_transport(remote, candidates)]
+    host, port = remote.rtp or ("", media.port or DISCARD)
+    return Media(
+        media.kind,
+        port,
+        media.protocol,
+        media.formats,
+        connections=(Address.of(host) if host else NOWHERE,),
+        attributes=tuple(attributes),
+    )
+
+
+def _transport(remote: Remote, candidates: Sequence[Candidate]) -> list[Attribute]:
+    found = []
+    if remote.mux:
+        found.append(Attribute("rtcp-mux"))
+    elif remote.rtcp is not None:
+        host, port = remote.rtcp
+        found.append(Attribute("rtcp", f"{port} {Address.of(host)}"))
+    if remote.ice is not None:
+        found += [
+            Attribute("ice-ufrag", remote.ice.ufrag),
+            Attribute("ice-pwd", remote.ice.password),
+            # without this the engine would give up when the candidates it knows have failed
+            Attribute("ice-options", "trickle"),
+            *(Attribute("candidate", str(each)) for each in candidates),
+        ]
+        if remote.lite:
+            found.append(Attribute("ice-lite"))
+    if remote.keying is Keying.DTLS:
+        strongest = min(remote.fingerprints, key=lambda each: each[0] != "sha-256")
+        found.append(Attribute("fingerprint", " ".join(strongest)))
+        found.append(Attribute("setup", remote.setup or "actpass"))
+    elif remote.keying is Keying.SDES:
+        found += [Attribute("crypto", str(line)) for line in _keys(remote.media)]
+    return found
