@@ -237,7 +237,7 @@ def _described(rtp: Rtp, author: Creator) -> Iterator[Attribute]:
         yield Attribute("extmap", _extension(extension, author))
     if rtp.allow_mixed:
         yield Attribute(ALLOW_MIXED)
-    for group in rtp.source_groups:
+    for group in filter(lambda each: each.sources, rtp.source_groups):
         yield Attribute("ssrc-group", str(sources.SourceGroup(group.semantics, group.sources)))
     for source in rtp.sources:
         for name, value in source.parameters:
