@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from dragoman.mapping import call, codec, transport
-from dragoman.mapping.call import Layout
-from dragoman.sdp.session import Direction, Media, SessionDescription
+from dragoman.mapping.call import Layout, Place
+from dragoman.sdp.grammar import is_token
+from dragoman.sdp.session import MAX_MEDIA, Direction, Media, SessionDescription
+from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.grouping import Group
 from dragoman.xmpp.ext.jingle import Content
 from dragoman.xmpp.ext.jingle_dtls import Fingerprint
@@ -291,3 +293,119 @@ def test_who_was_not_heard_of_has_what_clients_have() -> None:
     assert names[0][:4] == ["opus", "G722", "PCMU", "PCMA"]
     assert names[1] == ["VP8", "H264"]
     assert [each.port for each in found.media] == [9, 9]
+
+
+@pytest.mark.spec("MED-35")
+@pytest.mark.parametrize(
+    "strange",
+    [
+        Content("x", description=replace(SPEEX, media="application")),
+        Content("x", description=SPEEX, transport=Element("{urn:x}transport")),
+        Content("x", description=Element("{urn:x}description")),
+        Content("x"),
+    ],
+)
+def test_what_is_not_known_is_refused_alone(strange: Content) -> None:
+    voice = Content("voice", description=SPEEX)
+    layout = Layout((Place("voice", THEM, "audio", "voice"), Place("x", THEM, "audio", "x")))
+    made = call.description([voice, strange], (), layout, THEM)
+    assert [each.port for each in made.media] == [9, 0]
+    back, _ = call.contents(made, layout, THEM)
+    assert [each.name for each in back] == ["voice"]
+
+
+def test_a_stream_stays_of_its_kind() -> None:
+    layout = Layout().with_contents([Content("voice", description=SPEEX)])
+    made = call.description([Content("voice", description=THEORA)], (), layout, US)
+    assert [(each.kind, each.port) for each in made.media] == [("audio", 0)]
+
+
+def test_there_are_only_so_many_streams() -> None:
+    contents = [Content(str(n), description=SPEEX) for n in range(40)]
+    layout = Layout().with_contents(contents)
+    assert len(layout.places) == MAX_MEDIA
+    made = call.description(contents, [Group("LS", ("0", "39"))], layout, THEM)
+    assert (len(made.media), made.value("group")) == (MAX_MEDIA, "LS 0")
+    assert layout.with_contents([Content("new", description=SPEEX)]) == layout
+    assert len(call.stand_in([Rtp("audio")] * 40).media) == MAX_MEDIA
+
+
+def test_names_of_a_description_are_kept_and_used_once() -> None:
+    lines = "".join(
+        f"m=audio 5000 RTP/AVP 0\r\na=mid:{mid}\r\n" for mid in ("a", "a", "not a token", "3")
+    )
+    said_ = SessionDescription.parse(lines.encode())
+    layout = Layout().with_streams(said_, US)
+    names = [each.name for each in layout.places]
+    assert names == ["a", "1", "not a token", "3"]
+    assert [layout.named(layout.mid(n)) for n in range(4)] == [0, 1, 2, 3]
+    assert all(map(is_token, (each.mid for each in layout.places)))
+
+
+@pytest.mark.spec("MED-13")
+@pytest.mark.parametrize(
+    ("kinds", "stood", "expected"),
+    [
+        (("audio", "video"), ("audio", "video"), ["0", "1"]),
+        (("video", "audio"), ("audio", "video"), ["1", "0"]),
+        (("audio",), ("audio", "video"), ["0", None]),
+        (("video",), ("audio", "video"), [None, "0"]),
+        (("audio", "text"), ("audio",), ["0", "1"]),
+        (("audio", "audio"), ("audio", "video", "audio"), ["0", None, "1"]),
+    ],
+)
+def test_contents_take_the_places_of_what_stood_for_them(
+    kinds: tuple[str, ...], stood: tuple[str, ...], expected: list[str | None]
+) -> None:
+    contents = [Content(str(n), description=Rtp(kind)) for n, kind in enumerate(kinds)]
+    before = SessionDescription(media=tuple(Media(kind, 9, "RTP/AVP", ("0",)) for kind in stood))
+    layout = call.arranged(contents, before)
+    names = [each.name for each in layout.places]
+    assert [each if each in map(str, range(len(kinds))) else None for each in names] == expected
+    assert [each.media for each in layout.places][: len(stood)] == list(stood)
+
+
+H264 = (
+    Parameter("profile-level-id", "42e01f"),
+    Parameter("packetization-mode", "1"),
+)
+
+
+def line(*codecs: PayloadType, media: str = "audio") -> Media:
+    return said(Content("x", description=Rtp(media, codecs))).media[0]
+
+
+EVENTS = PayloadType(101, "telephone-event", 8000)
+PCMU, OPUS = PayloadType(0, "PCMU", 8000), PayloadType(111, "opus", 48000, 2)
+NO = line(PCMU).refused()
+
+
+@pytest.mark.parametrize(
+    ("offer", "answer", "expected"),
+    [
+        ([line(OPUS, PCMU)], [line(PCMU)], True),
+        ([line(OPUS)], [line(PCMU)], False),
+        ([line(OPUS)], [line(replace(OPUS, id=96))], True),
+        ([line(OPUS, EVENTS)], [line(PCMU, EVENTS)], False),
+        ([line(PayloadType(96, "speex", 8000))], [line(PayloadType(96, "speex", 16000))], False),
+        ([line(PayloadType(9))], [line(PayloadType(97, "G722", 8000))], True),
+        (
+            [line(PayloadType(102, "H264", 90000, parameters=H264), media="video")],
+            [line(PayloadType(97, "H264", 90000, parameters=H264), media="video")],
+            True,
+        ),
+        (
+            [line(PayloadType(102, "H264", 90000, parameters=H264), media="video")],
+            [line(PayloadType(102, "H264", 90000, parameters=H264[:1]), media="video")],
+            False,
+        ),
+        ([line(PCMU), line(PCMU)], [line(PCMU), NO], True),
+        ([line(PCMU), NO], [line(PCMU), line(PCMU)], False),
+        ([line(PCMU)], [line(PCMU), NO], False),
+    ],
+)
+def test_an_answer_to_another_offer_may_do(
+    offer: list[Media], answer: list[Media], expected: bool
+) -> None:
+    one, other = (SessionDescription(media=tuple(each)) for each in (offer, answer))
+    assert call.agrees(one, other) is expected
