@@ -352,6 +352,8 @@ def test_names_of_a_description_are_kept_and_used_once() -> None:
         (("video",), ("audio", "video"), [None, "0"]),
         (("audio", "text"), ("audio",), ["0", "1"]),
         (("audio", "audio"), ("audio", "video", "audio"), ["0", None, "1"]),
+        (("audio", "audio", "video"), ("audio", "audio", "video"), ["0", "1", "2"]),
+        (("video",), ("audio", "audio", "video"), [None, None, "0"]),
     ],
 )
 def test_contents_take_the_places_of_what_stood_for_them(
@@ -409,3 +411,29 @@ def test_an_answer_to_another_offer_may_do(
 ) -> None:
     one, other = (SessionDescription(media=tuple(each)) for each in (offer, answer))
     assert call.agrees(one, other) is expected
+
+
+def test_the_shortest_time_counts() -> None:
+    codecs = (replace(OPUS, ptime=60, maxptime=120), replace(PCMU, ptime=20, maxptime=40))
+    media = line(*codecs)
+    assert (media.values("ptime"), media.values("maxptime")) == (("20",), ("40",))
+
+
+@pytest.mark.spec("MED-34")
+def test_what_has_nothing_in_it_is_left_out() -> None:
+    rtp = Rtp("audio", (PCMU,), source_groups=(SourceGroup("FID", ()),))
+    assert not any("ssrc-group" in each for each in told(rtp))
+    text = "m=audio 5000 RTP/AVP 96\r\nm=audio 5000 RTP/AVP 0\r\na=ssrc-group:FID\r\n"
+    found = SessionDescription.parse(text.encode())
+    (content,), _ = call.contents(found, Layout().with_streams(found, US), US)
+    assert content.name == "1"
+
+
+def test_who_is_refused_is_in_no_group() -> None:
+    text = (
+        "a=group:BUNDLE a b\r\na=group:LS b\r\nm=audio 5000 RTP/AVP 0\r\na=mid:a\r\n"
+        "m=audio 0 RTP/AVP 0\r\na=mid:b\r\n"
+    )
+    found = SessionDescription.parse(text.encode())
+    _, groups = call.contents(found, Layout().with_streams(found, US), US)
+    assert groups == (Group("BUNDLE", ("a",)),)

@@ -49,6 +49,7 @@ def parameters(encoding: str, fmtp: str) -> list[tuple[str, str]]:
         ("red/8000", "", []),
         ("rtx/90000", "apt=96", [("apt", "96")]),
         ("x/8000", ";; ;", []),
+        ("x/8000", "a=1, b", [("a", "1"), ("", "b")]),
     ],
 )
 def test_parameters_come_apart(encoding: str, fmtp: str, expected: list[tuple[str, str]]) -> None:

@@ -85,6 +85,7 @@ def test_a_client_that_takes_no_session(error: StanzaError, full: bool, status: 
 def test_a_text_cannot_leave_its_quotes() -> None:
     said = hangup.header(Reason(Why.BUSY, 'no"\r\nX: y\\'))
     assert said == 'Q.850;cause=17;text="noX: y"'
+    assert len(hangup.header(Reason(Why.BUSY, "x" * 5000))) < 200
 
 
 @pytest.mark.spec("MED-17")
