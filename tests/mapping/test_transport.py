@@ -82,6 +82,30 @@ def test_credentials_and_what_is_chosen() -> None:
     assert told(*lines(each)) == each
 
 
+@pytest.mark.spec("MED-32")
+def test_ice_begins_anew_and_dtls_goes_on() -> None:
+    before = IceUdp(
+        *("8hhy", "asd88fgpdd777uzjYhagZg", (HOST, REFLEXIVE)),
+        *((Fingerprint("sha-1", "AB", "active"),), ((1, "10.0.1.2", 9001),), True),
+    )
+    said = (Attribute("mid", "voice"), *transport.attributes(before))
+    media = Media("audio", 45664, "UDP/TLS/RTP/SAVPF", ("0",), attributes=said)
+    found = transport.restarted(media, IceUdp("9uB6", "YH75", (HOST,)))
+    assert list(found.lines()) == [
+        "m=audio 8998 UDP/TLS/RTP/SAVPF 0",
+        "c=IN IP4 10.0.1.1",
+        "a=mid:voice",
+        "a=fingerprint:sha-1 AB",
+        "a=setup:active",
+        "a=ice-ufrag:9uB6",
+        "a=ice-pwd:YH75",
+        "a=candidate:1 1 udp 2130706431 10.0.1.1 8998 typ host",
+    ]
+    (candidate,) = transport.ice_udp(SessionDescription(media=(found,)), found, 1).candidates
+    assert (candidate.generation, candidate.foundation) == (1, "1")
+    assert transport.restarted(found, IceUdp("u", "p")).port == 9
+
+
 @pytest.mark.parametrize("half", [IceUdp("u"), IceUdp("", "p")])
 def test_half_of_the_credentials_is_none(half: IceUdp) -> None:
     assert lines(half) == []

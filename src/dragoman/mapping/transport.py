@@ -5,6 +5,7 @@ docs/interworking/media.md §5; RFC 8839, RFC 3605, RFC 8122.
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Final
 
@@ -23,6 +24,10 @@ from dragoman.xmpp.ext.raw_udp import RawCandidate, RawUdp
 
 _ROLES: Final = frozenset({"active", "passive", "actpass"})
 """What has a form on both sides: holdconn has none (XEP-0320 §2)."""
+_LINES: Final = frozenset(
+    {"ice-ufrag", "ice-pwd", "candidate", "end-of-candidates", "remote-candidates"}
+)
+"""What is said of ICE, and not of DTLS, which may go on while that begins anew."""
 _RTP: Final = 1
 _RTCP: Final = 2
 
@@ -70,16 +75,28 @@ def transport(description: SessionDescription, media: Media) -> IceUdp | RawUdp:
     return RawUdp(tuple(candidates))
 
 
-def ice_udp(description: SessionDescription, media: Media) -> IceUdp:
-    """Return what a description says of ICE and DTLS for one of its streams."""
+def ice_udp(description: SessionDescription, media: Media, generation: int = 0) -> IceUdp:
+    """Return what a description says of ICE and DTLS for one of its streams.
+
+    `generation` is how often ICE began anew (XEP-0176 §5.9).
+    """
     return IceUdp(
         (description.value("ice-ufrag", media) or "").strip(),
         (description.value("ice-pwd", media) or "").strip(),
-        tuple(into_jingle(read_candidates(media.values("candidate")))),
+        tuple(into_jingle(read_candidates(media.values("candidate")), generation)),
         tuple(_fingerprints(description, media)),
         tuple(_chosen(media)),
         complete=description.value("end-of-candidates", media) is not None,
     )
+
+
+def restarted(media: Media, ice: IceUdp) -> Media:
+    """Return a stream whose ICE begins anew, by other credentials."""
+    new = IceUdp(ice.ufrag, ice.pwd, ice.candidates)
+    kept = [each for each in media.attributes if each.name not in _LINES]
+    host, port = place(new)
+    where = (Address.of(host),) if host else ()
+    return replace(media, port=port, connections=where, attributes=(*kept, *attributes(new)))
 
 
 def into_sdp(candidates: Iterable[Candidate]) -> Iterator[ice.Candidate]:
