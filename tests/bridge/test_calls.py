@@ -422,6 +422,27 @@ def test_a_phone_holds() -> None:
     assert [each.local_name for each in infos if each is not None] == ["hold", "unhold"]
 
 
+@pytest.mark.spec("MED-13")
+@pytest.mark.spec("MED-15")
+def test_a_phone_that_stops_to_see_and_goes_on_to_hear_holds_nobody() -> None:
+    gateway = Gateway()
+    video = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+    invite = gateway.phone_says(body=sdp(more=video))
+    sid = gateway.sid()
+    gateway.client_says(Initiation(Step.PROCEED, sid), f"{JULIET}/phone")
+    vp8 = Rtp("video", (PayloadType(96, "VP8", 90000),))
+    both = (audio(PCMU), Content("1", description=vp8, transport=IceUdp("u", "p")))
+    accept = Jingle(Action.SESSION_ACCEPT, sid, both, responder=CLIENT)
+    gateway.client_says(accept, f"{JULIET}/phone")
+    gateway.phone_acknowledges(invite)
+    gateway.phone_says(body=sdp(version=2, more=f"{video}a=sendonly\r\n"), number=2)
+    modified = gateway.actions[-1]
+    assert modified.action is Action.CONTENT_MODIFY
+    assert [(each.name, each.senders) for each in modified.contents] == [("1", Senders.INITIATOR)]
+    assert not [each for each in gateway.actions if each.action is Action.SESSION_INFO]
+    assert gateway.statuses[-1] == 200
+
+
 @pytest.mark.spec("MED-15")
 def test_a_client_holds() -> None:
     gateway = talking_to_phone()

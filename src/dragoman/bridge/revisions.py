@@ -14,9 +14,9 @@ from dragoman.bridge.jingled import Said, read
 from dragoman.errors import LocalError
 from dragoman.mapping import call as mapping
 from dragoman.mapping import transport
+from dragoman.mapping.hold import turned
 from dragoman.media.plane import JINGLE, MediaError, Side
 from dragoman.sdp.failure import SdpError
-from dragoman.sdp.offer import direction
 from dragoman.sdp.session import Direction, SessionDescription
 from dragoman.sip.session import Body
 from dragoman.xmpp import session as jingle
@@ -83,7 +83,7 @@ class Revisions:
         if call.client is None or call.jingle is None:
             self._decline(call, 488)
             return
-        self._tell_hold(call, before, new)
+        self._tell_turn(call, before, new)
         known = len(call.layout.places)
         live = [n for n, media in enumerate(made.media) if media.port]
         gone = [n for n in range(known) if n not in live and call.client.media[n].port]
@@ -94,14 +94,23 @@ class Revisions:
         else:
             self._answer(call)
 
-    def _tell_hold(
+    def _tell_turn(
         self, call: Call, before: SessionDescription | None, new: SessionDescription
     ) -> None:
-        was, now = _receives(before), _receives(new)
-        if was is now or call.jingle is None:
+        """Tell the client that it is on hold, or which streams go another way now."""
+        turn = turned(before, new)
+        if call.jingle is None:
             return
-        info = jingle.Info.UNHOLD if now else jingle.Info.HOLD
-        call.jingle.info(Element(info.value), self._calls.now())
+        if turn.held is not None:
+            info = jingle.Info.HOLD if turn.held else jingle.Info.UNHOLD
+            call.jingle.info(Element(info.value), self._calls.now())
+        contents = tuple(
+            Content(place.name, place.creator, mapping.senders(way, call.our_role))
+            for n, way in turn.streams
+            for place in call.layout.places[n : n + 1]
+        )
+        if contents:
+            call.jingle.modify(contents, self._calls.now())
 
     def _remove(self, call: Call, gone: Sequence[int]) -> None:
         if not gone or call.client is None or call.jingle is None:
@@ -424,13 +433,6 @@ class Revisions:
             call.profile,
             self._calls.ask(call, lambda made: self._reinvite(call, made, after)),
         )
-
-
-def _receives(description: SessionDescription | None) -> bool:
-    """Tell whether somebody takes any media at all: who does not has put the other on hold."""
-    if description is None:
-        return True
-    return any(m.port and direction(description, m).receives for m in description.media)
 
 
 def _padded(client: SessionDescription, call: Call) -> SessionDescription:
