@@ -104,6 +104,15 @@ def test_a_client_not_heard_of_gets_no_transport(house: House) -> None:
     assert house.engine.commands() == ["offer", "answer"] * 2
 
 
+@pytest.mark.spec("MED-37")
+def test_a_client_not_heard_of_is_offered_all_that_it_insists_on(house: House) -> None:
+    house.offer(XMPP, STANDING, PLAIN)
+    house.answer(SIP, PHONE)
+    (media,) = house.offer(SIP, PHONE, JINGLE).description.media
+    assert media.protocol == "UDP/TLS/RTP/SAVPF"
+    assert media.value("ice-ufrag") == "engine"
+
+
 @pytest.mark.spec("MED-35")
 def test_of_a_bundle_there_is_one_stream_and_it_is_sound(house: House) -> None:
     both = sdp(

@@ -195,7 +195,8 @@ class NgCall:
     def _settle(self, agreed: Agreed) -> None:
         offer = agreed.offer
         near, far = self.legs[offer.side], self.legs[offer.side.other]
-        near.ways = {index: Way.taken(offer.remotes[index]) for index in agreed.live}
+        # who was not heard of yet has agreed on nothing
+        near.ways = {index: Way.taken(offer.remotes[index]) for index in _heard_of(agreed)}
         far.ways = {index: offer.ways[index] for index in agreed.live}
         near.mids = {index: offer.remotes[index].mid for index in agreed.live}
         far.mids = {index: offer.mids[index] for index in agreed.live}
