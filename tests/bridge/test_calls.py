@@ -416,6 +416,18 @@ def test_a_client_holds() -> None:
     assert b"a=sendonly" in gateway.sent[-1][0].body
 
 
+@pytest.mark.spec("MED-23")
+def test_a_client_moves_to_another_device() -> None:
+    gateway = talking_to_phone()
+    gateway.client_says(Initiation(Step.PROPOSE, "s2", (Rtp("audio"),)))
+    begin = Jingle(Action.SESSION_INITIATE, "s2", (audio(OPUS, PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    accepted = [each.sid for each in gateway.actions if each.action is Action.SESSION_ACCEPT]
+    assert accepted == ["s1", "s2"]
+    assert gateway.methods == ["INVITE", "ACK"]
+    assert gateway.calls.describe()["calls"] == 1
+
+
 @pytest.mark.spec("MED-14")
 def test_a_change_that_is_refused_leaves_all_as_it_was() -> None:
     gateway, _ = talking_to_client()
@@ -465,6 +477,21 @@ def test_candidates_reach_the_plane() -> None:
     info = Jingle(Action.TRANSPORT_INFO, "s1", (Content("0", transport=transport),))
     gateway.client_says(info, f"{JULIET}/phone")
     assert [(each.address, each.port) for each in gateway.plane.learnt] == [("192.0.2.9", 5000)]
+
+
+@pytest.mark.spec("MED-32")
+def test_ice_begins_anew() -> None:
+    gateway = talking_to_phone()
+    asked = len(gateway.plane.asked)
+    info = Jingle(Action.TRANSPORT_INFO, "s1", (Content("0", transport=IceUdp("new", "secret")),))
+    gateway.client_says(info, f"{JULIET}/phone")
+    assert gateway.plane.asked[asked:] == [("offer", Side.XMPP), ("answer", Side.SIP)]
+    answer = gateway.actions[-1]
+    assert answer.action is Action.TRANSPORT_INFO
+    assert isinstance(answer.contents[0].transport, IceUdp)
+    assert gateway.methods == ["INVITE", "ACK"]
+    gateway.client_says(info, f"{JULIET}/phone")
+    assert len(gateway.plane.asked) == asked + 2
 
 
 @pytest.mark.spec("MED-28")

@@ -37,7 +37,7 @@ from dragoman.media.plane import (
 )
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
-from dragoman.sdp.session import Origin, SessionDescription
+from dragoman.sdp.session import Direction, Origin, SessionDescription
 from dragoman.sip import session as sip
 from dragoman.sip.flow import RequestArrived
 from dragoman.sip.header import NameAddress
@@ -324,15 +324,30 @@ class Calls(SessionService):
         """Take an event of a session that has no call: the beginning of one, if anything."""
         match event:
             case jingle.Migrated(session, old, descriptions):
-                if isinstance(old.data, Call):
-                    self.end_sip(old.data, Reason(Why.EXPIRED, "moved to another device"))
-                self._proposed(session, descriptions)
+                self._migrated(session, old, descriptions)
             case jingle.Proposed(session, descriptions):
                 self._proposed(session, descriptions)
             case jingle.Initiated(session, contents, groups):
                 self._initiated(session, jingled.Said(contents, groups))
             case _:
                 pass
+
+    def _migrated(
+        self, session: JingleSession, old: JingleSession, descriptions: Sequence[Rtp]
+    ) -> None:
+        """Go on with another device of the client's, which has taken the call over (§4.2).
+
+        It says what it takes by the session-initiate that follows; the phone hears of it then.
+        """
+        call = old.data
+        if not isinstance(call, Call) or call.over or not call.talking:
+            if isinstance(call, Call) and not call.over:
+                self.end_sip(call, Reason(Why.EXPIRED))
+            session.end(Reason(Why.EXPIRED, "there is no call any more"), self._now)
+            return
+        call.jingle, session.data, old.data = session, call, None
+        call.user, call.caller, call.joined = session.remote, Side.XMPP, False
+        call.layout, call.held = mapping.Layout(), Direction.SENDRECV
 
     # -- from SIP ----------------------------------------------------------------------
 

@@ -273,11 +273,58 @@ class Revisions:
             index, ice = call.layout.index(each.name), each.transport
             if index is None or not isinstance(ice, IceUdp):
                 continue
-            if ice.candidates:
+            if self._begins_anew(call, index, ice):
+                self._restart(call, index, ice)
+            elif ice.candidates:
                 candidates = list(mapping.into_sdp(ice.candidates))
                 self._plane.candidates(
                     call.id, Side.XMPP, call.layout.mid(index), ice.ufrag, candidates
                 )
+
+    def _begins_anew(self, call: Call, index: int, ice: IceUdp) -> bool:
+        """Tell whether these are other credentials than the client has told (RFC 8445 §9)."""
+        if call.client is None or not (ice.ufrag and ice.pwd) or index >= len(call.client.media):
+            return False
+        known = call.client.media[index].value("ice-ufrag")
+        return known is not None and known != ice.ufrag
+
+    def _restart(self, call: Call, index: int, ice: IceUdp) -> None:
+        """Have ICE begin anew with the client; the phone need not know (XEP-0176 §5.9)."""
+        if call.client is None or call.phone is None or call.change is not None:
+            return
+        old = call.client.media[index].value("ice-ufrag")
+        media = [
+            mapping.restarted(each, ice) if each.value("ice-ufrag") == old else each
+            for each in call.client.media
+        ]
+        call.client = replace(call.client, media=tuple(media))
+        call.generation += 1
+        phone = call.phone
+        told = self._calls.ask(call, partial(self._tell_restart, call))
+
+        def offered(_: SessionDescription) -> None:
+            self._plane.answer(call.id, Side.SIP, phone, told)
+
+        self._plane.offer(
+            call.id,
+            Side.XMPP,
+            directed(call.client, call.held),
+            call.profile,
+            self._calls.ask(call, offered),
+        )
+
+    def _tell_restart(self, call: Call, made: SessionDescription) -> None:
+        contents = [
+            Content(place.name, place.creator, transport=self._anew(call, made, n))
+            for n, place in enumerate(call.layout.places)
+            if n < len(made.media) and made.media[n].port
+        ]
+        if call.jingle is not None and contents:
+            call.jingle.transport(tuple(contents), self._calls.now())
+
+    def _anew(self, call: Call, made: SessionDescription, index: int) -> IceUdp:
+        found = mapping.ice_udp(made, made.media[index], call.generation)
+        return IceUdp(found.ufrag, found.pwd, found.candidates)
 
     def _hold(self, call: Call, way: Direction) -> None:
         if call.held is not way and call.client is not None:

@@ -5,7 +5,7 @@ in all descriptions is that of its content in the `Layout`, for good.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dragoman.mapping import codec
@@ -33,6 +33,7 @@ from dragoman.xmpp.ext.rtp_hdrext import HeaderExtension
 from dragoman.xmpp.ext.senders import Creator, Senders
 from dragoman.xmpp.ext.ssma import Source, SourceGroup
 
+_ICE: Final = frozenset({"ice-ufrag", "ice-pwd", "candidate", "end-of-candidates"})
 _TOKEN: Final = frozenset("!#$%&'*+-.^_`{|}~")
 
 
@@ -336,18 +337,28 @@ def _source_groups(media: Media) -> Iterator[SourceGroup]:
 # -- transports -----------------------------------------------------------
 
 
-def ice_udp(description: SessionDescription, media: Media) -> IceUdp:
-    """Return what a description says of the transport of one of its streams."""
+def ice_udp(description: SessionDescription, media: Media, generation: int = 0) -> IceUdp:
+    """Return what a description says of the transport of one of its streams.
+
+    `generation` is how often ICE began anew (XEP-0176 §5.9).
+    """
     found = read_candidates(media.values("candidate"))
     setup = (description.value("setup", media) or "").strip()
     prints = [value.split() for value in description.values("fingerprint", media)]
     return IceUdp(
         (description.value("ice-ufrag", media) or "").strip(),
         (description.value("ice-pwd", media) or "").strip(),
-        tuple(into_jingle(found)),
+        tuple(into_jingle(found, generation)),
         tuple(Fingerprint(each[0], each[1], setup) for each in prints if len(each) == 2),
         complete=description.value("end-of-candidates", media) is not None,
     )
+
+
+def restarted(media: Media, ice: IceUdp) -> Media:
+    """Return a stream whose ICE begins anew, by other credentials."""
+    kept = [each for each in media.attributes if each.name not in _ICE]
+    said = _transport(Content("", transport=IceUdp(ice.ufrag, ice.pwd, ice.candidates)))
+    return replace(media, attributes=(*kept, *said))
 
 
 def into_sdp(candidates: Iterable[Candidate]) -> Iterator[ice.Candidate]:
