@@ -154,6 +154,25 @@ async def client_called(house: House) -> dict[str, Any]:
     return {"offered": str(offered), "state": state.name, "events": events}
 
 
+async def anew(house: House) -> dict[str, Any]:
+    """A client calls, then goes on from another device: another session of ICE, other keys."""
+    states, ports = [], []
+    says = house.phone.says(formats="0")
+    for _ in range(2):
+        client = Client(controlling=True, active=False)
+        await client.gather()
+        offered = await house.desk.offer(XMPP, client.says("actpass", trickle=True), PLAIN)
+        house.phone.hears(offered)
+        told = await house.desk.answer(SIP, says)
+        house.trickle(client)
+        await client.hears(told)
+        states.append((await client.shake()).name)
+        ports.append(port(offered))
+        await house.talk(client)
+        await client.close()
+    return {"states": states, "kept": len(set(ports)) == 1}
+
+
 async def asked_for_an_offer(house: House) -> dict[str, Any]:
     """An INVITE without an offer: the phone answers ours, then the client is called."""
     standing = sdp("c=IN IP4 0.0.0.0", "m=audio 9 RTP/AVP 0 8")
@@ -293,6 +312,7 @@ CASES: Final[dict[str, Case]] = {
         plain,
         stand_in,
         client_called,
+        anew,
         asked_for_an_offer,
         moved,
         retried,

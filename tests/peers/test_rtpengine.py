@@ -71,6 +71,11 @@ def test_a_client_is_offered_what_it_insists_on(case: Case) -> None:
     assert found["events"] == BOTH
 
 
+@pytest.mark.spec("MED-32")
+def test_a_client_may_go_on_from_another_device(case: Case) -> None:
+    assert case("anew") == {"states": ["CONNECTED"] * 2, "kept": True}
+
+
 @pytest.mark.spec("MED-37")
 def test_a_phone_that_asked_for_an_offer_keeps_its_port(case: Case) -> None:
     found = case("asked_for_an_offer")
