@@ -30,7 +30,8 @@ from dragoman.media import rtp
 from dragoman.media.dtls import Dtls, Identity, State
 from dragoman.media.plane import PLAIN, MediaError, Side
 from dragoman.media.relay import Half, Path
-from dragoman.media.srtp import Srtp, Suite
+from dragoman.media.srtp import Srtp
+from dragoman.media.suite import Suite
 from dragoman.net.media import Embedded, Settings
 from dragoman.sdp.session import SessionDescription
 

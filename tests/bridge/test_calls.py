@@ -313,6 +313,21 @@ def test_a_phone_that_took_what_the_client_has_not_is_asked_anew() -> None:
     assert [each.action for each in gateway.actions] == [Action.SESSION_ACCEPT]
 
 
+@pytest.mark.spec("MED-13")
+def test_contents_in_another_order_than_proposed_leave_the_phones_streams_in_place() -> None:
+    gateway = Gateway()
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"), Rtp("video"))))
+    gateway.phone_answers(200, sdp(more="m=video 0 RTP/AVP 96\r\n"))
+    vp8 = Rtp("video", (PayloadType(96, "VP8", 90000),))
+    webcam = Content("webcam", description=vp8, transport=IceUdp("u", "p"))
+    contents = (webcam, audio(OPUS, PCMU))
+    begin = Jingle(Action.SESSION_INITIATE, "s1", contents, initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    (accepted,) = gateway.actions
+    assert [each.name for each in accepted.contents] == ["0"]
+    assert gateway.methods == ["INVITE", "ACK"]
+
+
 @pytest.mark.spec("MED-01")
 def test_a_client_that_proposes_nothing() -> None:
     gateway = Gateway()
@@ -407,6 +422,27 @@ def test_a_phone_holds() -> None:
     assert [each.local_name for each in infos if each is not None] == ["hold", "unhold"]
 
 
+@pytest.mark.spec("MED-13")
+@pytest.mark.spec("MED-15")
+def test_a_phone_that_stops_to_see_and_goes_on_to_hear_holds_nobody() -> None:
+    gateway = Gateway()
+    video = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+    invite = gateway.phone_says(body=sdp(more=video))
+    sid = gateway.sid()
+    gateway.client_says(Initiation(Step.PROCEED, sid), f"{JULIET}/phone")
+    vp8 = Rtp("video", (PayloadType(96, "VP8", 90000),))
+    both = (audio(PCMU), Content("1", description=vp8, transport=IceUdp("u", "p")))
+    accept = Jingle(Action.SESSION_ACCEPT, sid, both, responder=CLIENT)
+    gateway.client_says(accept, f"{JULIET}/phone")
+    gateway.phone_acknowledges(invite)
+    gateway.phone_says(body=sdp(version=2, more=f"{video}a=sendonly\r\n"), number=2)
+    modified = gateway.actions[-1]
+    assert modified.action is Action.CONTENT_MODIFY
+    assert [(each.name, each.senders) for each in modified.contents] == [("1", Senders.INITIATOR)]
+    assert not [each for each in gateway.actions if each.action is Action.SESSION_INFO]
+    assert gateway.statuses[-1] == 200
+
+
 @pytest.mark.spec("MED-15")
 def test_a_client_holds() -> None:
     gateway = talking_to_phone()
@@ -414,6 +450,18 @@ def test_a_client_holds() -> None:
     gateway.client_says(Jingle(Action.SESSION_INFO, "s1", info=held), f"{JULIET}/phone")
     assert gateway.methods[-1] == "INVITE"
     assert b"a=sendonly" in gateway.sent[-1][0].body
+
+
+@pytest.mark.spec("MED-23")
+def test_a_client_moves_to_another_device() -> None:
+    gateway = talking_to_phone()
+    gateway.client_says(Initiation(Step.PROPOSE, "s2", (Rtp("audio"),)))
+    begin = Jingle(Action.SESSION_INITIATE, "s2", (audio(OPUS, PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    accepted = [each.sid for each in gateway.actions if each.action is Action.SESSION_ACCEPT]
+    assert accepted == ["s1", "s2"]
+    assert gateway.methods == ["INVITE", "ACK"]
+    assert gateway.calls.describe()["calls"] == 1
 
 
 @pytest.mark.spec("MED-14")
@@ -465,6 +513,21 @@ def test_candidates_reach_the_plane() -> None:
     info = Jingle(Action.TRANSPORT_INFO, "s1", (Content("0", transport=transport),))
     gateway.client_says(info, f"{JULIET}/phone")
     assert [(each.address, each.port) for each in gateway.plane.learnt] == [("192.0.2.9", 5000)]
+
+
+@pytest.mark.spec("MED-32")
+def test_ice_begins_anew() -> None:
+    gateway = talking_to_phone()
+    asked = len(gateway.plane.asked)
+    info = Jingle(Action.TRANSPORT_INFO, "s1", (Content("0", transport=IceUdp("new", "secret")),))
+    gateway.client_says(info, f"{JULIET}/phone")
+    assert gateway.plane.asked[asked:] == [("offer", Side.XMPP), ("answer", Side.SIP)]
+    answer = gateway.actions[-1]
+    assert answer.action is Action.TRANSPORT_INFO
+    assert isinstance(answer.contents[0].transport, IceUdp)
+    assert gateway.methods == ["INVITE", "ACK"]
+    gateway.client_says(info, f"{JULIET}/phone")
+    assert len(gateway.plane.asked) == asked + 2
 
 
 @pytest.mark.spec("MED-28")

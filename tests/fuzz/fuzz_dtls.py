@@ -2,7 +2,8 @@
 
 from dragoman.media import rtp
 from dragoman.media.dtls import Dtls, Identity, State
-from dragoman.media.srtp import Srtp, SrtpError, Suite
+from dragoman.media.srtp import Srtp
+from dragoman.media.suite import SrtpError, Suite
 
 OURS, THEIRS = Identity.make(), Identity.make()
 EXPECTED = (("sha-256", THEIRS.fingerprint()),)

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from dragoman.mapping import call, codec
-from dragoman.mapping.call import Layout
-from dragoman.sdp.session import Direction, Media, SessionDescription
+from dragoman.mapping import call, codec, transport
+from dragoman.mapping.call import Layout, Place
+from dragoman.sdp.grammar import is_token
+from dragoman.sdp.session import MAX_MEDIA, Direction, Media, SessionDescription
+from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.grouping import Group
 from dragoman.xmpp.ext.jingle import Content
 from dragoman.xmpp.ext.jingle_dtls import Fingerprint
@@ -183,8 +185,8 @@ def test_groups_by_mid() -> None:
     group = Group("BUNDLE", ("voice", "the webcam"))
     layout = Layout().with_contents(contents)
     found = call.description(contents, [group], layout, THEM)
-    assert found.value("group") == "BUNDLE voice content-1"
-    assert [each.value("mid") for each in found.media] == ["voice", "content-1"]
+    assert found.value("group") == "BUNDLE voice 1"
+    assert [each.value("mid") for each in found.media] == ["voice", "1"]
     names, groups = call.contents(found, layout, THEM)
     assert [each.name for each in names] == ["voice", "the webcam"]
     assert groups == (group,)
@@ -220,14 +222,14 @@ def test_the_way_of_ice_and_dtls() -> None:
     assert (media.value("ice-ufrag"), media.value("ice-pwd")) == (ice.ufrag, ice.pwd)
     assert media.value("fingerprint") == "sha-256 02:1A:CC"
     assert (media.value("setup"), media.value("end-of-candidates")) == ("actpass", "")
-    back = call.ice_udp(found, media)
+    back = transport.ice_udp(found, media)
     assert back.fingerprints == (Fingerprint("sha-256", "02:1A:CC", "actpass"),)
     (candidate,) = back.candidates
     assert replace(candidate, id=CANDIDATE.id) == CANDIDATE
 
 
 def test_candidates_of_tcp_stay_where_they_are() -> None:
-    assert list(call.into_sdp([replace(CANDIDATE, protocol="tcp")])) == []
+    assert list(transport.into_sdp([replace(CANDIDATE, protocol="tcp")])) == []
 
 
 def test_a_way_that_is_not_tried_out() -> None:
@@ -291,3 +293,147 @@ def test_who_was_not_heard_of_has_what_clients_have() -> None:
     assert names[0][:4] == ["opus", "G722", "PCMU", "PCMA"]
     assert names[1] == ["VP8", "H264"]
     assert [each.port for each in found.media] == [9, 9]
+
+
+@pytest.mark.spec("MED-35")
+@pytest.mark.parametrize(
+    "strange",
+    [
+        Content("x", description=replace(SPEEX, media="application")),
+        Content("x", description=SPEEX, transport=Element("{urn:x}transport")),
+        Content("x", description=Element("{urn:x}description")),
+        Content("x"),
+    ],
+)
+def test_what_is_not_known_is_refused_alone(strange: Content) -> None:
+    voice = Content("voice", description=SPEEX)
+    layout = Layout((Place("voice", THEM, "audio", "voice"), Place("x", THEM, "audio", "x")))
+    made = call.description([voice, strange], (), layout, THEM)
+    assert [each.port for each in made.media] == [9, 0]
+    back, _ = call.contents(made, layout, THEM)
+    assert [each.name for each in back] == ["voice"]
+
+
+def test_a_stream_stays_of_its_kind() -> None:
+    layout = Layout().with_contents([Content("voice", description=SPEEX)])
+    made = call.description([Content("voice", description=THEORA)], (), layout, US)
+    assert [(each.kind, each.port) for each in made.media] == [("audio", 0)]
+
+
+def test_there_are_only_so_many_streams() -> None:
+    contents = [Content(str(n), description=SPEEX) for n in range(40)]
+    layout = Layout().with_contents(contents)
+    assert len(layout.places) == MAX_MEDIA
+    made = call.description(contents, [Group("LS", ("0", "39"))], layout, THEM)
+    assert (len(made.media), made.value("group")) == (MAX_MEDIA, "LS 0")
+    assert layout.with_contents([Content("new", description=SPEEX)]) == layout
+    assert len(call.stand_in([Rtp("audio")] * 40).media) == MAX_MEDIA
+
+
+def test_names_of_a_description_are_kept_and_used_once() -> None:
+    lines = "".join(
+        f"m=audio 5000 RTP/AVP 0\r\na=mid:{mid}\r\n" for mid in ("a", "a", "not a token", "3")
+    )
+    said_ = SessionDescription.parse(lines.encode())
+    layout = Layout().with_streams(said_, US)
+    names = [each.name for each in layout.places]
+    assert names == ["a", "1", "not a token", "3"]
+    assert [layout.named(layout.mid(n)) for n in range(4)] == [0, 1, 2, 3]
+    assert all(map(is_token, (each.mid for each in layout.places)))
+
+
+@pytest.mark.spec("MED-13")
+@pytest.mark.parametrize(
+    ("kinds", "stood", "expected"),
+    [
+        (("audio", "video"), ("audio", "video"), ["0", "1"]),
+        (("video", "audio"), ("audio", "video"), ["1", "0"]),
+        (("audio",), ("audio", "video"), ["0", None]),
+        (("video",), ("audio", "video"), [None, "0"]),
+        (("audio", "text"), ("audio",), ["0", "1"]),
+        (("audio", "audio"), ("audio", "video", "audio"), ["0", None, "1"]),
+        (("audio", "audio", "video"), ("audio", "audio", "video"), ["0", "1", "2"]),
+        (("video",), ("audio", "audio", "video"), [None, None, "0"]),
+    ],
+)
+def test_contents_take_the_places_of_what_stood_for_them(
+    kinds: tuple[str, ...], stood: tuple[str, ...], expected: list[str | None]
+) -> None:
+    contents = [Content(str(n), description=Rtp(kind)) for n, kind in enumerate(kinds)]
+    before = SessionDescription(media=tuple(Media(kind, 9, "RTP/AVP", ("0",)) for kind in stood))
+    layout = call.arranged(contents, before)
+    names = [each.name for each in layout.places]
+    assert [each if each in map(str, range(len(kinds))) else None for each in names] == expected
+    assert [each.media for each in layout.places][: len(stood)] == list(stood)
+
+
+H264 = (
+    Parameter("profile-level-id", "42e01f"),
+    Parameter("packetization-mode", "1"),
+)
+
+
+def line(*codecs: PayloadType, media: str = "audio") -> Media:
+    return said(Content("x", description=Rtp(media, codecs))).media[0]
+
+
+EVENTS = PayloadType(101, "telephone-event", 8000)
+PCMU, OPUS = PayloadType(0, "PCMU", 8000), PayloadType(111, "opus", 48000, 2)
+NO = line(PCMU).refused()
+
+
+@pytest.mark.parametrize(
+    ("offer", "answer", "expected"),
+    [
+        ([line(OPUS, PCMU)], [line(PCMU)], True),
+        ([line(OPUS)], [line(PCMU)], False),
+        ([line(OPUS)], [line(replace(OPUS, id=96))], True),
+        ([line(OPUS, EVENTS)], [line(PCMU, EVENTS)], False),
+        ([line(PayloadType(96, "speex", 8000))], [line(PayloadType(96, "speex", 16000))], False),
+        ([line(PayloadType(9))], [line(PayloadType(97, "G722", 8000))], True),
+        (
+            [line(PayloadType(102, "H264", 90000, parameters=H264), media="video")],
+            [line(PayloadType(97, "H264", 90000, parameters=H264), media="video")],
+            True,
+        ),
+        (
+            [line(PayloadType(102, "H264", 90000, parameters=H264), media="video")],
+            [line(PayloadType(102, "H264", 90000, parameters=H264[:1]), media="video")],
+            False,
+        ),
+        ([line(PCMU), line(PCMU)], [line(PCMU), NO], True),
+        ([line(PCMU), NO], [line(PCMU), line(PCMU)], False),
+        ([line(PCMU)], [line(PCMU), NO], False),
+    ],
+)
+def test_an_answer_to_another_offer_may_do(
+    offer: list[Media], answer: list[Media], expected: bool
+) -> None:
+    one, other = (SessionDescription(media=tuple(each)) for each in (offer, answer))
+    assert call.agrees(one, other) is expected
+
+
+def test_the_shortest_time_counts() -> None:
+    codecs = (replace(OPUS, ptime=60, maxptime=120), replace(PCMU, ptime=20, maxptime=40))
+    media = line(*codecs)
+    assert (media.values("ptime"), media.values("maxptime")) == (("20",), ("40",))
+
+
+@pytest.mark.spec("MED-34")
+def test_what_has_nothing_in_it_is_left_out() -> None:
+    rtp = Rtp("audio", (PCMU,), source_groups=(SourceGroup("FID", ()),))
+    assert not any("ssrc-group" in each for each in told(rtp))
+    text = "m=audio 5000 RTP/AVP 96\r\nm=audio 5000 RTP/AVP 0\r\na=ssrc-group:FID\r\n"
+    found = SessionDescription.parse(text.encode())
+    (content,), _ = call.contents(found, Layout().with_streams(found, US), US)
+    assert content.name == "1"
+
+
+def test_who_is_refused_is_in_no_group() -> None:
+    text = (
+        "a=group:BUNDLE a b\r\na=group:LS b\r\nm=audio 5000 RTP/AVP 0\r\na=mid:a\r\n"
+        "m=audio 0 RTP/AVP 0\r\na=mid:b\r\n"
+    )
+    found = SessionDescription.parse(text.encode())
+    _, groups = call.contents(found, Layout().with_streams(found, US), US)
+    assert groups == (Group("BUNDLE", ("a",)),)

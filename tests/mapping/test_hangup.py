@@ -3,7 +3,10 @@
 import pytest
 
 from dragoman.mapping import hangup
+from dragoman.sip.header import Warning  # noqa: A004 - the header's own name
 from dragoman.xmpp.ext.jingle import Reason, Why
+from dragoman.xmpp.ext.jingle_errors import tie_break
+from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
 
 
 @pytest.mark.spec("MED-17")
@@ -42,10 +45,47 @@ def test_no_reason_is_a_failure_before_and_a_good_end_after() -> None:
     assert (hangup.status(None), hangup.header(None)) == (500, "Q.850;cause=16")
 
 
+@pytest.mark.spec("MED-17")
+def test_a_refusal_says_more_in_its_headers() -> None:
+    assert hangup.refusal(None) == ()
+    busy = Reason(Why.BUSY, "on the phone")
+    assert hangup.refusal(busy) == (("Reason", 'Q.850;cause=17;text="on the phone"'),)
+    other = Reason(Why.ALTERNATIVE_SESSION, "here", sid="b84tkkwlmb48kgfb")
+    said = 'Q.850;cause=16;text="here b84tkkwlmb48kgfb"'
+    assert hangup.refusal(other) == (("Reason", said),)
+    for text, warned in (
+        ("", "the media are not secured as the recipient wants it"),
+        ("SRTP only", "SRTP only"),
+    ):
+        (_, (name, value)) = hangup.refusal(Reason(Why.SECURITY_ERROR, text))
+        warning = Warning.parse(value)
+        assert (name, warning.code, warning.text) == ("Warning", 399, warned)
+
+
+@pytest.mark.spec("MED-17")
+@pytest.mark.parametrize(
+    ("error", "full", "status"),
+    [
+        (StanzaError(Condition.SERVICE_UNAVAILABLE), True, 480),
+        (StanzaError(Condition.SERVICE_UNAVAILABLE), False, 480),
+        (StanzaError(Condition.ITEM_NOT_FOUND), True, 404),
+        (StanzaError(Condition.ITEM_NOT_FOUND), False, 604),
+        (StanzaError(Condition.FEATURE_NOT_IMPLEMENTED), True, 405),
+        (StanzaError(Condition.NOT_ACCEPTABLE), True, 488),
+        (StanzaError(Condition.REMOTE_SERVER_TIMEOUT), True, 408),
+        (tie_break(), True, 486),
+        (StanzaError(Condition.POLICY_VIOLATION, ErrorType.CONTINUE), True, 480),
+    ],
+)
+def test_a_client_that_takes_no_session(error: StanzaError, full: bool, status: int) -> None:
+    assert hangup.of_error(error, full=full).status == status
+
+
 @pytest.mark.spec("MED-41")
 def test_a_text_cannot_leave_its_quotes() -> None:
     said = hangup.header(Reason(Why.BUSY, 'no"\r\nX: y\\'))
     assert said == 'Q.850;cause=17;text="noX: y"'
+    assert len(hangup.header(Reason(Why.BUSY, "x" * 5000))) < 200
 
 
 @pytest.mark.spec("MED-17")
@@ -89,6 +129,17 @@ def test_what_a_client_hears_of_a_refusal(status: int, why: Why) -> None:
         ('SIP;text="a, \\"b\\"";cause=600', Why.BUSY, 'a, "b"'),
         ("Q.850;cause=99999", Why.SUCCESS, ""),
         ("nonsense", Why.SUCCESS, ""),
+        ('Q.850;text="cause=17; cause=21";cause=16', Why.SUCCESS, "cause=17; cause=21"),
+        ("Q.850;xcause=17;cause=21", Why.DECLINE, ""),
+        ("Q.850;cause=31", Why.SUCCESS, ""),
+        ("Q.850;cause=17;text=Busy", Why.BUSY, "Busy"),
+        ('Q.850;cause=17;text="no end', Why.BUSY, ""),
+        ("X.int;reasoncode=0x0;add-info=1, Q.850 ; cause = 17", Why.BUSY, ""),
+        ('Q.850;cause=21;text="a, b", SIP;cause=486', Why.DECLINE, "a, b"),
+        ("SIP;cause=603", Why.DECLINE, ""),
+        ("preemption;cause=1;text=x, SIP;cause=600", Why.BUSY, ""),
+        (",;,;" * 300, Why.SUCCESS, ""),
+        ('"' * 1024, Why.SUCCESS, ""),
     ],
 )
 def test_what_a_client_hears_of_a_hang_up(value: str, why: Why, text: str) -> None:

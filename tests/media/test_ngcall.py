@@ -4,6 +4,7 @@ import pytest
 
 from dragoman.media import sdes
 from dragoman.media.ngcall import MOST_CANDIDATES, MOST_DIGITS, MOST_STREAMS
+from dragoman.media.ngplane import NEW
 from dragoman.media.plane import JINGLE, PLAIN, SDES, WEBRTC, Profile, Side, Trouble
 from dragoman.media.remote import candidates, read
 from dragoman.sdp.session import SessionDescription
@@ -104,6 +105,21 @@ def test_a_client_not_heard_of_gets_no_transport(house: House) -> None:
     assert house.engine.commands() == ["offer", "answer"] * 2
 
 
+@pytest.mark.spec("MED-37")
+def test_a_client_not_heard_of_is_offered_all_that_it_insists_on(house: House) -> None:
+    house.offer(XMPP, STANDING, PLAIN)
+    house.answer(SIP, PHONE)
+    (media,) = house.offer(SIP, PHONE, JINGLE).description.media
+    assert media.protocol == "UDP/TLS/RTP/SAVPF"
+    assert media.value("ice-ufrag") == "engine"
+    assert b"reset" in cast("list[bytes]", house.engine.last("offer")[b"flags"])
+    house.answer(XMPP, CLIENT)
+    house.calls.candidates("call", XMPP, "voice", "abcd", HOSTS[:1], house.now)
+    house.run(1.0)
+    assert house.engine.commands().count("offer") == 3
+    assert b"reset" not in cast("list[bytes]", house.engine.last("offer")[b"flags"])
+
+
 @pytest.mark.spec("MED-35")
 def test_of_a_bundle_there_is_one_stream_and_it_is_sound(house: House) -> None:
     both = sdp(
@@ -201,11 +217,28 @@ def test_late_candidates_are_gathered_and_told_with_all_else(house: House) -> No
     assert house.engine.commands() == ["offer", "answer", "offer", "answer"]
     assert len(heard(house, "offer").media[0].values("candidate")) == 5
     house.engine.fares = {"sip": (0, True), "xmpp": (1, True)}
-    house.run(2.0)
-    count = len(house.engine.commands())
+    house.run(NEW)
     house.calls.candidates("call", XMPP, "voice", "abcd", HOSTS[6:7], house.now)
     house.run(0.9)
-    assert len(house.engine.commands()) == count  # it is connected: they are of no use
+    assert house.engine.commands().count("offer") == 2  # it is connected: they are of no use
+
+
+@pytest.mark.spec("MED-32")
+def test_a_session_of_ice_begins_anew(house: House) -> None:
+    answered(house)
+    house.calls.candidates("call", XMPP, "voice", "abcd", HOSTS[:MOST_CANDIDATES], house.now)
+    house.engine.fares = {"sip": (0, True), "xmpp": (1, True)}
+    house.run(2 * NEW)
+    house.calls.candidates("call", XMPP, "voice", "anew", HOSTS[:1], house.now)
+    lines = [each.replace("ufrag:abcd", "ufrag:anew") for each in CLIENT.lines()]
+    house.offer(XMPP, sdp(*lines[1:]), PLAIN)
+    house.answer(SIP, PHONE)
+    assert heard(house, "offer").media[0].value("ice-ufrag") == "anew"
+    assert not heard(house, "offer").media[0].values("candidate")
+    house.calls.candidates("call", XMPP, "voice", "anew", HOSTS[:2], house.now)
+    house.run(1.0)
+    assert len(heard(house, "offer").media[0].values("candidate")) == 2
+    assert len(house.events) == 2
 
 
 def test_while_an_offer_is_open_nothing_is_said_again(house: House) -> None:

@@ -7,7 +7,8 @@ from dragoman.media import rtcp, rtp
 from dragoman.media.dtls import MOST_HELD, Dtls, Identity, State
 from dragoman.media.plane import Connected, Lost, Side, Trouble
 from dragoman.media.relay import CHECKED, MOST_SOURCES, Half, Path, Relay
-from dragoman.media.srtp import Srtp, Suite
+from dragoman.media.srtp import Srtp
+from dragoman.media.suite import Suite
 
 SUITE = Suite.AES_CM_128_HMAC_SHA1_80
 HERE, THERE = ("192.0.2.1", 4000), ("192.0.2.1", 4001)

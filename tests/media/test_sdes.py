@@ -6,7 +6,7 @@ from dragoman.errors import LocalError
 from dragoman.media import rtp, sdes
 from dragoman.media.rtp import MediaFormatError
 from dragoman.media.sdes import Line
-from dragoman.media.srtp import Suite
+from dragoman.media.suite import Suite
 
 # RFC 4568 §7.1.1's key, without its identifier
 KEY = "inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR"

@@ -5,7 +5,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from dragoman.errors import LocalError
 from dragoman.media import rtcp, rtp
-from dragoman.media.srtp import LONGEST, MOST_SOURCES, Srtp, SrtpError, Suite
+from dragoman.media.srtp import LONGEST, MOST_SOURCES, Srtp
+from dragoman.media.suite import SrtpError, Suite
 
 MASTER = bytes.fromhex("E1F97A0D3E018BE0D64FA32C06DE41390EC675AD498AFEEBB6960B3AABE6")
 CIPHER = bytes.fromhex("C61E7A93744F39EE10734AFE3FF7A087")

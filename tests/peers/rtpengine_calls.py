@@ -154,6 +154,45 @@ async def client_called(house: House) -> dict[str, Any]:
     return {"offered": str(offered), "state": state.name, "events": events}
 
 
+async def anew(house: House) -> dict[str, Any]:
+    """A client calls, then goes on from another device: another session of ICE, other keys."""
+    states, ports = [], []
+    says = house.phone.says(formats="0")
+    for _ in range(2):
+        client = Client(controlling=True, active=False)
+        await client.gather()
+        offered = await house.desk.offer(XMPP, client.says("actpass", trickle=True), PLAIN)
+        house.phone.hears(offered)
+        told = await house.desk.answer(SIP, says)
+        house.trickle(client)
+        await client.hears(told)
+        states.append((await client.shake()).name)
+        ports.append(port(offered))
+        await house.talk(client)
+        await client.close()
+    return {"states": states, "kept": len(set(ports)) == 1}
+
+
+async def asked_for_an_offer(house: House) -> dict[str, Any]:
+    """An INVITE without an offer: the phone answers ours, then the client is called."""
+    standing = sdp("c=IN IP4 0.0.0.0", "m=audio 9 RTP/AVP 0 8")
+    first = await house.desk.offer(XMPP, standing, PLAIN)
+    house.phone.hears(first)
+    says = house.phone.says(formats="0")
+    await house.desk.answer(SIP, says)
+    offered = await house.desk.offer(SIP, says, JINGLE)
+    client = Client(controlling=False, active=True, mid=offered.media[0].value("mid") or "")
+    await client.gather()
+    told = await house.desk.answer(XMPP, client.says("active", trickle=True))
+    house.trickle(client)
+    await client.hears(offered)
+    state = await client.shake()
+    events = await house.connected()
+    await house.talk(client)
+    await client.close()
+    return {"kept": port(first) == port(told), "state": state.name, "events": events}
+
+
 async def retried(house: House) -> dict[str, Any]:
     """A phone refuses what is in the clear, then takes SDES; before, it was offered what browsers
     take."""
@@ -193,6 +232,33 @@ async def retried(house: House) -> dict[str, Any]:
         "suites": [line.suite for line in lines],
         "kept": before == port(offered),
         "events": events,
+    }
+
+
+async def moved(house: House) -> dict[str, Any]:
+    """A phone holds the call, then goes on with it from another port."""
+    other, elsewhere = await Phone.open(), await Phone.open()
+    offered = await house.desk.offer(XMPP, other.says(formats="0"), PLAIN)
+    house.phone.hears(offered)
+    other.hears(await house.desk.answer(SIP, house.phone.says(formats="0")))
+    for sequence in range(3):
+        other.send(packet(sequence))
+        assert await house.phone.next() == packet(sequence)
+        house.phone.send(packet(sequence, 77))
+        assert await other.next() == packet(sequence, 77)
+    held = await house.desk.offer(SIP, house.phone.says("a=sendonly", formats="0"), PLAIN)
+    told = await house.desk.answer(XMPP, other.says("a=recvonly", formats="0"))
+    again = await house.desk.offer(SIP, elsewhere.says(formats="0"), PLAIN)
+    elsewhere.hears(await house.desk.answer(XMPP, other.says(formats="0")))
+    for sequence in range(3):
+        elsewhere.send(packet(sequence, 78))
+        assert await other.next() == packet(sequence, 78)
+        other.send(packet(sequence))
+        assert await elsewhere.next() == packet(sequence)
+    return {
+        "held": str(held),
+        "told": str(told),
+        "kept": port(again) == port(held) and elsewhere.there == house.phone.there,
     }
 
 
@@ -242,7 +308,17 @@ async def left_behind(house: House) -> dict[str, Any]:
 Case = Callable[[House], Awaitable[dict[str, Any]]]
 CASES: Final[dict[str, Case]] = {
     each.__name__: each
-    for each in (plain, stand_in, client_called, retried, answers_keys, left_behind)
+    for each in (
+        plain,
+        stand_in,
+        client_called,
+        anew,
+        asked_for_an_offer,
+        moved,
+        retried,
+        answers_keys,
+        left_behind,
+    )
 }
 
 

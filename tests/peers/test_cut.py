@@ -31,6 +31,10 @@ RECEIVED: Final = re.compile(
     r"message received[^\n]*\n\n(MESSAGE sip:|SIP/2.0 )(.*?)(?=\n-{20,}|\Z)", re.DOTALL
 )
 
+SENT: Final = re.compile(
+    r"message sent[^\n]*\n\nMESSAGE sip:.*?^Call-ID: *(\d+)-", re.DOTALL | re.M
+)
+
 Chat = Callable[[str], Program]
 
 
@@ -45,6 +49,9 @@ class Way:
     accepted: set[int] = field(default_factory=set)
     """Of which the sender heard that they were taken: SIP only."""
 
+    resent: set[int] = field(default_factory=set)
+    """Which the sender sent again, for nobody answered in time: UDP keeps no order of those."""
+
     @property
     def lost(self) -> set[int]:
         return set(range(MESSAGES)) - set(self.arrived)
@@ -56,7 +63,8 @@ class Way:
     @property
     def out_of_order(self) -> list[tuple[int, int]]:
         pairs = zip(self.arrived, self.arrived[1:], strict=False)
-        return [(one, next_) for one, next_ in pairs if next_ < one]
+        found = [(one, next_) for one, next_ in pairs if next_ < one]
+        return [(one, next_) for one, next_ in found if next_ not in self.resent]
 
     @property
     def silent(self) -> list[int]:
@@ -154,6 +162,9 @@ class Talk:
                 way.accepted.add(int(call[1]) - 1)
             else:
                 way.refused[int(call[1]) - 1] = status
+        text = self._answers.read_text(errors="replace").replace("\r", "")
+        sent = Counter(int(call) - 1 for call in SENT.findall(text))
+        way.resent = {number for number, times in sent.items() if times > 1}
         for start, rest in received(self._heard):
             notice = re.search(r"^\[not delivered, .*\]: to alice (\d+)", rest, re.MULTILINE)
             if start.startswith("MESSAGE") and notice:

@@ -71,6 +71,17 @@ def test_a_client_is_offered_what_it_insists_on(case: Case) -> None:
     assert found["events"] == BOTH
 
 
+@pytest.mark.spec("MED-32")
+def test_a_client_may_go_on_from_another_device(case: Case) -> None:
+    assert case("anew") == {"states": ["CONNECTED"] * 2, "kept": True}
+
+
+@pytest.mark.spec("MED-37")
+def test_a_phone_that_asked_for_an_offer_keeps_its_port(case: Case) -> None:
+    found = case("asked_for_an_offer")
+    assert found == {"kept": True, "state": "CONNECTED", "events": BOTH}
+
+
 @pytest.mark.spec("MED-14")
 def test_a_refused_offer_is_made_in_another_way(case: Case) -> None:
     found = case("retried")
@@ -82,6 +93,14 @@ def test_a_refused_offer_is_made_in_another_way(case: Case) -> None:
     assert not [suite for suite in found["suites"] if suite.startswith(("NULL", "F8"))]
     assert found["kept"]
     assert found["events"] == BOTH
+
+
+@pytest.mark.spec("MED-15")
+def test_a_phone_may_hold_and_go_on_elsewhere(case: Case) -> None:
+    found = case("moved")
+    assert "a=sendonly\r\n" in found["held"]
+    assert "a=recvonly\r\n" in found["told"]
+    assert found["kept"]
 
 
 def test_keys_are_answered_with_keys(case: Case) -> None:

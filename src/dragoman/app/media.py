@@ -3,13 +3,14 @@
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dragoman.app.config import Configuration
-from dragoman.media import ngplane
 from dragoman.media.plane import MediaEvent
 from dragoman.net.media import Embedded, Settings
-from dragoman.net.rtpengine import Rtpengine
+
+if TYPE_CHECKING:
+    from dragoman.net.rtpengine import Rtpengine
 
 OUTSIDE: Final = "192.0.2.1"
 """An address that is nowhere, toward which packets go as they do toward the internet."""
@@ -21,11 +22,14 @@ def plane(
     configuration: Configuration,
     local_toward: Callable[[str], str],
     heard: Callable[[MediaEvent], None],
-) -> Embedded | Rtpengine:
+) -> "Embedded | Rtpengine":
     """Return what carries media; needs a running loop."""
     media = configuration.media
     silence = float(media.silence) or None
     if media.plane == "rtpengine":
+        from dragoman.media import ngplane  # loaded where it is used only
+        from dragoman.net.rtpengine import Rtpengine
+
         instance = _instance(configuration.state)
         engines = tuple(media.rtpengine)
         return Rtpengine(

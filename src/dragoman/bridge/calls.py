@@ -19,7 +19,7 @@ from dragoman.log import about
 from dragoman.mapping import call as mapping
 from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
-from dragoman.mapping.failure import Refused, sip_status
+from dragoman.mapping.failure import Refused
 from dragoman.media.plane import (
     DTLS,
     JINGLE,
@@ -37,7 +37,7 @@ from dragoman.media.plane import (
 )
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
-from dragoman.sdp.session import Origin, SessionDescription
+from dragoman.sdp.session import Direction, Origin, SessionDescription
 from dragoman.sip import session as sip
 from dragoman.sip.flow import RequestArrived
 from dragoman.sip.header import NameAddress
@@ -324,15 +324,30 @@ class Calls(SessionService):
         """Take an event of a session that has no call: the beginning of one, if anything."""
         match event:
             case jingle.Migrated(session, old, descriptions):
-                if isinstance(old.data, Call):
-                    self.end_sip(old.data, Reason(Why.EXPIRED, "moved to another device"))
-                self._proposed(session, descriptions)
+                self._migrated(session, old, descriptions)
             case jingle.Proposed(session, descriptions):
                 self._proposed(session, descriptions)
             case jingle.Initiated(session, contents, groups):
                 self._initiated(session, jingled.Said(contents, groups))
             case _:
                 pass
+
+    def _migrated(
+        self, session: JingleSession, old: JingleSession, descriptions: Sequence[Rtp]
+    ) -> None:
+        """Go on with another device of the client's, which has taken the call over (§4.2).
+
+        It says what it takes by the session-initiate that follows; the phone hears of it then.
+        """
+        call = old.data
+        if not isinstance(call, Call) or call.over or not call.talking:
+            if isinstance(call, Call) and not call.over:
+                self.end_sip(call, Reason(Why.EXPIRED))
+            session.end(Reason(Why.EXPIRED, "there is no call any more"), self._now)
+            return
+        call.jingle, session.data, old.data = session, call, None
+        call.user, call.caller, call.joined = session.remote, Side.XMPP, False
+        call.layout, call.held = mapping.Layout(), Direction.SENDRECV
 
     # -- from SIP ----------------------------------------------------------------------
 
@@ -591,7 +606,8 @@ class Calls(SessionService):
     def _joined(self, call: Call, said: jingled.Said) -> None:
         """Learn what a client takes whose proposal the phone answered."""
         call.joined = True
-        call.layout = call.layout.with_contents(said.contents)
+        assert call.client is not None  # noqa: S101 - something stood for it
+        call.layout = mapping.arranged(said.contents, call.client)
         call.client = said.described(call.layout, Creator.INITIATOR)
         self.plane.offer(
             call.id,
@@ -623,8 +639,8 @@ class Calls(SessionService):
         self, call: Call, by: jingle.By, reason: Reason | None, error: StanzaError | None
     ) -> None:
         if error is not None and call.sip is not None and call.sip.stage is sip.Stage.INVITED:
-            answer = sip_status(error, method="INVITE", full=not call.user.resource)
-            call.sip.refuse(480 if answer is None else answer.status, self._now)
+            answer = hangup.of_error(error, full=bool(call.user.resource))
+            call.sip.refuse(answer.status, self._now, answer.headers)
             self._forget(call)
             return
         if reason is None and by is jingle.By.TIMER:
@@ -659,7 +675,7 @@ class Calls(SessionService):
         if leg is None:
             return
         if leg.stage is sip.Stage.INVITED:
-            leg.refuse(hangup.status(reason), self._now)
+            leg.refuse(hangup.status(reason), self._now, hangup.refusal(reason))
         elif leg.stage is not sip.Stage.OVER:
             leg.end(self._now, hangup.header(reason))
 

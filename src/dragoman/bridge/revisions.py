@@ -13,11 +13,11 @@ from dragoman.bridge.call import Call, directed
 from dragoman.bridge.jingled import Said, read
 from dragoman.errors import LocalError
 from dragoman.mapping import call as mapping
-from dragoman.mapping import codec
+from dragoman.mapping import transport
+from dragoman.mapping.hold import turned
 from dragoman.media.plane import JINGLE, MediaError, Side
 from dragoman.sdp.failure import SdpError
-from dragoman.sdp.offer import direction
-from dragoman.sdp.session import Direction, Media, SessionDescription
+from dragoman.sdp.session import Direction, SessionDescription
 from dragoman.sip.session import Body
 from dragoman.xmpp import session as jingle
 from dragoman.xmpp.element import Element
@@ -83,7 +83,7 @@ class Revisions:
         if call.client is None or call.jingle is None:
             self._decline(call, 488)
             return
-        self._tell_hold(call, before, new)
+        self._tell_turn(call, before, new)
         known = len(call.layout.places)
         live = [n for n, media in enumerate(made.media) if media.port]
         gone = [n for n in range(known) if n not in live and call.client.media[n].port]
@@ -94,14 +94,23 @@ class Revisions:
         else:
             self._answer(call)
 
-    def _tell_hold(
+    def _tell_turn(
         self, call: Call, before: SessionDescription | None, new: SessionDescription
     ) -> None:
-        was, now = _receives(before), _receives(new)
-        if was is now or call.jingle is None:
+        """Tell the client that it is on hold, or which streams go another way now."""
+        turn = turned(before, new)
+        if call.jingle is None:
             return
-        info = jingle.Info.UNHOLD if now else jingle.Info.HOLD
-        call.jingle.info(Element(info.value), self._calls.now())
+        if turn.held is not None:
+            info = jingle.Info.HOLD if turn.held else jingle.Info.UNHOLD
+            call.jingle.info(Element(info.value), self._calls.now())
+        contents = tuple(
+            Content(place.name, place.creator, mapping.senders(way, call.our_role))
+            for n, way in turn.streams
+            for place in call.layout.places[n : n + 1]
+        )
+        if contents:
+            call.jingle.modify(contents, self._calls.now())
 
     def _remove(self, call: Call, gone: Sequence[int]) -> None:
         if not gone or call.client is None or call.jingle is None:
@@ -166,7 +175,7 @@ class Revisions:
 
         That is where no encoding of a stream is one that the phone took.
         """
-        if call.phone is not None and _agree(made, call.phone):
+        if call.phone is not None and mapping.agrees(made, call.phone):
             self._calls.answer_client(call)
         else:
             self.join_anew(call, made)
@@ -273,11 +282,58 @@ class Revisions:
             index, ice = call.layout.index(each.name), each.transport
             if index is None or not isinstance(ice, IceUdp):
                 continue
-            if ice.candidates:
-                candidates = list(mapping.into_sdp(ice.candidates))
+            if self._begins_anew(call, index, ice):
+                self._restart(call, index, ice)
+            elif ice.candidates:
+                candidates = list(transport.into_sdp(ice.candidates))
                 self._plane.candidates(
                     call.id, Side.XMPP, call.layout.mid(index), ice.ufrag, candidates
                 )
+
+    def _begins_anew(self, call: Call, index: int, ice: IceUdp) -> bool:
+        """Tell whether these are other credentials than the client has told (RFC 8445 §9)."""
+        if call.client is None or not (ice.ufrag and ice.pwd) or index >= len(call.client.media):
+            return False
+        known = call.client.media[index].value("ice-ufrag")
+        return known is not None and known != ice.ufrag
+
+    def _restart(self, call: Call, index: int, ice: IceUdp) -> None:
+        """Have ICE begin anew with the client; the phone need not know (XEP-0176 §5.9)."""
+        if call.client is None or call.phone is None or call.change is not None:
+            return
+        old = call.client.media[index].value("ice-ufrag")
+        media = [
+            transport.restarted(each, ice) if each.value("ice-ufrag") == old else each
+            for each in call.client.media
+        ]
+        call.client = replace(call.client, media=tuple(media))
+        call.generation += 1
+        phone = call.phone
+        told = self._calls.ask(call, partial(self._tell_restart, call))
+
+        def offered(_: SessionDescription) -> None:
+            self._plane.answer(call.id, Side.SIP, phone, told)
+
+        self._plane.offer(
+            call.id,
+            Side.XMPP,
+            directed(call.client, call.held),
+            call.profile,
+            self._calls.ask(call, offered),
+        )
+
+    def _tell_restart(self, call: Call, made: SessionDescription) -> None:
+        contents = [
+            Content(place.name, place.creator, transport=self._anew(call, made, n))
+            for n, place in enumerate(call.layout.places)
+            if n < len(made.media) and made.media[n].port
+        ]
+        if call.jingle is not None and contents:
+            call.jingle.transport(tuple(contents), self._calls.now())
+
+    def _anew(self, call: Call, made: SessionDescription, index: int) -> IceUdp:
+        found = transport.ice_udp(made, made.media[index], call.generation)
+        return IceUdp(found.ufrag, found.pwd, found.candidates)
 
     def _hold(self, call: Call, way: Direction) -> None:
         if call.held is not way and call.client is not None:
@@ -379,13 +435,6 @@ class Revisions:
         )
 
 
-def _receives(description: SessionDescription | None) -> bool:
-    """Tell whether somebody takes any media at all: who does not has put the other on hold."""
-    if description is None:
-        return True
-    return any(m.port and direction(description, m).receives for m in description.media)
-
-
 def _padded(client: SessionDescription, call: Call) -> SessionDescription:
     """Return a client's description with a refused line for each stream that it said nothing of."""
     more = call.layout.places[len(client.media) :]
@@ -401,21 +450,3 @@ def _open(description: SessionDescription) -> SessionDescription:
         for each in description.media
     ]
     return replace(description, media=tuple(media))
-
-
-def _agree(offer: SessionDescription, answer: SessionDescription) -> bool:
-    """Tell whether an answer that was given to another offer has an encoding of each stream."""
-    if len(offer.media) != len(answer.media):
-        return False
-    return all(
-        not given.port or not asked.port or bool(_encodings(asked) & _encodings(given))
-        for asked, given in zip(offer.media, answer.media, strict=True)
-    )
-
-
-def _encodings(media: Media) -> set[tuple[str, int]]:
-    return {
-        (each.name.lower(), each.clockrate or 0)
-        for each in codec.payload_types(media)
-        if each.name.lower() != codec.EVENTS
-    }

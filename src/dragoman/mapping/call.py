@@ -5,14 +5,19 @@ in all descriptions is that of its content in the `Layout`, for good.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from dragoman.mapping import codec
-from dragoman.media.remote import candidates as read_candidates
-from dragoman.sdp import ice
-from dragoman.sdp.offer import DISCARD
+from dragoman.mapping import codec, transport
+from dragoman.media import codecs
+from dragoman.media.remote import KINDS, PROTOCOLS
+from dragoman.sdp import bundle, crypto, sources
+from dragoman.sdp.extmap import ALLOW_MIXED, ExtMap
+from dragoman.sdp.failure import SdpError
+from dragoman.sdp.grammar import is_token
 from dragoman.sdp.session import (
+    MAX_MEDIA,
     NOWHERE,
     Address,
     Attribute,
@@ -21,11 +26,10 @@ from dragoman.sdp.session import (
     Media,
     SessionDescription,
 )
-from dragoman.xmpp.ext import jingle_rtp
+from dragoman.xmpp.ext import jingle_rtp, rtp_hdrext
 from dragoman.xmpp.ext.grouping import BUNDLE, Group
 from dragoman.xmpp.ext.jingle import Content
-from dragoman.xmpp.ext.jingle_dtls import Fingerprint
-from dragoman.xmpp.ext.jingle_ice import Candidate, IceUdp
+from dragoman.xmpp.ext.jingle_ice import IceUdp
 from dragoman.xmpp.ext.jingle_rtp import Crypto, Encryption, Parameter, PayloadType, Rtp
 from dragoman.xmpp.ext.raw_udp import RawUdp
 from dragoman.xmpp.ext.rtcp_fb import Feedback
@@ -33,21 +37,23 @@ from dragoman.xmpp.ext.rtp_hdrext import HeaderExtension
 from dragoman.xmpp.ext.senders import Creator, Senders
 from dragoman.xmpp.ext.ssma import Source, SourceGroup
 
-_TOKEN: Final = frozenset("!#$%&'*+-.^_`{|}~")
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A stream of a call: the name of its content, who made that, and what it is of."""
+    """A stream of a call: the name of its content, who made that, and what it is of.
+
+    `mid` is what SDP calls it: as Jingle does, where that is a token (RFC 5888 §4).
+    """
 
     name: str
     creator: Creator = Creator.INITIATOR
     media: str = "audio"
+    mid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The streams of a call, in the order of its descriptions."""
+    """The streams of a call, in the order of its descriptions; at most MAX_MEDIA."""
 
     places: tuple[Place, ...] = ()
 
@@ -56,34 +62,69 @@ class Layout:
         return next((n for n, each in enumerate(self.places) if each.name == name), None)
 
     def mid(self, index: int) -> str:
-        """Return what SDP calls a stream: as Jingle does, where that is a token (RFC 5888 §4)."""
-        name = self.places[index].name
-        plain = bool(name) and all((c.isascii() and c.isalnum()) or c in _TOKEN for c in name)
-        return name if plain else f"content-{index}"
+        """Return what SDP calls a stream."""
+        return self.places[index].mid
 
     def named(self, mid: str) -> int | None:
         """Return the place of the stream that SDP calls by this name; None for none."""
-        found = (n for n in range(len(self.places)) if self.mid(n) == mid)
-        return next(found, None)
+        return next((n for n, each in enumerate(self.places) if each.mid == mid), None)
 
     def with_contents(self, contents: Iterable[Content]) -> "Layout":
-        """Return the layout with these contents, new ones after all others."""
-        new = [
-            Place(each.name, each.creator, each.description.media)
-            for each in contents
-            if self.index(each.name) is None and isinstance(each.description, Rtp)
-        ]
-        return Layout((*self.places, *new))
+        """Return the layout with these contents, new ones after all others, while there is room."""
+        found = self
+        for each in contents:
+            if isinstance(each.description, Rtp) and found.index(each.name) is None:
+                found = found._with(each.name, each.creator, each.description.media)
+        return found
 
     def with_streams(self, description: SessionDescription, creator: Creator) -> "Layout":
         """Return the layout with the streams of a description, named as SDP has it, or by place."""
-        places = list(self.places)
-        for n, media in enumerate(description.media[len(places) :], len(places)):
-            wanted = (media.value("mid") or "").strip() or str(n)
-            taken = {each.name for each in places}
-            name = wanted if wanted not in taken else f"{wanted}-{n}"
-            places.append(Place(name, creator, media.kind.lower()))
-        return Layout(tuple(places))
+        found = self
+        for media in description.media[len(self.places) :]:
+            found = found._with((media.value("mid") or "").strip(), creator, media.kind)
+        return found
+
+    def _with(self, wanted: str, creator: Creator, media: str) -> "Layout":
+        if len(self.places) >= MAX_MEDIA:
+            return self
+        name = _free(wanted, {each.name for each in self.places})
+        mid = _free(name if is_token(name) else "", {each.mid for each in self.places})
+        return Layout((*self.places, Place(name, creator, media.lower(), mid)))
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    """Return a name that is not taken: the wanted one, if any, else a number."""
+    if wanted and wanted not in taken:
+        return wanted
+    return next(
+        name for n in range(len(taken), 2 * len(taken) + 1) if (name := str(n)) not in taken
+    )
+
+
+def arranged(contents: Sequence[Content], before: SessionDescription) -> Layout:
+    """Return the layout of contents that take the places of what stood for them before.
+
+    Each has the first place of its kind that is free; where none of them is of that kind, nobody
+    is. A stream never becomes one of another kind (RFC 3264 §8.3.3).
+    """
+    left = [each for each in contents if isinstance(each.description, Rtp)]
+    names = {each.name for each in left}
+    ordered: list[Content] = []
+    for media in before.media:
+        kind = media.kind.lower()
+        found = next((each for each in left if _kind(each) == kind), None)
+        if found is None:
+            name = _free("", names)
+            names.add(name)
+            found = Content(name, description=Rtp(kind))
+        else:
+            left.remove(found)
+        ordered.append(found)
+    return Layout().with_contents([*ordered, *left])
+
+
+def _kind(content: Content) -> str:
+    return content.description.media.lower() if isinstance(content.description, Rtp) else ""
 
 
 # -- who sends -----------------------------------------------------------
@@ -123,7 +164,9 @@ def description(
 ) -> SessionDescription:
     """Return what `author` says by these contents; a stream that is not among them is refused.
 
-    The layout has to have them all. What is neither audio, video nor text by RTP is refused.
+    So is what is neither audio, video nor text by RTP, is of another kind than its place, has no
+    encoding that anybody could know, or goes by a transport that is not known. What has no place
+    in the layout is left out.
     """
     named = {each.name: each for each in contents}
     media = [
@@ -139,32 +182,45 @@ def _groups(groups: Sequence[Group], layout: Layout) -> Iterator[Attribute]:
     for each in groups:
         known = [n for name in each.names if (n := layout.index(name)) is not None]
         if known:
-            yield Attribute("group", " ".join([each.semantics, *map(layout.mid, known)]))
+            mids = tuple(map(layout.mid, known))
+            yield Attribute("group", str(bundle.Group(each.semantics, mids)))
 
 
 def _media(content: Content | None, place: Place, mid: str, author: Creator) -> Media:
     rtp = None if content is None else content.description
-    if content is None or not isinstance(rtp, Rtp):
-        return Media(place.media, 0, "RTP/AVP", ("0",))
-    codecs = [each for each in rtp.payload_types if codec.rtpmap(each, rtp.media) is not None]
-    if not codecs:
-        return Media(place.media, 0, "RTP/AVP", ("0",))
+    if content is None or not isinstance(rtp, Rtp) or not _usable(content, place):
+        return _refused(place)
+    encodings = {
+        each.id: each for each in rtp.payload_types if codec.rtpmap(each, rtp.media) is not None
+    }
+    if not encodings:
+        return _refused(place)
     attributes = [Attribute("mid", mid)]
-    for each in codecs:
+    for each in encodings.values():
         attributes += codec.attributes(each, rtp.media)
     attributes += _described(rtp, author)
+    attributes += _keys(content, rtp)
     attributes.append(Attribute(direction(content.senders, author).value))
-    attributes += _transport(content)
-    host, port = _raw(content)
+    attributes += transport.attributes(content.transport)
+    host, port = transport.place(content.transport)
     return Media(
-        rtp.media,
+        place.media,
         port,
         _protocol(rtp, content),
-        tuple(str(each.id) for each in codecs),
+        tuple(map(str, encodings)),
         connections=(Address.of(host),) if host else (),
         bandwidths=tuple(Bandwidth(each.type, int(each.value)) for each in rtp.bandwidths),
         attributes=tuple(attributes),
     )
+
+
+def _refused(place: Place) -> Media:
+    return Media(place.media, 0, "RTP/AVP", ("0",))
+
+
+def _usable(content: Content, place: Place) -> bool:
+    known = content.transport is None or isinstance(content.transport, IceUdp | RawUdp)
+    return known and place.media in KINDS and _kind(content) == place.media
 
 
 def _described(rtp: Rtp, author: Creator) -> Iterator[Attribute]:
@@ -173,67 +229,46 @@ def _described(rtp: Rtp, author: Creator) -> Iterator[Attribute]:
         ("maxptime", [each.maxptime for each in rtp.payload_types if each.maxptime]),
     ):
         if times:
-            yield Attribute(name, str(min(filter(None, times))))
+            yield Attribute(name, str(min(times)))
     if rtp.mux:
         yield Attribute("rtcp-mux")
-    yield from (Attribute("rtcp-fb", f"* {codec.printed(each)}") for each in rtp.feedback)
+    yield from (Attribute("rtcp-fb", codec.printed("*", each)) for each in rtp.feedback)
     for extension in rtp.header_extensions:
         yield Attribute("extmap", _extension(extension, author))
     if rtp.allow_mixed:
-        yield Attribute("extmap-allow-mixed")
-    for group in rtp.source_groups:
-        yield Attribute("ssrc-group", " ".join([group.semantics, *map(str, group.sources)]))
+        yield Attribute(ALLOW_MIXED)
+    for group in filter(lambda each: each.sources, rtp.source_groups):
+        yield Attribute("ssrc-group", str(sources.SourceGroup(group.semantics, group.sources)))
     for source in rtp.sources:
         for name, value in source.parameters:
-            said = name if value is None else f"{name}:{value}"
-            yield Attribute("ssrc", f"{source.ssrc} {said}")
-    for crypto in rtp.encryption.cryptos if rtp.encryption else ():
-        parts = (crypto.tag, crypto.suite, crypto.key_params, crypto.session_params)
-        yield Attribute("crypto", " ".join(filter(None, parts)))
+            yield Attribute("ssrc", str(sources.Source(source.ssrc, name, value)))
+
+
+def _keys(content: Content, rtp: Rtp) -> Iterator[Attribute]:
+    """Yield keys in the clear, but for who agrees on them by DTLS as well: that is better."""
+    if rtp.encryption is None or _fingerprinted(content):
+        return
+    for each in rtp.encryption.cryptos:
+        said = crypto.Crypto(each.tag, each.suite, each.key_params, each.session_params)
+        yield Attribute("crypto", str(said))
 
 
 def _extension(extension: HeaderExtension, author: Creator) -> str:
-    said = direction(extension.senders, author)
-    way = "" if said is Direction.SENDRECV else f"/{said}"
-    more = [f"{name}={value}" if value else name for name, value in extension.parameters]
-    return " ".join([f"{extension.id}{way}", extension.uri, *more])
-
-
-def _transport(content: Content) -> Iterator[Attribute]:
-    ice_udp = content.transport
-    if not isinstance(ice_udp, IceUdp):
-        return
-    if ice_udp.ufrag:
-        yield Attribute("ice-ufrag", ice_udp.ufrag)
-        yield Attribute("ice-pwd", ice_udp.pwd)
-    for candidate in into_sdp(ice_udp.candidates):
-        yield Attribute("candidate", str(candidate))
-    if ice_udp.complete:
-        yield Attribute("end-of-candidates")
-    for each in ice_udp.fingerprints:
-        yield Attribute("fingerprint", f"{each.hash.lower()} {each.value.upper()}")
-    setups = [each.setup for each in ice_udp.fingerprints if each.setup]
-    if setups:
-        yield Attribute("setup", setups[0])
+    words = [f"{name}={value}" if value else name for name, value in extension.parameters]
+    way = direction(extension.senders, author)
+    return str(ExtMap(extension.id, extension.uri, way, " ".join(words)))
 
 
 def _protocol(rtp: Rtp, content: Content) -> str:
-    ice_udp = content.transport
-    feedback = "F" if rtp.feedback or any(each.feedback for each in rtp.payload_types) else ""
-    if isinstance(ice_udp, IceUdp) and ice_udp.fingerprints:
+    if _fingerprinted(content):
         return "UDP/TLS/RTP/SAVPF"
-    required = rtp.encryption is not None and rtp.encryption.cryptos
-    return f"RTP/{'S' if required else ''}AVP{feedback}"
+    feedback = "F" if rtp.feedback or any(each.feedback for each in rtp.payload_types) else ""
+    keys = rtp.encryption is not None and rtp.encryption.cryptos
+    return f"RTP/{'S' if keys else ''}AVP{feedback}"
 
 
-def _raw(content: Content) -> tuple[str, int]:
-    """Return where media go to that no ICE tries out; port 9 for what ICE finds."""
-    raw = content.transport
-    if isinstance(raw, RawUdp):
-        found = [each for each in raw.candidates if each.component == 1]
-        if found:
-            return found[0].ip, found[0].port
-    return "", DISCARD
+def _fingerprinted(content: Content) -> bool:
+    return isinstance(content.transport, IceUdp) and bool(content.transport.fingerprints)
 
 
 # -- a description into contents -----------------------------------------------------------
@@ -244,13 +279,14 @@ def contents(
 ) -> tuple[tuple[Content, ...], tuple[Group, ...]]:
     """Return what `author` says by a description, whose streams are those of the layout.
 
-    Streams that are refused are not among them; nor is any that is no RTP.
+    Streams that are refused are not among them; nor is any that is no RTP, or of whose encodings
+    nobody says what they are.
     """
     pairs = zip(layout.places, description.media, strict=False)
     made = [
         _content(description, media, place, author)
         for place, media in pairs
-        if media.port and media.protocol.upper().rpartition("/")[0].endswith("RTP")
+        if media.port and media.protocol.upper() in PROTOCOLS and codec.payload_types(media)
     ]
     return tuple(made), tuple(_grouped(description, layout, {each.name for each in made}))
 
@@ -258,12 +294,14 @@ def contents(
 def _grouped(description: SessionDescription, layout: Layout, live: set[str]) -> Iterator[Group]:
     mids = {(media.value("mid") or "").strip(): n for n, media in enumerate(description.media)}
     for value in description.values("group"):
-        semantics, *named = value.split()
-        known = [mids[each] for each in named if each in mids]
-        names = tuple(layout.places[n].name for n in known if n < len(layout.places))
-        kept = tuple(each for each in names if each in live)
-        if kept:
-            yield Group(semantics.upper() if semantics.upper() == BUNDLE else semantics, kept)
+        with suppress(SdpError):
+            said = bundle.Group.parse(value)
+            known = [mids[each] for each in said.mids if each in mids]
+            names = [layout.places[n].name for n in known if n < len(layout.places)]
+            kept = tuple(each for each in names if each in live)
+            if kept:
+                upper = said.semantics.upper()
+                yield Group(upper if upper == BUNDLE else said.semantics, kept)
 
 
 def _content(
@@ -274,21 +312,22 @@ def _content(
         place.creator,
         senders(description.direction_of(media), author),
         _rtp(description, media, author),
-        ice_udp(description, media),
+        transport.transport(description, media),
     )
 
 
 def _rtp(description: SessionDescription, media: Media, author: Creator) -> Rtp:
     cryptos = tuple(_cryptos(media))
+    required = "SAVP" in media.protocol.upper()
     return Rtp(
         media.kind.lower(),
         codec.payload_types(media),
         media.value("rtcp-mux") is not None,
         tuple(jingle_rtp.Bandwidth(each.kind, str(each.value)) for each in media.bandwidths),
-        Encryption(cryptos, required="SAVP" in media.protocol) if cryptos else None,
+        Encryption(cryptos, required=required) if cryptos else None,
         codec.general_feedback(media),
         tuple(_extensions(description, media, author)),
-        description.value("extmap-allow-mixed", media) is not None,
+        description.value(ALLOW_MIXED, media) is not None,
         tuple(_sources(media)),
         tuple(_source_groups(media)),
     )
@@ -296,92 +335,37 @@ def _rtp(description: SessionDescription, media: Media, author: Creator) -> Rtp:
 
 def _cryptos(media: Media) -> Iterator[Crypto]:
     for value in media.values("crypto"):
-        tag, *words = value.split(maxsplit=3)
-        if len(words) >= 2:
-            yield Crypto(tag, words[0], words[1], words[2] if len(words) > 2 else "")
+        with suppress(SdpError):
+            said = crypto.Crypto.parse(value)
+            yield Crypto(said.tag, said.suite, said.key_params, said.session_params)
 
 
 def _extensions(
     description: SessionDescription, media: Media, author: Creator
 ) -> Iterator[HeaderExtension]:
-    for value in description.values("extmap", media):
-        head, *words = value.split()
-        number, _, way = head.partition("/")
-        if not words or not (number.isascii() and number.isdigit() and len(number) < 6):
-            continue
-        said = Direction(way) if way in set(Direction) else Direction.SENDRECV
-        pairs = [word.partition("=") for word in words[1:]]
-        parameters = tuple((name, text) for name, _, text in pairs)
-        yield HeaderExtension(int(number), words[0], senders(said, author), parameters)
+    for value in description.values("extmap", media)[: rtp_hdrext.MOST]:
+        with suppress(SdpError):
+            said = ExtMap.parse(value)
+            pairs = [word.partition("=") for word in said.attributes.split()]
+            parameters = tuple((name, text) for name, _, text in pairs if name)
+            yield HeaderExtension(said.id, said.uri, senders(said.direction, author), parameters)
 
 
 def _sources(media: Media) -> Iterator[Source]:
     found: dict[int, list[tuple[str, str | None]]] = {}
     for value in media.values("ssrc"):
-        number, _, said = value.strip().partition(" ")
-        if number.isascii() and number.isdigit() and int(number) < 2**32:
-            name, colon, text = said.partition(":")
-            if name:
-                found.setdefault(int(number), []).append((name, text if colon else None))
+        with suppress(SdpError):
+            said = sources.Source.parse(value)
+            found.setdefault(said.ssrc, []).append((said.name, said.value))
     yield from (Source(number, tuple(parameters)) for number, parameters in found.items())
 
 
 def _source_groups(media: Media) -> Iterator[SourceGroup]:
     for value in media.values("ssrc-group"):
-        semantics, *numbers = value.split()
-        if numbers and all(each.isascii() and each.isdigit() for each in numbers):
-            yield SourceGroup(semantics, tuple(map(int, numbers)))
-
-
-# -- transports -----------------------------------------------------------
-
-
-def ice_udp(description: SessionDescription, media: Media) -> IceUdp:
-    """Return what a description says of the transport of one of its streams."""
-    found = read_candidates(media.values("candidate"))
-    setup = (description.value("setup", media) or "").strip()
-    prints = [value.split() for value in description.values("fingerprint", media)]
-    return IceUdp(
-        (description.value("ice-ufrag", media) or "").strip(),
-        (description.value("ice-pwd", media) or "").strip(),
-        tuple(into_jingle(found)),
-        tuple(Fingerprint(each[0], each[1], setup) for each in prints if len(each) == 2),
-        complete=description.value("end-of-candidates", media) is not None,
-    )
-
-
-def into_sdp(candidates: Iterable[Candidate]) -> Iterator[ice.Candidate]:
-    """Yield candidates as SDP has them; Jingle has those of UDP only (XEP-0176 §5.3)."""
-    for each in candidates:
-        if each.protocol.lower() == "udp":
-            yield ice.Candidate(
-                each.foundation,
-                each.component,
-                "udp",
-                each.priority,
-                each.ip,
-                each.port,
-                each.type,
-                each.related,
-            )
-
-
-def into_jingle(candidates: Iterable[ice.Candidate], generation: int = 0) -> Iterator[Candidate]:
-    """Yield candidates as Jingle has them, each with an id of its own; only those of UDP."""
-    for number, each in enumerate(candidates):
-        if each.transport.lower() == "udp":
-            yield Candidate(
-                each.foundation,
-                each.component,
-                "udp",
-                each.priority,
-                each.address,
-                each.port,
-                each.type,
-                each.related,
-                generation,
-                id=f"c{generation}-{each.component}-{number}",
-            )
+        with suppress(SdpError):
+            said = sources.SourceGroup.parse(value)
+            if said.sources:
+                yield SourceGroup(said.semantics, said.sources)
 
 
 # -- who was not heard of yet -----------------------------------------------------------
@@ -425,3 +409,19 @@ def stand_in(descriptions: Sequence[Rtp]) -> SessionDescription:
     ]
     layout = Layout().with_contents(made)
     return description(made, (), layout, Creator.INITIATOR)
+
+
+def agrees(offer: SessionDescription, answer: SessionDescription) -> bool:
+    """Tell whether an answer to another offer is one to this, so that nobody need be asked anew.
+
+    That is where each stream that it takes is offered, with a codec in common, by what that is and
+    not by its number; telephone-events, and what only protects or repeats another codec, are none.
+    """
+    if len(offer.media) != len(answer.media):
+        return False
+    pairs = zip(offer.media, answer.media, strict=True)
+    return all(asked.port and _common(asked, given) for asked, given in pairs if given.port)
+
+
+def _common(asked: Media, given: Media) -> bool:
+    return codecs.speech(codecs.renumbered(given, codecs.matched(given, asked))) is not None

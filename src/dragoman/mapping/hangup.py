@@ -7,7 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from dragoman.mapping.failure import Answer, sip_status
 from dragoman.xmpp.ext.jingle import Reason, Why
+from dragoman.xmpp.ext.jingle_errors import says
+from dragoman.xmpp.failure import StanzaError
 
 STATUSES: Final[Mapping[Why, int]] = {
     Why.SUCCESS: 603,
@@ -76,9 +79,15 @@ _BY_STATUS: Final[Mapping[int, Why]] = {
 ELSEWHERE: Final = 200
 """The SIP cause of a CANCEL because another device answered (RFC 3326 §2)."""
 LONGEST_TEXT: Final = 120
+_AGENT: Final = "gateway"
+"""Who warns, by a name that tells nothing (RFC 3261 §20.43)."""
 _REASON: Final = re.compile(r'\s*([A-Za-z0-9.-]+)((?:[^,"]|"(?:[^"\\]|\\.)*")*),?')
-_CAUSE: Final = re.compile(r"cause\s*=\s*([0-9]{1,4})(?![0-9])", re.IGNORECASE)
-_QUOTED: Final = re.compile(r'text\s*=\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+_CAUSE: Final = re.compile(r";\s*cause\s*=\s*([0-9]{1,4})(?![0-9])", re.IGNORECASE)
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_TEXT: Final = re.compile(
+    r';\s*text\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))(?=\s*(?:;|$))', re.IGNORECASE
+)
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 def status(reason: Reason | None) -> int:
@@ -86,12 +95,43 @@ def status(reason: Reason | None) -> int:
     return STATUSES[Why.GENERAL_ERROR if reason is None else reason.why]
 
 
+def refusal(reason: Reason | None) -> tuple[tuple[str, str], ...]:
+    """Return the headers that go with that status: why, in the words of Q.850 (RFC 6432 §3).
+
+    What is not safe enough is not seen from a 488, so that a Warning says it (RFC 3261 §20.43).
+    """
+    if reason is None:
+        return ()
+    why = ("Reason", header(reason))
+    if reason.why is not Why.SECURITY_ERROR:
+        return (why,)
+    text = _printable(reason) or "the media are not secured as the recipient wants it"
+    return (why, ("Warning", f'399 {_AGENT} "{text}"'))
+
+
 def header(reason: Reason | None) -> str:
     """Return the value of the Reason header for a BYE or CANCEL."""
-    why, text = (reason.why, reason.text) if reason is not None else (Why.SUCCESS, "")
-    printable = "".join(char for char in text if char.isprintable() and char not in '"\\')
-    said = f';text="{printable[:LONGEST_TEXT]}"' if printable else ""
-    return f"Q.850;cause={CAUSES[why]}{said}"
+    if reason is None:
+        return f"Q.850;cause={CAUSES[Why.SUCCESS]}"
+    text = _printable(reason)
+    return f"Q.850;cause={CAUSES[reason.why]}" + (f';text="{text}"' if text else "")
+
+
+def _printable(reason: Reason) -> str:
+    """Return what a reason says to people, for a quoted string; the session that takes over too."""
+    text = " ".join(filter(None, (reason.text, reason.sid)))
+    return "".join(each for each in text if each.isprintable() and each not in '"\\')[:LONGEST_TEXT]
+
+
+def of_error(error: StanzaError, *, full: bool) -> Answer:
+    """Return what an INVITE is answered where session-initiate failed; see `failure.sip_status`.
+
+    A tie-break says that the client called at the same time, and that its call goes on (XEP-0166
+    §7.2.16): its user is busy for another.
+    """
+    if says(error, "tie-break"):
+        return Answer(STATUSES[Why.BUSY], error=error)
+    return sip_status(error, method="INVITE", full=full) or Answer(STATUSES[Why.GONE], error=error)
 
 
 def of_status(code: int, phrase: str = "") -> Reason:
@@ -119,7 +159,11 @@ def of_header(value: str, otherwise: Why = Why.SUCCESS) -> Reason:
 
 def _causes(value: str) -> Iterator[tuple[str, int, str]]:
     for found in _REASON.finditer(value):
-        cause, text = _CAUSE.search(found[2]), _QUOTED.search(found[2])
+        cause = _CAUSE.search(_QUOTED.sub('""', found[2]))
         if cause is not None:
-            said = re.sub(r"\\(.)", r"\1", text[1]) if text else ""
-            yield found[1].lower(), int(cause[1]), said
+            yield found[1].lower(), int(cause[1]), _said(found[2])
+
+
+def _said(parameters: str) -> str:
+    text = _TEXT.search(parameters)
+    return "" if text is None else text[2] or _ESCAPED.sub(r"\1", text[1] or "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -20,7 +20,10 @@ from OpenSSL import SSL
 from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate
 
 from dragoman.errors import LocalError
-from dragoman.media.srtp import Srtp, Suite
+from dragoman.media.suite import Suite
+
+if TYPE_CHECKING:
+    from dragoman.media.srtp import Srtp
 
 MTU: Final = 1200
 """Bytes of the largest datagram that is sent."""
@@ -222,7 +225,7 @@ class Dtls:
             return
         self._collect(now)
 
-    def srtp(self) -> Srtp:
+    def srtp(self) -> "Srtp":
         """Return the SRTP session of the keys agreed on (RFC 5764 §4.2); LocalError before that."""
         if self.state is not State.CONNECTED:
             raise LocalError("no DTLS association")
@@ -231,6 +234,8 @@ class Dtls:
         keys, salts = material[: 2 * suite.key], material[2 * suite.key :]
         client = keys[: suite.key] + salts[: suite.salt]
         server = keys[suite.key :] + salts[suite.salt :]
+        from dragoman.media.srtp import Srtp  # libsrtp is 5 MB
+
         return Srtp(suite, *((client, server) if self._active else (server, client)))
 
     def close(self) -> None:

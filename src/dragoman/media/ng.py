@@ -112,16 +112,22 @@ def split(datagram: bytes) -> tuple[str, bytes]:
 
 
 def offering(
-    remotes: Sequence[Remote], toward: Way, *, lite: bool, dtmf: bool
+    remotes: Sequence[Remote],
+    toward: Way,
+    *,
+    lite: bool = False,
+    dtmf: bool = False,
+    reset: bool = False,
 ) -> dict[str, Written]:
     """Return the flags of an offer, made by who says `remotes`, to be carried `toward` the other.
 
     `lite`: our ICE only answers. `dtmf`: digits are to be sent, which costs the engine its
-    kernel module and the leg the other one's SSRC.
+    kernel module and the leg the other one's SSRC. `reset`: what is known of ICE with both legs is
+    forgotten, so that it begins anew.
     """
     ice = any(each.ice is not None for each in remotes)
     return {
-        **_always(dtmf=dtmf),
+        **_always(dtmf=dtmf, reset=reset),
         "ICE": "force" if toward.ice else "remove",
         "ICE-lite": _LITE[lite and toward.ice, lite and ice],
         "transport-protocol": toward.protocol,
@@ -141,13 +147,15 @@ def answering(back: Way | None, *, dtmf: bool) -> dict[str, Written]:
     }
 
 
-def _always(*, dtmf: bool) -> dict[str, Written]:
+def _always(*, dtmf: bool, reset: bool = False) -> dict[str, Written]:
     """Return what holds for every description.
 
     Ports stay whatever the other leg says of itself; who sends first is the peer, and nobody
     else; an address that is none becomes ours in what we say.
     """
-    flags = ["port-latching", "strict-source", *(["inject-DTMF"] if dtmf else [])]
+    flags = ["port-latching", "strict-source"]
+    flags += ["inject-DTMF"] if dtmf else []
+    flags += ["reset"] if reset else []
     return {"flags": flags, "replace": ["origin", "session-connection", "zero-address"]}
 
 

@@ -102,10 +102,12 @@ def _preference(line: sdes.Line) -> int:
 class Leg:
     """One leg: the ways of its streams, and candidates that came by themselves."""
 
-    __slots__ = ("candidates", "late", "mids", "ways")
+    __slots__ = ("candidates", "late", "mids", "ufrags", "ways")
 
     def __init__(self) -> None:
         """Know nothing of it."""
+        self.ufrags: frozenset[str] = frozenset()
+        """Of its last description."""
         self.ways: Mapping[int, Way] = {}
         self.mids: Mapping[int, str] = {}
         self.candidates: list[tuple[str, str, Candidate]] = []
@@ -119,6 +121,14 @@ class Leg:
         added = [(mid, ufrag, each) for each in candidates[: max(0, room)]]
         self.candidates += added
         self.late = self.late or bool(added)
+
+    def begin(self, remotes: Sequence[Remote]) -> None:
+        """Learn a new description; candidates of a former session of ICE are of no use then."""
+        ufrags = frozenset(each.ice.ufrag for each in remotes if each.ice is not None)
+        if ufrags != self.ufrags and self.ufrags:
+            former = {*self.ufrags, ""} - ufrags
+            self.candidates = [each for each in self.candidates if each[1] not in former]
+        self.ufrags = ufrags
 
     def of(self, remote: Remote) -> list[Candidate]:
         """Return those that belong to a stream, with those that its description has."""
@@ -157,8 +167,12 @@ class NgCall:
             # keys and ICE that it has offered once an engine offers again, whatever it is told
             yield self._deletion()
         names = description.mids(remotes, far.mids)
+        self.legs[side].begin(remotes)
         self.open = Offer(side, offer, remotes, ways, names)
-        ports = self._ports((yield self._offering(self.open)), list(ways))
+        # who was not heard of yet has offered; now that he is offered to, ICE has the other roles
+        first = self.agreed is not None and not far.ways
+        reset = first and all(each.ice is None for each in remotes)
+        ports = self._ports((yield self._offering(self.open, reset=reset)), list(ways))
         streams = [
             Stream(ways[index], ports[index], names.get(index, "")) if index in ways else None
             for index in range(len(remotes))
@@ -179,6 +193,7 @@ class NgCall:
         live = _live(offer, remotes)
         if not live:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream was taken that can be carried")
+        self.legs[side].begin(remotes)
         if self.legs[offer.side].late:
             self._taken((yield self._offering(offer)))
         agreed = Agreed(offer, remotes, tuple(live))
@@ -195,7 +210,8 @@ class NgCall:
     def _settle(self, agreed: Agreed) -> None:
         offer = agreed.offer
         near, far = self.legs[offer.side], self.legs[offer.side.other]
-        near.ways = {index: Way.taken(offer.remotes[index]) for index in agreed.live}
+        # who was not heard of yet has agreed on nothing
+        near.ways = {index: Way.taken(offer.remotes[index]) for index in _heard_of(agreed)}
         far.ways = {index: offer.ways[index] for index in agreed.live}
         near.mids = {index: offer.remotes[index].mid for index in agreed.live}
         far.mids = {index: offer.mids[index] for index in agreed.live}
@@ -248,7 +264,7 @@ class NgCall:
         self._taken((yield self._offering(agreed.offer)))
         self._taken((yield self._answering(agreed)))
 
-    def _offering(self, offer: Offer) -> Asked:
+    def _offering(self, offer: Offer, *, reset: bool = False) -> Asked:
         toward = next(iter(offer.ways.values()))
         self.legs[offer.side].late = False
         return Asked(
@@ -260,6 +276,7 @@ class NgCall:
                     toward,
                     lite=self._lite,
                     dtmf=self._dtmf,
+                    reset=reset,
                 ),
                 "sdp": self._written(offer.side, offer.remotes, list(offer.ways)),
             },

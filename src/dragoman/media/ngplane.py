@@ -40,6 +40,9 @@ RATE: Final = 50.0
 """Such questions a second, at most, of calls that are connected."""
 SOON: Final = 0.5
 """Seconds for which candidates are gathered before an engine hears of them."""
+NEW: Final = 5.0
+"""Seconds for which a session of ICE is new: then candidates are of use even where there is a way,
+for that may be a former one's."""
 QUIET: Final = 20.0
 """Seconds of silence before an engine forgot a call, by which that was why."""
 
@@ -70,7 +73,9 @@ class _Watch:
 
     waits: bool = False
     connected: bool = False
-    since: float = 0.0
+    since: float = float("-inf")
+    """When it began to be connected, the last time."""
+    ufrags: frozenset[str] = frozenset()
     expected: bool = False
     packets: int = -1
     heard: float = 0.0
@@ -168,7 +173,9 @@ class Calls:
         if found is None:
             return
         found.core.legs[side].keep(mid, ufrag, candidates)
-        if found.core.agreed is not None and not found.watches[side].connected:
+        watch = found.watches[side]
+        wanted = watch.waits or now < watch.since + NEW
+        if found.core.agreed is not None and wanted:
             self._alarms.hasten((_REFRESH, found.key), now + SOON)
 
     def digits(self, call: str, toward: Side, digits: str, milliseconds: int, now: float) -> None:
@@ -394,7 +401,10 @@ class Calls:
                 watch.expected = False
             elif not needs:
                 self._connect(call, side)
-            elif not (watch.connected or watch.waits):
+            elif watch.ufrags != call.core.legs[side].ufrags or not (
+                watch.connected or watch.waits
+            ):
+                watch.ufrags = call.core.legs[side].ufrags
                 watch.waits, watch.since = True, now
         self._alarms.hasten((_POLL, call.key), now + EARLY)
 

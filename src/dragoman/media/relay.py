@@ -8,7 +8,7 @@ before its keys are there, nor to one that has said that it will not receive.
 
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from dragoman.clock import earliest
 from dragoman.media import rtcp, rtp
@@ -18,7 +18,10 @@ from dragoman.media.plane import Connected, Counters, Lost, MediaEvent, Side, Tr
 from dragoman.media.quality import Receiver
 from dragoman.media.remote import Place
 from dragoman.media.rtp import Kind, MediaFormatError
-from dragoman.media.srtp import Srtp, SrtpError
+from dragoman.media.suite import SrtpError
+
+if TYPE_CHECKING:
+    from dragoman.media.srtp import Srtp
 
 Send: TypeAlias = Callable[[bytes, Place], None]
 """Sends a datagram; a path by ICE knows better where to than the place it is given."""

@@ -3,11 +3,14 @@
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from dragoman.errors import LocalError
 from dragoman.media.rtp import MediaFormatError
-from dragoman.media.srtp import Srtp, Suite
+from dragoman.media.suite import Suite
+
+if TYPE_CHECKING:
+    from dragoman.media.srtp import Srtp
 
 PREFERRED: Final = (
     Suite.AES_CM_128_HMAC_SHA1_80,
@@ -124,11 +127,13 @@ def settle(offered: Sequence[Line], lines: Sequence[str]) -> tuple[Line, Line]:
     raise MediaFormatError("an answer to an a=crypto line that was not offered")
 
 
-def session(ours: Line, theirs: Line) -> Srtp:
+def session(ours: Line, theirs: Line) -> "Srtp":
     """Return the SRTP session of two lines, ours for what we send; raise MediaFormatError."""
     suite = ours.known()
     if suite is None or suite is not theirs.known():
         raise MediaFormatError("two a=crypto lines that do not belong together")
+    from dragoman.media.srtp import Srtp  # libsrtp is 5 MB
+
     return Srtp(suite, ours.key(), theirs.key())
 
 

@@ -1,11 +1,11 @@
 """Encrypted packets of RTP and RTCP (RFC 3711, RFC 7714), by libsrtp."""
 
-from enum import Enum
 from typing import Final
 
 from pylibsrtp import Error, Policy, Session
 
-from dragoman.errors import LocalError, RemoteError
+from dragoman.errors import LocalError
+from dragoman.media.suite import SrtpError, Suite
 
 WINDOW: Final = 1024
 """Packets that may come late, and are known from repetitions (RFC 3711 §3.3.2: at least 64)."""
@@ -13,33 +13,6 @@ MOST_SOURCES: Final = 256
 """SSRCs with a context of their own, each way; packets of more are refused."""
 LONGEST: Final = 1356
 """Bytes of the largest packet that can be protected: libsrtp's buffer, less what it may add."""
-
-
-class SrtpError(RemoteError):
-    """A packet was forged, repeated, too late or not SRTP: drop it."""
-
-
-class Suite(Enum):
-    """Ciphers with authentication: name (RFC 4568 §6.2, RFC 7714 §14), bytes of key and salt.
-
-    RFC 6188's AES_256_CM suites are not among them: pylibsrtp has no way to ask for them.
-    """
-
-    AES_CM_128_HMAC_SHA1_80 = ("AES_CM_128_HMAC_SHA1_80", 16, 14)
-    AES_CM_128_HMAC_SHA1_32 = ("AES_CM_128_HMAC_SHA1_32", 16, 14)
-    AEAD_AES_128_GCM = ("AEAD_AES_128_GCM", 16, 12)
-    AEAD_AES_256_GCM = ("AEAD_AES_256_GCM", 32, 12)
-
-    def __init__(self, label: str, key: int, salt: int) -> None:
-        """Keep them."""
-        self.label = label
-        self.key = key
-        self.salt = salt
-
-    @property
-    def length(self) -> int:
-        """Bytes of the master key with the master salt behind it."""
-        return self.key + self.salt
 
 
 _PROFILES: Final = {

@@ -1,0 +1,81 @@
+"""Calls in a whole gateway, on loopback sockets: that they reach the service, and end with it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from dragoman.app.config import Media
+from dragoman.app.demo import CAROL
+from dragoman.testing.calling import Answering, call
+from dragoman.xmpp.ext.jmi import NS
+from tests.house import ALICE, House, build, configuration, tear_down
+
+ALICE_URI = "sip:alice@xmpp.test"
+OFFER = (
+    b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    b"m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+)
+
+
+@pytest_asyncio.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    found = await build(tmp_path, settings=configuration(tmp_path))
+    yield found
+    await tear_down(found)
+
+
+def says(house: House, step: str, sid: str, within: str = "", to: str = CAROL) -> None:
+    """Have alice's client say a step of XEP-0353."""
+    child = f"<{step} xmlns='{NS}' id='{sid}'>{within}</{step}>"
+    xml = f"<message from='{ALICE}/x' to='{to}' type='chat' id='{step}'>{child}</message>"
+    house.domain.send(xml, CAROL)
+
+
+@pytest.mark.spec("MED-02")
+@pytest.mark.spec("MED-17")
+async def test_a_phone_calls_a_client_that_is_busy(house: House) -> None:
+    calling = asyncio.ensure_future(call(house.phone, f"sip:{CAROL}", ALICE_URI, OFFER))
+    propose = await house.domain.next_stanza()
+    found = propose.find(f"{{{NS}}}propose")
+    assert found is not None
+    busy = "<reason xmlns='urn:xmpp:jingle:1'><busy/></reason>"
+    says(house, "reject", found.get("id", ""), busy, propose.get("from", ""))
+    assert (await calling).status == 486
+
+
+@pytest.mark.spec("MED-01")
+async def test_a_client_calls_a_phone(house: House) -> None:
+    answering = Answering(house.phone, [OFFER])
+    rtp = "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/>"
+    says(house, "propose", "s1", rtp)
+    invite = await house.phone.next_request()
+    assert invite.method == "INVITE"
+    assert b"m=audio" in invite.body
+    proceed = await house.domain.next_stanza()
+    assert proceed.find(f"{{{NS}}}proceed") is not None
+    says(house, "retract", "s1", to=proceed.get("from", ""))
+    async with asyncio.timeout(5):
+        await answering.byes.get()
+    assert house.gateway.describe()["media"] == {"calls": 0, "ports": 0, "tasks": 0}
+
+
+async def test_a_gateway_that_stops_hangs_up(house: House) -> None:
+    answering = Answering(house.phone, [OFFER])
+    rtp = "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/>"
+    says(house, "propose", "s1", rtp)
+    await house.domain.next_stanza()
+    stopping = asyncio.ensure_future(house.gateway.hub.drain(1.0))
+    async with asyncio.timeout(5):
+        await answering.byes.get()
+    await stopping
+
+
+async def test_without_a_plane_there_are_no_calls(tmp_path: Path) -> None:
+    settings = configuration(tmp_path).model_copy(update={"media": Media(plane="none")})
+    house = await build(tmp_path, settings=settings)
+    refused = await call(house.phone, f"sip:{CAROL}", ALICE_URI, OFFER)
+    assert refused.status == 488
+    await tear_down(house)
