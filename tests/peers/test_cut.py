@@ -32,7 +32,7 @@ RECEIVED: Final = re.compile(
 )
 
 SENT: Final = re.compile(
-    r"message sent[^\n]*\n\nMESSAGE sip:.*?^Call-ID: *(\d+)-", re.DOTALL | re.M
+    r"message sent[^\n]*\n\nMESSAGE sip:.*?^Call-ID: *(\d+)-", re.DOTALL | re.MULTILINE
 )
 
 Chat = Callable[[str], Program]
