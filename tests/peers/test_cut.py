@@ -31,9 +31,7 @@ RECEIVED: Final = re.compile(
     r"message received[^\n]*\n\n(MESSAGE sip:|SIP/2.0 )(.*?)(?=\n-{20,}|\Z)", re.DOTALL
 )
 
-SENT: Final = re.compile(
-    r"message sent[^\n]*\n\nMESSAGE sip:.*?^Call-ID: *(\d+)-", re.DOTALL | re.MULTILINE
-)
+SENT: Final = re.compile(r"message sent[^\n]*\n\n(MESSAGE sip:.*?\n)\n", re.DOTALL)
 
 Chat = Callable[[str], Program]
 
@@ -163,8 +161,7 @@ class Talk:
             else:
                 way.refused[int(call[1]) - 1] = status
         text = self._answers.read_text(errors="replace").replace("\r", "")
-        sent = Counter(int(call) - 1 for call in SENT.findall(text))
-        way.resent = {number for number, times in sent.items() if times > 1}
+        way.resent = {number for number, times in _sendings(text).items() if times > 1}
         for start, rest in received(self._heard):
             notice = re.search(r"^\[not delivered, .*\]: to alice (\d+)", rest, re.MULTILINE)
             if start.startswith("MESSAGE") and notice:
@@ -186,6 +183,20 @@ class Talk:
             if event["event"] == "message" and event["error"] and event["id"] in numbers:
                 way.refused[numbers[event["id"]]] = event["error"]
         return way
+
+
+def _sendings(log: str) -> Counter[int]:
+    """Return how often each number was sent as it was: after a challenge its CSeq is another."""
+    heads = Counter[tuple[int, str]]()
+    for head in SENT.findall(log):
+        call = re.search(r"^Call-ID: *(\d+)-", head, re.MULTILINE)
+        number = re.search(r"^CSeq: *(\d+)", head, re.MULTILINE)
+        if call and number:
+            heads[int(call[1]) - 1, number[1]] += 1
+    found = Counter[int]()
+    for (number_, _), times in heads.items():
+        found[number_] = max(found[number_], times)
+    return found
 
 
 def received(log: Path) -> list[tuple[str, str]]:
