@@ -15,6 +15,7 @@ from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.bridge.revisions import Revisions
 from dragoman.bridge.sessions import Caller, SessionLine, SessionService
+from dragoman.clock import earliest
 from dragoman.log import about
 from dragoman.mapping import call as mapping
 from dragoman.mapping import hangup
@@ -63,25 +64,6 @@ log = getLogger(__name__)
 ALLOW: Final = (*sip.ALLOW, "INFO")
 """The methods that may come in a call."""
 KINDS: Final = ("audio", "video")
-FEATURES_OF_USERS: Final = frozenset(
-    {
-        "urn:xmpp:jingle:1",
-        "urn:xmpp:jingle:apps:rtp:1",
-        "urn:xmpp:jingle:apps:rtp:audio",
-        "urn:xmpp:jingle:apps:rtp:video",
-        "urn:xmpp:jingle:apps:rtp:rtcp-fb:0",
-        "urn:xmpp:jingle:apps:rtp:rtp-hdrext:0",
-        "urn:xmpp:jingle:apps:rtp:ssma:0",
-        "urn:xmpp:jingle:apps:grouping:0",
-        "urn:xmpp:jingle:apps:dtls:0",
-        "urn:xmpp:jingle:transports:ice-udp:1",
-        "urn:xmpp:jingle-message:0",
-    }
-)
-"""What clients have to read of a SIP user before they offer a call (XEP-0167 §10).
-
-Not urn:ietf:rfc:3264: candidates may come one by one, the plane takes them (XEP-0176 §7.2).
-"""
 DEVICE: Final = "phone"
 """The resource of a SIP user whose phone names none."""
 FEATURES: Final = ";audio;video"
@@ -199,8 +181,7 @@ class Calls(SessionService):
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        times = [self.jingles.next_timer(), self.sessions.next_timer()]
-        return min((each for each in times if each is not None), default=None)
+        return earliest((self.jingles.next_timer(), self.sessions.next_timer()))
 
     def give_up(self, now: float) -> None:
         """Hang up everywhere: the gateway stops."""
@@ -261,8 +242,8 @@ class Calls(SessionService):
         if not isinstance(call, Call) or call.over:
             return
         match event:
-            case sip.Ringing(_, _, _, body, reliable):
-                self._rang(call, body if reliable else None)
+            case sip.Ringing():
+                self._rang(call)
             case sip.Answered(session, body, _):
                 self._answered(call, body or session.remote)
             case sip.Confirmed(_, body):
@@ -543,7 +524,7 @@ class Calls(SessionService):
             return
         call.sip.data = call
 
-    def _rang(self, call: Call, body: Body | None) -> None:
+    def _rang(self, call: Call) -> None:
         if call.jingle is not None:
             call.jingle.ring(self._now)
 

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from dragoman.bridge.admission import Admitted
 from dragoman.bridge.album import Source
-from dragoman.bridge.calls import FEATURES_OF_USERS, Calls
+from dragoman.bridge.calls import Calls
 from dragoman.bridge.cards import Cards
 from dragoman.bridge.chat import Chats
 from dragoman.bridge.chat import Rules as ChatRules
@@ -80,6 +80,7 @@ from dragoman.trace import Direction, Tap
 from dragoman.trace import Protocol as Seen
 from dragoman.xmpp import locate as servers
 from dragoman.xmpp.element import Element, to_xml
+from dragoman.xmpp.ext.jingle_features import CALLS
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.s2s_in import IncomingStream
@@ -206,7 +207,7 @@ class Hub:
             settings.rules,
             settings.store,
         )
-        able = frozenset() if settings.media is None else FEATURES_OF_USERS
+        able = frozenset() if settings.media is None else CALLS
         self.discovery = Discovery(
             settings.version, settings.wall, self.naming.is_component, lambda _: able
         )
