@@ -10,6 +10,7 @@ import pytest
 from dragoman.errors import LocalError
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.jingle import Action, Content, Reason, Why
+from dragoman.xmpp.ext.jingle_errors import unknown_session
 from dragoman.xmpp.ext.jmi import Initiation, Step
 from dragoman.xmpp.ext.senders import Creator
 from dragoman.xmpp.failure import Condition, StanzaError
@@ -28,7 +29,6 @@ from dragoman.xmpp.session import (
     Proposed,
     Replaced,
     Stage,
-    unknown_session,
 )
 from dragoman.xmpp.sessions import Bounds, Full
 from dragoman.xmpp.stanza import message

@@ -8,6 +8,7 @@ from dragoman.errors import LocalError
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.grouping import Group
 from dragoman.xmpp.ext.jingle import Action, Content, Jingle, Reason, Why
+from dragoman.xmpp.ext.jingle_errors import tie_break
 from dragoman.xmpp.ext.jingle_ice import IceUdp
 from dragoman.xmpp.ext.senders import Creator, Senders
 from dragoman.xmpp.failure import Condition, StanzaError
@@ -28,7 +29,6 @@ from dragoman.xmpp.session import (
     Replaced,
     Stage,
     Transported,
-    tie_break,
 )
 from tests.xmpp.callers import (
     BALCONY,

@@ -5,6 +5,7 @@ import pytest
 from dragoman.errors import LocalError, RemoteError
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.jingle import Action, Jingle, Reason, Why
+from dragoman.xmpp.ext.jingle_errors import tie_break, unknown_session
 from dragoman.xmpp.ext.jmi import Initiation, Step
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jingle import Session
@@ -25,8 +26,6 @@ from dragoman.xmpp.session import (
     Stage,
     Transported,
     step,
-    tie_break,
-    unknown_session,
 )
 from dragoman.xmpp.sessions import Bounds, Full
 from dragoman.xmpp.stanza import iq, message

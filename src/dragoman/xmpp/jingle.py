@@ -9,6 +9,7 @@ from dragoman.errors import LocalError, RemoteError
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.grouping import Group
 from dragoman.xmpp.ext.jingle import Action, Jingle, Reason, Why
+from dragoman.xmpp.ext.jingle_errors import out_of_order, says, tie_break
 from dragoman.xmpp.ext.jingle_rtp import Rtp
 from dragoman.xmpp.ext.jmi import Initiation, Step
 from dragoman.xmpp.ext.senders import Creator
@@ -40,10 +41,7 @@ from dragoman.xmpp.session import (
     Send,
     Stage,
     Transported,
-    out_of_order,
-    says,
     step,
-    tie_break,
 )
 from dragoman.xmpp.stanza import iq
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from dragoman.errors import LocalError, RemoteError
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.grouping import Group
-from dragoman.xmpp.ext.jingle import ERRORS, Action, Content, Reason
+from dragoman.xmpp.ext.jingle import Action, Content, Reason
+from dragoman.xmpp.ext.jingle_errors import out_of_order, unknown_session, unsupported_info
 from dragoman.xmpp.ext.jingle_rtp import INFO, Rtp
 from dragoman.xmpp.ext.jmi import Step
-from dragoman.xmpp.failure import Condition, ErrorType, StanzaError
+from dragoman.xmpp.failure import Condition, StanzaError
 
 if TYPE_CHECKING:
     from dragoman.xmpp.jingle import Session
@@ -132,36 +133,6 @@ def _refusal(stage: Stage, action: Action) -> StanzaError:
     if action is Action.SECURITY_INFO:
         return StanzaError(Condition.FEATURE_NOT_IMPLEMENTED)
     return out_of_order()
-
-
-def out_of_order() -> StanzaError:
-    """Return the answer to a request that cannot come at this point (§10)."""
-    return _own(Condition.UNEXPECTED_REQUEST, "out-of-order", ErrorType.WAIT)
-
-
-def unknown_session() -> StanzaError:
-    """Return the answer to a request of a session that there is not (§6.7, §10)."""
-    return _own(Condition.ITEM_NOT_FOUND, "unknown-session")
-
-
-def tie_break() -> StanzaError:
-    """Return the answer to a request that one of ours overrules (§7.2.16)."""
-    return _own(Condition.CONFLICT, "tie-break")
-
-
-def unsupported_info() -> StanzaError:
-    """Return the answer to a session-info that nobody here understands (§6.8)."""
-    return _own(Condition.FEATURE_NOT_IMPLEMENTED, "unsupported-info", ErrorType.MODIFY)
-
-
-def says(error: StanzaError | None, condition: str) -> bool:
-    """Tell whether an error has a condition of Jingle's own: "tie-break", "unknown-session"."""
-    own = error.application if error is not None else None
-    return own is not None and own.name == f"{{{ERRORS}}}{condition}"
-
-
-def _own(condition: Condition, detail: str, kind: ErrorType = ErrorType.CANCEL) -> StanzaError:
-    return StanzaError(condition, kind, application=Element(f"{{{ERRORS}}}{detail}"))
 
 
 class By(Enum):

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from dragoman.errors import RemoteError
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.jingle import JINGLE, Action, Jingle, Reason, Why
+from dragoman.xmpp.ext.jingle_errors import out_of_order, tie_break, unknown_session
 from dragoman.xmpp.ext.jingle_rtp import Rtp
 from dragoman.xmpp.ext.jmi import Initiation, Step
 from dragoman.xmpp.ext.senders import Creator
@@ -30,9 +31,6 @@ from dragoman.xmpp.session import (
     Proposed,
     Send,
     Stage,
-    out_of_order,
-    tie_break,
-    unknown_session,
 )
 from dragoman.xmpp.stanza import IQ, MESSAGE, ends, error_reply, payload, reply
 
