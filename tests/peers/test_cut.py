@@ -31,7 +31,7 @@ RECEIVED: Final = re.compile(
     r"message received[^\n]*\n\n(MESSAGE sip:|SIP/2.0 )(.*?)(?=\n-{20,}|\Z)", re.DOTALL
 )
 
-SENT: Final = re.compile(r"message sent[^\n]*\n\n(MESSAGE sip:.*?\n)\n", re.DOTALL)
+REACHED: Final = re.compile(r"^to alice (\d+)", re.MULTILINE)
 
 Chat = Callable[[str], Program]
 
@@ -47,8 +47,8 @@ class Way:
     accepted: set[int] = field(default_factory=set)
     """Of which the sender heard that they were taken: SIP only."""
 
-    resent: set[int] = field(default_factory=set)
-    """Which the sender sent again, for nobody answered in time: UDP keeps no order of those."""
+    order: dict[int, int] = field(default_factory=dict)
+    """The place of each in the order in which they reached the gateway, where that is known."""
 
     @property
     def lost(self) -> set[int]:
@@ -61,8 +61,8 @@ class Way:
     @property
     def out_of_order(self) -> list[tuple[int, int]]:
         pairs = zip(self.arrived, self.arrived[1:], strict=False)
-        found = [(one, next_) for one, next_ in pairs if next_ < one]
-        return [(one, next_) for one, next_ in found if next_ not in self.resent]
+        place = self.order.get
+        return [(one, next_) for one, next_ in pairs if place(next_, next_) < place(one, one)]
 
     @property
     def silent(self) -> list[int]:
@@ -99,6 +99,8 @@ class Talk:
         self._alice = chat("alice@xmpp.example/lab")
         self._heard, self._answers = folder / "heard", folder / "answers"
         self._sipp("answer.xml", 5070, "-trace_msg", "-message_file", self._heard)
+        capture = ("-l", "-n", "-A", "-i", "eth0", "udp and dst host 198.51.100.10 and port 5060")
+        self._wire = stack.enter_context(Program("gw", "tcpdump", *capture))
         register = self._sipp("register.xml", 5171, "-key", "user", "carol", "-m", "1", to=True)
         assert register.wait(10) == 0, register.said()[-2000:]
         # Prosody lets a stanza overtake those that wait for its stream, so the stream comes first.
@@ -160,8 +162,9 @@ class Talk:
                 way.accepted.add(int(call[1]) - 1)
             else:
                 way.refused[int(call[1]) - 1] = status
-        text = self._answers.read_text(errors="replace").replace("\r", "")
-        way.resent = {number for number, times in _sendings(text).items() if times > 1}
+        # UDP may lose one on its way to the gateway, which then comes later than those after it
+        reached = dict.fromkeys(int(each) - 1 for each in REACHED.findall(self._wire.said()))
+        way.order = {number: place for place, number in enumerate(reached)}
         for start, rest in received(self._heard):
             notice = re.search(r"^\[not delivered, .*\]: to alice (\d+)", rest, re.MULTILINE)
             if start.startswith("MESSAGE") and notice:
@@ -183,20 +186,6 @@ class Talk:
             if event["event"] == "message" and event["error"] and event["id"] in numbers:
                 way.refused[numbers[event["id"]]] = event["error"]
         return way
-
-
-def _sendings(log: str) -> Counter[int]:
-    """Return how often each number was sent as it was: after a challenge its CSeq is another."""
-    heads = Counter[tuple[int, str]]()
-    for head in SENT.findall(log):
-        call = re.search(r"^Call-ID: *(\d+)-", head, re.MULTILINE)
-        number = re.search(r"^CSeq: *(\d+)", head, re.MULTILINE)
-        if call and number:
-            heads[int(call[1]) - 1, number[1]] += 1
-    found = Counter[int]()
-    for (number_, _), times in heads.items():
-        found[number_] = max(found[number_], times)
-    return found
 
 
 def received(log: Path) -> list[tuple[str, str]]:
