@@ -1,0 +1,116 @@
+"""Phones and clients that call, and what each heard of the other.
+
+Each end says 440 Hz. Chromium (libwebrtc, what Conversations and Movim are made of) tells itself
+when it has heard that for a second; what baresip heard is in a file, and is looked at here.
+Who imports the fixtures needs `browser` too: without Chromium its tests are skipped.
+"""
+
+import cmath
+import math
+import os
+import shutil
+import signal
+import struct
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.peers.hosts import Gateway, Program, wait_until
+
+PEERS: Final = Path("/run/lab/peers")
+LIBRARY: Final = Path("/opt/lab/stanza.js")
+ALICE: Final = "alice@xmpp.example"
+TONE: Final = 440
+SECONDS: Final = 40
+NUMBERS: Final = count(os.getpid() * 100)
+HEADER: Final = 44
+"""Octets of a WAV file before its samples."""
+
+Start = Callable[..., Program]
+
+
+@pytest.fixture
+def browser(gateway: Gateway) -> None:
+    """Chromium, or no test."""
+    if not (LIBRARY.exists() and shutil.which("chromium")):
+        pytest.skip("Chromium and StanzaJS are not here: run tests/lab/install --all")
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """baresip, registered under a name of its own: one that was killed stays registered."""
+
+    name: str
+    program: Program
+
+    @property
+    def user(self) -> str:
+        return f"{self.name}@sip.example"
+
+    def has_heard(self) -> bool | None:
+        """Tell whether it has heard the tone for half a second; None: not yet."""
+        for file in (PEERS / self.name).glob("*-dec.wav"):
+            data = file.read_bytes()
+            if len(data) < HEADER:
+                continue
+            channels, rate = struct.unpack_from("<HI", data, 22)
+            samples = array("h", data[HEADER : len(data) // 2 * 2])[::channels]
+            half = rate // 2
+            for start in range(0, len(samples) - half, half):
+                part = samples[start : start + half]
+                if max(map(abs, part)) > 1000 and is_tone(part, rate):
+                    return True
+        return None
+
+
+@pytest.fixture
+def phone(start: Start) -> Callable[..., Phone]:
+    """A phone, registered; `dials` is whom it calls, until it hangs up after `seconds`."""
+
+    def registered(*parameters: str, dials: str = "", seconds: int = SECONDS) -> Phone:
+        commands = ["--", f"dial {dials}"] if dials else []
+        name = f"caller{next(NUMBERS)}"
+        peer = start("carol", "sip_user", name, str(seconds), *parameters, *commands)
+        peer.says("registered successfully")
+        return Phone(name, peer)
+
+    return registered
+
+
+@pytest.fixture
+def client(browser: None, start: Start) -> Iterator[Callable[..., Program]]:
+    """A client of alice's that answers, or does what it is told."""
+    clients = []
+
+    def online(*command: str) -> Program:
+        peer = start("alice", "webrtc_user", ALICE, str(SECONDS), *(command or ("answer",)))
+        clients.append(peer)
+        peer.hears(event="connected")
+        return peer
+
+    yield online
+    for each in clients:  # whoever kills it leaves its browser behind
+        each.signal(signal.SIGTERM)
+        each.wait(10)
+
+
+def power(samples: Sequence[int], rate: int, frequency: int) -> float:
+    turn = 2j * math.pi * frequency / rate
+    return abs(sum(each * cmath.exp(turn * n) for n, each in enumerate(samples)))
+
+
+def is_tone(samples: Sequence[int], rate: int) -> bool:
+    """Tell whether a second of sound is for the most part what the peers say."""
+    said = power(samples, rate, TONE)
+    return said > 20 * max(power(samples, rate, TONE // 2), power(samples, rate, 660))
+
+
+def both_hear(phone: Phone, browser: Program) -> None:
+    browser.hears(event="tone", hz=TONE, seconds=20)
+    said = phone.program.said
+    wait_until(phone.has_heard, 20, lambda: f"the phone heard no tone:\n{said()[-2000:]}")
