@@ -8,6 +8,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A loop that hangs while it closes can be ended from outside only.
 PYTEST := timeout --foreground --kill-after=30 1800 $(BIN)/python -m pytest
+# All but the peers, of which there is one lab, run on each core.
+UNITS := $(PYTEST) -m "not peer" --numprocesses auto --dist worksteal
+# What is compiled once need not be compiled by each process that a test starts.
+export PYTHONDONTWRITEBYTECODE :=
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header pyproject.toml --group install
 
@@ -32,7 +36,8 @@ demo: .venv/run.stamp
 test: .venv/test.stamp peer-packages
 	@status=0; \
 	$(MAKE) --no-print-directory lint types --keep-going || status=1; \
-	$(PYTEST) -rs || status=1; \
+	$(UNITS) || status=1; \
+	$(PYTEST) -rs tests/peers || status=1; \
 	exit $$status
 
 lint: .venv/test.stamp
@@ -43,7 +48,7 @@ types: .venv/test.stamp
 	$(BIN)/mypy
 
 unit: .venv/test.stamp
-	$(PYTEST) -m "not peer" --ignore=tests/talks
+	$(UNITS) --ignore=tests/talks
 
 talks: .venv/test.stamp
 	$(PYTEST) tests/talks

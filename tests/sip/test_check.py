@@ -21,7 +21,6 @@ from tests.sip.desk import ALLOW, request
         request(Max_Forwards="many"),
         request(more=[("To", "<sip:other@example.net>")]),
     ],
-    ids=str,
 )
 def test_missing_and_bad_headers_are_refused_with_400(bad: Request) -> None:
     with pytest.raises(SipError) as caught:
