@@ -56,8 +56,11 @@ def test_a_client_that_proposes_nothing_calls_a_phone_by_sound_and_picture(
         ("audio_codecs=PCMU/8000/1",),
         ("transport=tls", "mediaenc=srtp-mand"),
         ("mediaenc=dtls_srtp",),
+        ("medianat=ice",),
+        ("mediaenc=dtls_srtp", "medianat=ice"),
+        ("transport=tls", "mediaenc=srtp-mand", "medianat=ice"),
     ],
-    ids=["G.711", "SDES", "DTLS-SRTP"],
+    ids=["G.711", "SDES", "DTLS-SRTP", "ICE", "DTLS-SRTP and ICE", "SDES and ICE"],
 )
 @pytest.mark.spec("MED-25")
 def test_a_client_calls_a_phone_that_takes_media_in_another_way(
@@ -73,9 +76,10 @@ def test_a_client_calls_a_phone_that_takes_media_in_another_way(
     [
         ("audio_codecs=PCMA/8000/1",),
         ("transport=tls", "mediaenc=srtp-mand"),
+        ("medianat=ice",),
         ("mediaenc=dtls_srtp", "medianat=ice"),
     ],
-    ids=["G.711", "SDES", "DTLS-SRTP and ICE"],
+    ids=["G.711", "SDES", "ICE", "DTLS-SRTP and ICE"],
 )
 @pytest.mark.spec("MED-26")
 def test_a_phone_that_offers_media_in_another_way_calls_a_client(

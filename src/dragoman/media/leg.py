@@ -1,7 +1,7 @@
 """Two legs of a call and what they agree on: streams, joined by what each leg said (RFC 3264)."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -104,9 +104,15 @@ def key(index: int, way: Way) -> int:
     return BUNDLE if way.bundle else index
 
 
-def heard(description: SessionDescription) -> tuple[Remote, ...]:
-    """Return what a description says of each stream."""
-    return read(description)
+def heard(description: SessionDescription, side: Side) -> tuple[Remote, ...]:
+    """Return what the description of a leg says of each stream.
+
+    Clients may send more candidates without having said so (XEP-0176 §5.5).
+    """
+    remotes = read(description)
+    if side is Side.SIP:
+        return remotes
+    return tuple(replace(each, trickles=True) for each in remotes)
 
 
 def accepted(open_: Open, remotes: Sequence[Remote]) -> list[int]:
@@ -262,11 +268,24 @@ def commit(
     near.mids = {index: near.remotes[index].mid for index in ways}
     near.transports = transports
     far.told, far.heard, far.remotes = open_.said, heard_, remotes
-    far.ways = {index: open_.ways[index] for index in ways}
+    far.ways = dict(_answered(open_, ways, remotes))
     far.mids = {index: open_.mids[index] for index in ways}
     used = {key(index, way) for index, way in far.ways.items()}
     far.transports = {n: each for n, each in open_.transports.items() if n in used}
-    return replace(open_, transports=far.transports)
+    return replace(open_, ways=far.ways, transports=far.transports)
+
+
+def _answered(
+    open_: Open, live: Collection[int], remotes: Sequence[Remote]
+) -> Iterator[tuple[int, Way]]:
+    """Yield the ways that streams were offered in, as the answer leaves them.
+
+    Of a bundle it is the first stream that says what its transport is (RFC 9143 §10).
+    """
+    said: dict[int, Remote] = {}
+    for index in live:
+        way = open_.ways[index]
+        yield index, way.answered(said.setdefault(key(index, way), remotes[index]))
 
 
 def streams(

@@ -196,7 +196,8 @@ class NgCall:
         self.legs[side].begin(remotes)
         if self.legs[offer.side].late:
             self._taken((yield self._offering(offer)))
-        agreed = Agreed(offer, remotes, tuple(live))
+        ways = {index: way.answered(remotes[index]) for index, way in offer.ways.items()}
+        agreed = Agreed(replace(offer, ways=ways), remotes, tuple(live))
         ports = self._ports((yield self._answering(agreed)), _heard_of(agreed))
         streams: list[Stream | None] = [None] * len(remotes)
         for index in live:
@@ -215,7 +216,7 @@ class NgCall:
         far.ways = {index: offer.ways[index] for index in agreed.live}
         near.mids = {index: offer.remotes[index].mid for index in agreed.live}
         far.mids = {index: offer.mids[index] for index in agreed.live}
-        self.agreed = agreed
+        self.agreed, self.open = agreed, offer
 
     def revert(self) -> Step:
         """Have the engine forget the open offer.

@@ -247,7 +247,7 @@ class _Call:
         self, side: Side, offer: SessionDescription, toward: Profile
     ) -> SessionDescription:
         """Take an offer; return the one for the other leg."""
-        remotes = leg.heard(offer)
+        remotes = leg.heard(offer, side)
         far = self.legs[side.other]
         ways = far.offered(remotes, toward)
         if not ways:
@@ -281,7 +281,7 @@ class _Call:
         open_ = self.open
         if open_ is None or open_.side is side:
             raise MediaError(Trouble.UNACCEPTABLE, "no offer was made to this leg")
-        remotes = leg.heard(answer)
+        remotes = leg.heard(answer, side)
         if len(remotes) != len(open_.remotes):
             raise MediaError(Trouble.UNACCEPTABLE, "an answer with other streams than the offer")
         live = leg.accepted(open_, remotes)
