@@ -83,6 +83,7 @@ def _answering() -> SessionDescription:
 @pytest.mark.spec("MED-07")
 def test_keys_are_offered_in_our_order_and_no_others(house: House) -> None:
     offered = house.offer(XMPP, CLIENT, SDES).description
+    assert house.engine.last("offer")[b"ICE"] == b"remove"
     lines = [sdes.Line.parse(each) for each in offered.media[0].values("crypto")]
     assert [line.suite for line in lines] == ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM"]
     answer = sdp(

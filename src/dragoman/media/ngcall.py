@@ -346,11 +346,17 @@ def _ways(remotes: Sequence[Remote], agreed: Mapping[int, Way], toward: Profile)
 
     Of a bundle there is one: the first sound, else the first of all.
     """
-    wanted = next(iter(agreed.values()), None) or Way.offered(toward)
+    wanted = next(iter(agreed.values()), None) or _offered(toward)
     found = [index for index, remote in enumerate(remotes) if remote.carried][:MOST_STREAMS]
     if wanted.bundle or any(remotes[index].bundle for index in found):
         found = sorted(found, key=lambda index: remotes[index].media.kind.lower() != "audio")[:1]
     return dict.fromkeys(found, wanted)
+
+
+def _offered(toward: Profile) -> Way:
+    """Return how we offer: by SDES without ICE, for an engine with both sends the leg nothing."""
+    way = Way.offered(toward)
+    return replace(way, ice=way.ice and way.keying is not Keying.SDES)
 
 
 def _differ(open_: Offer, side: Side, ways: Mapping[int, Way]) -> bool:
