@@ -73,8 +73,9 @@ class Way:
         return cls(protocol, remote.keying, remote.ice is not None, remote.mux, bundle)
 
     def answered(self, remote: Remote) -> "Way":
-        """Return what became of it by the answer to it: who has no ICE goes without."""
-        return replace(self, ice=self.ice and remote.ice is not None)
+        """Return what became of it by the answer: who has no ICE, or no mux, goes without."""
+        ice, mux = self.ice and remote.ice is not None, self.mux and remote.mux
+        return replace(self, ice=ice, mux=mux)
 
 
 class Local(Protocol):
@@ -269,7 +270,7 @@ def _transport(stream: Stream, local: Local, *, offering: bool) -> Iterator[Attr
         yield Attribute("setup", "actpass" if offering else stream.setup)
     elif stream.way.keying is Keying.SDES:
         yield from (Attribute("crypto", str(line)) for line in local.crypto)
-    if local.rtcp is not None and not stream.way.mux:
+    if local.rtcp is not None and (offering or not stream.way.mux):
         host = local.rtcp[0]
         yield Attribute("rtcp", f"{local.rtcp[1]} {Address.of(host)}")
     if stream.way.ice and local.ice is not None:

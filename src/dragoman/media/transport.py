@@ -194,7 +194,10 @@ class Transport:
         path = self.path
         if self.way.ice and remote.ice is None:
             self._do_without_ice()
-        mux = self.way.mux and remote.mux
+        self.way = self.way.answered(remote)
+        if self.way.ice and remote.components == 1:
+            self._do_without_rtcp()
+        mux = self.way.mux
         path.expect((self._there(remote.rtp), self._there(remote.rtcp)), mux=mux)
         path.secure = self.way.keying is not Keying.NONE
         if self.way.keying is Keying.NONE:
@@ -208,9 +211,18 @@ class Transport:
 
     def _do_without_ice(self) -> None:
         """Carry by plain addresses what was offered by ICE (RFC 8839 §4.3.3)."""
-        self.way = replace(self.way, ice=False)
         self.sockets.carrier.plain()
         self.path.without_ice(self.sockets.senders())
+
+    def _do_without_rtcp(self) -> None:
+        """Forget the component of RTCP, for which the peer has none (RFC 5761 §5.1.3)."""
+        told = self._told
+        kept = tuple(each for each in told.candidates if each.component == 1)
+        fewer = replace(told, rtcp=None, candidates=kept)
+        if self.later is None:
+            self.sockets = fewer
+        else:
+            self.later = fewer
 
     def _there(self, place: Place | None) -> Place | None:
         """Return a place of the peer's; None where our sockets are of another family."""

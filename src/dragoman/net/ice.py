@@ -163,9 +163,17 @@ class Agent(Connection):
         # whoever he is: aioice would nominate all pairs but for this (RFC 8445 §8.1.1: one)
         self.remote_is_lite = True
         self._components &= set(range(1, components + 1))
+        self._forget_others()
         if lite:
             self.ice_controlling = True
         self._running = asyncio.get_running_loop().create_task(self._run())
+
+    def _forget_others(self) -> None:
+        """Close the sockets of components that the peer has not."""
+        for protocol in list(self._protocols):
+            if protocol.local_candidate.component not in self._components:
+                self._protocols.remove(protocol)
+                protocol.transport.close()
 
     def plain(self) -> None:
         """Do without ICE, for good: whoever sends is heard, and nobody is asked for consent."""
