@@ -36,7 +36,7 @@ from dragoman.xmpp.ext.jingle_ice import Candidate as JingleCandidate
 from dragoman.xmpp.ext.jingle_ice import IceUdp
 from dragoman.xmpp.ext.jingle_rtp import PayloadType, Rtp
 from dragoman.xmpp.ext.jmi import Initiation, Step
-from dragoman.xmpp.ext.senders import Senders
+from dragoman.xmpp.ext.senders import Creator, Senders
 from dragoman.xmpp.stanza import IQ
 from tests.bridge.test_message import service
 
@@ -528,6 +528,40 @@ def test_ice_begins_anew() -> None:
     assert gateway.methods == ["INVITE", "ACK"]
     gateway.client_says(info, f"{JULIET}/phone")
     assert len(gateway.plane.asked) == asked + 2
+
+
+def generations(said: Jingle) -> list[int]:
+    found = [each.transport for each in said.contents]
+    return [c.generation for each in found if isinstance(each, IceUdp) for c in each.candidates]
+
+
+@pytest.mark.spec("MED-32")
+def test_ice_may_begin_anew_before_the_phone_answers() -> None:
+    """XEP-0176 §5.9: our candidates are of the new generation, in whatever we say then."""
+    ours = "a=ice-ufrag:u\r\na=ice-pwd:p\r\na=candidate:1 1 udp 1 192.0.2.2 4000 typ host\r\n"
+    gateway = Gateway()
+    first = replace(audio(PCMU), transport=IceUdp("old", "secret"))
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (first,), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    for ufrag in ("new", "newer"):
+        anew = (Content("0", transport=IceUdp(ufrag, "secret")),)
+        info = Jingle(Action.TRANSPORT_INFO, "s1", anew)
+        gateway.client_says(info, f"{JULIET}/phone")
+    assert gateway.plane.asked == [("offer", Side.XMPP)] * 3
+    assert gateway.actions == []
+    gateway.phone_answers(200, sdp(more=ours), 0)
+    accepted = gateway.actions[-1]
+    assert accepted.action is Action.SESSION_ACCEPT
+    assert generations(accepted) == [2]
+    newest = Content("0", transport=IceUdp("newest", "secret"))
+    gateway.client_says(Jingle(Action.TRANSPORT_INFO, "s1", (newest,)), f"{JULIET}/phone")
+    assert generations(gateway.actions[-1]) == [3]
+    more = Content("1", Creator.INITIATOR, description=Rtp("audio", (PCMU,)), transport=IceUdp())
+    gateway.client_says(Jingle(Action.CONTENT_ADD, "s1", (more,)), f"{JULIET}/phone")
+    second = "m=audio 4002 RTP/AVP 0\r\n" + ours
+    gateway.phone_answers(200, sdp(version=2, more=ours + second))
+    assert gateway.actions[-1].action is Action.CONTENT_ACCEPT
+    assert generations(gateway.actions[-1]) == [3]
 
 
 @pytest.mark.spec("MED-28")

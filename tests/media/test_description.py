@@ -100,7 +100,7 @@ def lines(text: str, *starts: str) -> list[str]:
 
 @pytest.mark.spec("MED-25")
 def test_a_client_s_offer_for_a_phone_has_no_trace_of_its_transport() -> None:
-    text = offered(CLIENT, PLAIN, Here())
+    text = offered(CLIENT, Profile(), Here())
     assert lines(text, "m=", "c=", "a=") == [
         "c=IN IP4 203.0.113.1",
         "m=audio 30000 RTP/AVP 111 101",
@@ -133,6 +133,7 @@ def test_a_phone_s_offer_for_a_client_has_all_that_it_wants() -> None:
     assert lines(text, "m=", "c=", "a=", "b=") == [
         "c=IN IP4 203.0.113.1",
         "a=group:BUNDLE 0 1",
+        "a=ice-options:ice2",
         "m=audio 30002 UDP/TLS/RTP/SAVPF 0 101",
         "a=mid:0",
         "a=rtpmap:0 PCMU/8000",
@@ -149,6 +150,31 @@ def test_a_phone_s_offer_for_a_client_has_all_that_it_wants() -> None:
         "a=sendrecv",
         *transport,
     ]
+
+
+def test_who_may_have_no_ice_is_told_a_port_for_rtcp_too() -> None:
+    text = offered(PHONE, PLAIN, replace(CHECKED, rtcp=("203.0.113.1", 30003)))
+    assert lines(text, "m=", "a=rtcp", "a=ice-options")[:3] == [
+        "a=ice-options:ice2",
+        "m=audio 30002 RTP/AVP 0 101",
+        "a=rtcp:30003 IN IP4 203.0.113.1",
+    ]
+
+
+def test_ice_that_a_border_does_not_know_is_not_answered() -> None:
+    """RFC 8839 §4.2.5: media go to an address that is no candidate."""
+    theirs = parsed(
+        "m=audio 4000 RTP/AVP 0",
+        "c=IN IP4 192.0.2.1",
+        "a=ice-ufrag:abcd",
+        "a=ice-pwd:secretsecret",
+        "a=candidate:1 1 udp 2130706431 10.0.0.1 4000 typ host",
+    )
+    remotes = read(theirs)
+    said = answer(PHONE, read(PHONE)[:1], remotes, [Stream(Way.taken(remotes[0]), CHECKED)])
+    names = {each.name for each in (*said.attributes, *said.media[0].attributes)}
+    assert "ice-mismatch" in names
+    assert not {"candidate", "ice-ufrag", "ice-options"} & names
 
 
 def test_what_both_legs_know_of_feedback_crosses() -> None:

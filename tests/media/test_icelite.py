@@ -21,7 +21,7 @@ def check(username: str = "ours:theirs", password: str = OURS.password, **attrib
 
 def agent(components: int = 1) -> Lite:
     made = Lite(OURS, components)
-    made.expect(THEIRS, lite=False)
+    made.expect(THEIRS, lite=False, components=2)
     return made
 
 
@@ -84,7 +84,7 @@ def test_two_that_only_answer_are_where_they_say() -> None:
     lite = Lite(OURS)
     lite.add([host_candidate(1, *PEER)])
     assert not lite.selected
-    lite.expect(THEIRS, lite=True)
+    lite.expect(THEIRS, lite=True, components=2)
     odd = [host_candidate(1, "x.local", 4000), host_candidate(1, PEER[0], 0)]
     odd.append(replace(host_candidate(1, *PEER), transport="tcp"))
     lite.add(odd)
@@ -98,3 +98,12 @@ def test_sources_have_a_bound() -> None:
     for port in range(1, MOST_BELIEVED + 5):
         lite.receive(0, check(), ("192.0.2.1", port))
     assert len(lite.believed) == MOST_BELIEVED
+
+
+def test_a_peer_may_have_fewer_components() -> None:
+    lite = Lite(OURS, 2)
+    lite.expect(THEIRS, lite=False, components=1)
+    lite.receive(0, check(USE_CANDIDATE=None), PEER)
+    assert lite.selected
+    assert lite.receive(1, check(USE_CANDIDATE=None), PEER) is not None
+    assert lite.where == [PEER]

@@ -17,6 +17,7 @@ from dragoman.sdp.session import SessionDescription
 SIP, XMPP = Side.SIP, Side.XMPP
 PHONE, OTHER = ("192.0.2.1", 4000), ("198.51.100.1", 5000)
 IDENTITY = Identity.make()
+MISMATCH = "a=ice-mismatch"
 KEY = "a=crypto:7 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40
 
 
@@ -29,7 +30,9 @@ class Carrier:
     def sender(self, component: int) -> Callable[[bytes, Place], None]:
         return lambda data, _: self.sent.append(data)
 
-    def start(self, remote: object, *, lite: bool) -> None: ...
+    def start(self, remote: object, *, lite: bool, components: int) -> None: ...
+
+    def plain(self) -> None: ...
 
     def add(self, candidates: object, *, complete: bool = False) -> None: ...
 
@@ -125,6 +128,26 @@ def test_how_a_stream_was_agreed_on_is_how_it_is_offered_again() -> None:
         0: Way("RTP/SAVP", Keying.SDES),
         1: Way("RTP/SAVP", Keying.SDES),
     }
+
+
+ICE = ("a=ice-ufrag:abcd", "a=ice-pwd:secret")
+
+
+@pytest.mark.parametrize(("lines", "ice"), [((), False), (ICE, True), ((*ICE, MISMATCH), False)])
+def test_who_has_no_ice_goes_without(lines: tuple[str, ...], ice: bool) -> None:
+    """RFC 8839 §4.3.3; and is not asked again."""
+    audio = ("m=audio 4000 RTP/AVP 0", "c=IN IP4 192.0.2.1", *lines)
+    _, legs = joined(parsed(*audio, "m=video 0 RTP/AVP 96"))
+    far = legs[SIP]
+    assert far.ways[0].ice is ice
+    assert far.transports[0].way.ice is ice
+    assert far.offered(read(CLIENT), PLAIN)[0].ice is ice
+    assert far.transports[0].fits(far.ways[0])
+
+
+def test_only_clients_send_candidates_later() -> None:
+    assert [each.trickles for each in leg.heard(CLIENT, XMPP)] == [True, True]
+    assert [each.trickles for each in leg.heard(CLIENT, SIP)] == [False, False]
 
 
 def test_streams_have_a_bound() -> None:

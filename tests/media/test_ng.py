@@ -84,11 +84,11 @@ LITE = Profile(JINGLE.keying, ice=True, mux=True)
     ("who", "toward", "lite", "wanted"),
     [
         ("client", PLAIN, False, {
-            "ICE": "remove", "ICE-lite": "off", "transport-protocol": "RTP/AVP",
+            "ICE": "force", "ICE-lite": "off", "transport-protocol": "RTP/AVP",
             "rtcp-mux": ["demux"], "SDES": ["off"], "DTLS": "off",
         }),
         ("client", SDES, True, {
-            "ICE": "remove", "ICE-lite": "backward", "transport-protocol": "RTP/SAVP",
+            "ICE": "force", "ICE-lite": "both", "transport-protocol": "RTP/SAVP",
             "rtcp-mux": ["demux"], "DTLS": "off",
         }),
         ("client", JINGLE, True, {

@@ -40,7 +40,8 @@ def test_a_client_calls_a_phone(house: House) -> None:
     assert offered.connection is not None
     assert offered.connection.host == HOST
     names = {each.name for each in (*offered.attributes, *offered.media[0].attributes)}
-    assert names == {"rtpmap", "sendrecv", "rtcp"}
+    ice = {"ice-ufrag", "ice-pwd", "ice-options", "candidate", "end-of-candidates"}
+    assert names == {"rtpmap", "sendrecv", "rtcp", *ice}
     told = house.answer(SIP, PHONE).description
     (media,) = told.media
     assert str(media) == "audio 30002 UDP/TLS/RTP/SAVPF 0 101"
@@ -52,6 +53,15 @@ def test_a_client_calls_a_phone(house: House) -> None:
     assert media.values("candidate") == (f"1 1 udp 2130706431 {HOST} 30002 typ host",)
     assert media.value("rtcp-mux") == ""
     assert media.value("rtcp") is None
+
+
+def test_a_phone_without_ice_is_offered_none_again(house: House) -> None:
+    house.offer(XMPP, CLIENT, PLAIN)
+    assert house.engine.last("offer")[b"ICE"] == b"force"
+    house.answer(SIP, PHONE)
+    again = house.offer(XMPP, CLIENT, PLAIN).description
+    assert house.engine.last("offer")[b"ICE"] == b"remove"
+    assert again.media[0].value("ice-ufrag") is None
 
 
 def test_a_phone_calls_a_client(house: House) -> None:
@@ -73,6 +83,7 @@ def _answering() -> SessionDescription:
 @pytest.mark.spec("MED-07")
 def test_keys_are_offered_in_our_order_and_no_others(house: House) -> None:
     offered = house.offer(XMPP, CLIENT, SDES).description
+    assert house.engine.last("offer")[b"ICE"] == b"remove"
     lines = [sdes.Line.parse(each) for each in offered.media[0].values("crypto")]
     assert [line.suite for line in lines] == ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM"]
     answer = sdp(

@@ -50,6 +50,19 @@ class Ended:
         return [data for data, _ in self.rtp]
 
 
+def test_who_turns_out_to_have_no_ice_is_where_he_says() -> None:
+    end = Ended()
+    path = end.make(ice=True)
+    path.secure = False
+    path.reached(0.0)
+    path.without_ice(path.send)
+    path.expect((HERE, THERE), mux=False)
+    assert path.ready
+    path.send_rtp(packet())
+    path.send_rtcp(b"\x80\xc9\0\1abcd")
+    assert [place for _, place in (*end.rtp, *end.rtcp)] == [HERE, THERE]
+
+
 def joined() -> tuple[Ended, Ended]:
     """Return two legs in the clear, with one stream between them, the first behind PUBLIC."""
     one, other = Ended(), Ended()

@@ -103,6 +103,50 @@ def test_ice_is_whole_or_not_there() -> None:
     assert one("a=ice-ufrag:" + "a" * 257, "a=ice-pwd:b").ice is None
 
 
+ICE = ("a=ice-ufrag:abcd", "a=ice-pwd:secret", f"a=candidate:{CANDIDATE}")
+
+
+@pytest.mark.parametrize(
+    ("connection", "port", "lines", "mismatch"),
+    [
+        ("192.0.2.1", 4000, (), False),
+        ("192.0.2.1", 4002, (), True),
+        ("192.0.2.9", 4000, (), True),
+        ("0.0.0.0", 9, (), False),  # noqa: S104 (no candidate)
+        ("phone.example", 4000, (), False),
+        ("2001:db8::1", 4000, ("a=candidate:2 1 udp 1 2001:DB8:0::1 4000 typ host",), False),
+        ("192.0.2.1", 4001, ("a=candidate:2 2 udp 1 192.0.2.1 4001 typ host",), True),
+    ],
+)
+def test_who_changes_where_media_go_to_ends_ice(
+    connection: str, port: int, lines: tuple[str, ...], mismatch: bool
+) -> None:
+    """RFC 8839 §4.2.5: but names, and nowhere, are no such change."""
+    kind = "IP6" if ":" in connection else "IP4"
+    media = f"m=audio {port} RTP/AVP 0"
+    (found,) = remotes(f"c=IN {kind} {connection}", media, *ICE, *lines)
+    assert found.mismatch is mismatch
+    assert (found.ice is None) is mismatch
+
+
+def test_who_answers_that_ice_was_broken_has_none() -> None:
+    assert one(*ICE).ice is not None
+    assert one("a=ice-mismatch", *ICE).ice is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "components"),
+    [
+        (("a=candidate:1 2 udp 1 192.0.2.1 4001 typ host",), 2),
+        ((), 1),
+        (("a=ice-options:trickle",), 2),
+        (("a=ice-options:trickle", "a=rtcp-mux"), 1),
+    ],
+)
+def test_rtcp_has_a_way_of_its_own_or_none(lines: tuple[str, ...], components: int) -> None:
+    assert one(*ICE, *lines).components == components
+
+
 @pytest.mark.parametrize(
     "text", ["", "1 1 udp 1 192.0.2.1", "1 x udp 1 h 1 typ host", "1 1 udp 1 h 1 kind host"]
 )

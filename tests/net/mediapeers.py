@@ -74,11 +74,61 @@ class Phone(asyncio.DatagramProtocol):
             each.abort()
 
 
+class Checked:
+    """A phone that insists on ICE, by aioice: RTP and RTCP in the clear."""
+
+    def __init__(self, components: int = 2) -> None:
+        self.ice = Connection(ice_controlling=False, components=components)
+        self.components = components
+        self.heard: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue()
+
+    async def gather(self) -> None:
+        self.ice._local_candidates_start = True
+        for component in range(1, self.components + 1):
+            found = await self.ice.get_component_candidates(component, [HOST])
+            self.ice._local_candidates += found
+        self.ice._local_candidates_end = True
+
+    def says(self, *lines: str) -> SessionDescription:
+        return sdp(
+            f"c=IN IP4 {HOST}",
+            f"m=audio {self.ice.local_candidates[0].port} RTP/AVP 0 101",
+            f"a=ice-ufrag:{self.ice.local_username}",
+            f"a=ice-pwd:{self.ice.local_password}",
+            *(f"a=candidate:{each.to_sdp()}" for each in self.ice.local_candidates),
+            *lines,
+        )
+
+    async def hears(self, description: SessionDescription) -> None:
+        """Connect, as the plane's description says."""
+        media = description.media[0]
+        self.ice.remote_username = description.value("ice-ufrag", media)
+        self.ice.remote_password = description.value("ice-pwd", media)
+        self.ice.remote_is_lite = description.value("ice-lite") is not None
+        if self.ice.remote_is_lite:
+            self.ice.ice_controlling = True
+        for value in media.values("candidate"):
+            candidate = TheirCandidate.from_sdp(value)
+            if candidate.component <= self.components:
+                await self.ice.add_remote_candidate(candidate)
+        await self.ice.add_remote_candidate(None)
+        async with asyncio.timeout(10):
+            await self.ice.connect()
+
+    async def next(self) -> tuple[bytes, int]:
+        """Return what came, and to which component."""
+        async with asyncio.timeout(5):
+            return await self.ice.recvfrom()
+
+
 class Client:
     """ICE by aioice itself, keys by DTLS; one transport for all."""
 
-    def __init__(self, *, controlling: bool, active: bool, mid: str = "audio") -> None:
-        self.ice = Connection(ice_controlling=controlling)
+    def __init__(
+        self, *, controlling: bool, active: bool, mid: str = "audio", components: int = 1
+    ) -> None:
+        self.ice = Connection(ice_controlling=controlling, components=components)
+        self.components = components
         self.identity = Identity.make()
         self.active = active
         self.mid = mid
@@ -88,8 +138,10 @@ class Client:
 
     async def gather(self) -> None:
         self.ice._local_candidates_start = True
-        found = await self.ice.get_component_candidates(1, [HOST])
-        self.ice._local_candidates, self.ice._local_candidates_end = found, True
+        for component in range(1, self.components + 1):
+            found = await self.ice.get_component_candidates(component, [HOST])
+            self.ice._local_candidates += found
+        self.ice._local_candidates_end = True
 
     def says(
         self, setup: str, *lines: str, fingerprint: str = "", trickle: bool = False
@@ -115,15 +167,17 @@ class Client:
     def candidates(self) -> Sequence[TheirCandidate]:
         return self.ice.local_candidates
 
-    async def hears(self, description: SessionDescription) -> None:
-        """Connect, as the plane's description says."""
+    async def hears(self, description: SessionDescription, index: int = 0) -> None:
+        """Connect, as the plane's description says of a stream."""
         self.told = description
-        media = description.media[0]
+        media = description.media[index]
         self.ice.remote_username = description.value("ice-ufrag", media)
         self.ice.remote_password = description.value("ice-pwd", media)
         self.ice.remote_is_lite = description.value("ice-lite") is not None
         for value in media.values("candidate"):
-            await self.ice.add_remote_candidate(TheirCandidate.from_sdp(value))
+            candidate = TheirCandidate.from_sdp(value)
+            if candidate.component <= self.components:
+                await self.ice.add_remote_candidate(candidate)
         await self.ice.add_remote_candidate(None)
         function, _, value = (media.value("fingerprint") or "").partition(" ")
         loop = asyncio.get_running_loop()

@@ -114,4 +114,4 @@ async def test_candidates_of_a_peer_have_a_bound_and_are_addresses() -> None:
     one.add([], complete=True)
     one.add([], complete=True)
     await one.aclose()
-    one.start(CREDENTIALS, lite=False)  # too late: nothing begins
+    one.start(CREDENTIALS, lite=False, components=1)  # too late: nothing begins

@@ -1,12 +1,13 @@
 """Calls between real phones and real clients, with what is heard at both ends looked at."""
 
+import time
 from collections.abc import Callable
 
 import pytest
 
 from tests.peers import callers
 from tests.peers.callers import ALICE, Phone, both_hear
-from tests.peers.hosts import Program
+from tests.peers.hosts import Program, fresh, wait_until
 
 browser, client, phone = callers.browser, callers.client, callers.phone
 
@@ -56,8 +57,11 @@ def test_a_client_that_proposes_nothing_calls_a_phone_by_sound_and_picture(
         ("audio_codecs=PCMU/8000/1",),
         ("transport=tls", "mediaenc=srtp-mand"),
         ("mediaenc=dtls_srtp",),
+        ("medianat=ice",),
+        ("mediaenc=dtls_srtp", "medianat=ice"),
+        ("transport=tls", "mediaenc=srtp-mand", "medianat=ice"),
     ],
-    ids=["G.711", "SDES", "DTLS-SRTP"],
+    ids=["G.711", "SDES", "DTLS-SRTP", "ICE", "DTLS-SRTP and ICE", "SDES and ICE"],
 )
 @pytest.mark.spec("MED-25")
 def test_a_client_calls_a_phone_that_takes_media_in_another_way(
@@ -73,9 +77,10 @@ def test_a_client_calls_a_phone_that_takes_media_in_another_way(
     [
         ("audio_codecs=PCMA/8000/1",),
         ("transport=tls", "mediaenc=srtp-mand"),
+        ("medianat=ice",),
         ("mediaenc=dtls_srtp", "medianat=ice"),
     ],
-    ids=["G.711", "SDES", "DTLS-SRTP and ICE"],
+    ids=["G.711", "SDES", "ICE", "DTLS-SRTP and ICE"],
 )
 @pytest.mark.spec("MED-26")
 def test_a_phone_that_offers_media_in_another_way_calls_a_client(
@@ -84,6 +89,41 @@ def test_a_phone_that_offers_media_in_another_way_calls_a_client(
     browser = client()
     caller = phone(*parameters, dials=f"sip:{ALICE}")
     both_hear(caller, browser)
+
+
+@pytest.fixture
+def checked(start: Callable[..., Program]) -> Callable[[], tuple[str, Program]]:
+    """Linphone that knows ICE, and does not insist on it."""
+
+    def registered() -> tuple[str, Program]:
+        name = fresh("linphone-ice")
+        peer = start("dave", "linphone_user", name, "tcp", "ice")
+
+        def is_registered() -> bool | None:
+            peer.tell("register-status ALL")
+            time.sleep(0.5)
+            return "State: LinphoneRegistrationOk" in peer.said() or None
+
+        wait_until(is_registered, 20, peer.said)
+        return f"{name}@sip.example", peer
+
+    return registered
+
+
+@pytest.mark.parametrize("calls", ["phone", "client"])
+def test_a_phone_that_knows_ice_finds_a_way_by_it(
+    checked: Callable[[], tuple[str, Program]], client: Callable[..., Program], calls: str
+) -> None:
+    """It has no sound, and so says nothing: what it has of ICE is in its statistics."""
+    user, linphone = checked()
+    if calls == "client":
+        browser = client("call", user)
+    else:
+        browser = client()
+        linphone.tell(f"call sip:{ALICE}")
+    browser.hears(event="dtls", state="connected")
+    linphone.says("ICE state: Host connection")
+    linphone.says("Sent-InterarrivalJitter: 0[.]00[0-9]*[1-9]")  # it reports of what it hears
 
 
 @pytest.mark.spec("MED-17")

@@ -55,8 +55,6 @@ class Call:
     """Which way the client lets media go."""
     change: Callable[[SessionDescription | None], None] | None = None
     """What is done with the phone's answer to an offer of ours; None for one that is refused."""
-    generation: int = 0
-    """How often ICE began anew."""
     waiting: list[Callable[[], None]] = field(default_factory=list)
     """Changes that the client wants while another is under way."""
     over: bool = False

@@ -298,8 +298,11 @@ class Revisions:
         return known is not None and known != ice.ufrag
 
     def _restart(self, call: Call, index: int, ice: IceUdp) -> None:
-        """Have ICE begin anew with the client; the phone need not know (XEP-0176 §5.9)."""
-        if call.client is None or call.phone is None or call.change is not None:
+        """Have ICE begin anew with the client; the phone need not know (XEP-0176 §5.9).
+
+        Where the phone has not answered yet, the client hears of it by our session-accept.
+        """
+        if call.client is None or call.change is not None:
             return
         old = call.client.media[index].value("ice-ufrag")
         media = [
@@ -307,12 +310,13 @@ class Revisions:
             for each in call.client.media
         ]
         call.client = replace(call.client, media=tuple(media))
-        call.generation += 1
+        call.layout = replace(call.layout, generation=call.layout.generation + 1)
         phone = call.phone
         told = self._calls.ask(call, partial(self._tell_restart, call))
 
         def offered(_: SessionDescription) -> None:
-            self._plane.answer(call.id, Side.SIP, phone, told)
+            if phone is not None:
+                self._plane.answer(call.id, Side.SIP, phone, told)
 
         self._plane.offer(
             call.id,
@@ -332,7 +336,7 @@ class Revisions:
             call.jingle.transport(tuple(contents), self._calls.now())
 
     def _anew(self, call: Call, made: SessionDescription, index: int) -> IceUdp:
-        found = transport.ice_udp(made, made.media[index], call.generation)
+        found = transport.ice_udp(made, made.media[index], call.layout.generation)
         return IceUdp(found.ufrag, found.pwd, found.candidates)
 
     def _hold(self, call: Call, way: Direction) -> None:

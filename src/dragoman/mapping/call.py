@@ -6,7 +6,7 @@ in all descriptions is that of its content in the `Layout`, for good.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dragoman.mapping import codec, transport
@@ -56,6 +56,8 @@ class Layout:
     """The streams of a call, in the order of its descriptions; at most MAX_MEDIA."""
 
     places: tuple[Place, ...] = ()
+    generation: int = 0
+    """How often ICE began anew (XEP-0176 §5.9)."""
 
     def index(self, name: str) -> int | None:
         """Return the place of a content; None: there is none of that name."""
@@ -89,7 +91,8 @@ class Layout:
             return self
         name = _free(wanted, {each.name for each in self.places})
         mid = _free(name if is_token(name) else "", {each.mid for each in self.places})
-        return Layout((*self.places, Place(name, creator, media.lower(), mid)))
+        place = Place(name, creator, media.lower(), mid)
+        return replace(self, places=(*self.places, place))
 
 
 def _free(wanted: str, taken: set[str]) -> str:
@@ -284,7 +287,7 @@ def contents(
     """
     pairs = zip(layout.places, description.media, strict=False)
     made = [
-        _content(description, media, place, author)
+        _content(description, media, place, author, layout.generation)
         for place, media in pairs
         if media.port and media.protocol.upper() in PROTOCOLS and codec.payload_types(media)
     ]
@@ -305,14 +308,14 @@ def _grouped(description: SessionDescription, layout: Layout, live: set[str]) ->
 
 
 def _content(
-    description: SessionDescription, media: Media, place: Place, author: Creator
+    description: SessionDescription, media: Media, place: Place, author: Creator, generation: int
 ) -> Content:
     return Content(
         place.name,
         place.creator,
         senders(description.direction_of(media), author),
         _rtp(description, media, author),
-        transport.transport(description, media),
+        transport.transport(description, media, generation),
     )
 
 

@@ -56,12 +56,15 @@ def place(transport: Transport) -> tuple[str, int]:
     return ("", DISCARD) if found is None else found
 
 
-def transport(description: SessionDescription, media: Media) -> IceUdp | RawUdp:
+def transport(
+    description: SessionDescription, media: Media, generation: int = 0
+) -> IceUdp | RawUdp:
     """Return what a description says of the transport of one of its streams.
 
-    That is RawUdp where it has an address and neither ICE nor DTLS.
+    That is RawUdp where it has an address and neither ICE nor DTLS. `generation` is how often ICE
+    began anew (XEP-0176 §5.9).
     """
-    found = ice_udp(description, media)
+    found = ice_udp(description, media, generation)
     where = description.connection_of(media)
     if found != IceUdp() or where is None or where.unspecified or media.port == DISCARD:
         return found
@@ -76,10 +79,7 @@ def transport(description: SessionDescription, media: Media) -> IceUdp | RawUdp:
 
 
 def ice_udp(description: SessionDescription, media: Media, generation: int = 0) -> IceUdp:
-    """Return what a description says of ICE and DTLS for one of its streams.
-
-    `generation` is how often ICE began anew (XEP-0176 §5.9).
-    """
+    """Return what a description says of ICE and DTLS for one of its streams."""
     return IceUdp(
         (description.value("ice-ufrag", media) or "").strip(),
         (description.value("ice-pwd", media) or "").strip(),

@@ -72,6 +72,11 @@ class Way:
         protocol, bundle = remote.media.protocol, bool(remote.bundle)
         return cls(protocol, remote.keying, remote.ice is not None, remote.mux, bundle)
 
+    def answered(self, remote: Remote) -> "Way":
+        """Return what became of it by the answer: who has no ICE, or no mux, goes without."""
+        ice, mux = self.ice and remote.ice is not None, self.mux and remote.mux
+        return replace(self, ice=ice, mux=mux)
+
 
 class Local(Protocol):
     """What a transport of ours says of itself."""
@@ -168,6 +173,7 @@ def answer(
             taken.append(None)
             continue
         kept = _offered_only(_kept(media, remote, stream), asked)
+        kept += [Attribute("ice-mismatch")] if asked.mismatch else []
         direction = answer_direction(asked.direction, remote.direction)
         made.append(_media(media, kept, stream, direction, offering=False))
         taken.append(stream)
@@ -264,7 +270,7 @@ def _transport(stream: Stream, local: Local, *, offering: bool) -> Iterator[Attr
         yield Attribute("setup", "actpass" if offering else stream.setup)
     elif stream.way.keying is Keying.SDES:
         yield from (Attribute("crypto", str(line)) for line in local.crypto)
-    if local.rtcp is not None and not stream.way.mux:
+    if local.rtcp is not None and (offering or not stream.way.mux):
         host = local.rtcp[0]
         yield Attribute("rtcp", f"{local.rtcp[1]} {Address.of(host)}")
     if stream.way.ice and local.ice is not None:
@@ -282,8 +288,11 @@ def _session(
     bundled = [each.mid for each in streams if each is not None and each.way.bundle]
     if bundled:
         attributes.append(Attribute("group", str(Group(bundles.BUNDLE, tuple(bundled)))))
-    if any(each is not None and each.local is not None and each.local.lite for each in streams):
+    checked = [each.local for each in streams if each and each.way.ice and each.local]
+    if any(each.lite for each in checked):
         attributes.append(Attribute("ice-lite"))
+    if checked:
+        attributes.append(Attribute("ice-options", "ice2"))
     places = {each.connections for each in media if each.port}
     connection = None
     if len(places) == 1:

@@ -58,9 +58,13 @@ class Lite:
         self._remote: Credentials | None = None
         self._lite = False
 
-    def expect(self, remote: Credentials, *, lite: bool) -> None:
-        """Learn who the peer is; `lite`: he only answers, too, and is where he says he is."""
+    def expect(self, remote: Credentials, *, lite: bool, components: int) -> None:
+        """Learn who the peer is, and how many components he has at most.
+
+        `lite`: he only answers, too, and is where he says he is.
+        """
         self._remote, self._lite = remote, lite
+        del self.where[components:]
 
     @property
     def selected(self) -> bool:
@@ -73,7 +77,7 @@ class Lite:
             return
         for each in candidates:
             index, place = each.component - 1, reachable(each)
-            if place and 0 <= index < self.components and self.where[index] is None:
+            if place and 0 <= index < len(self.where) and self.where[index] is None:
                 self.where[index] = place
                 self.believed.add(place)
 
@@ -93,7 +97,7 @@ class Lite:
         if source not in self.believed and len(self.believed) >= MOST_BELIEVED:
             return None
         self.believed.add(source)
-        if "USE-CANDIDATE" in attributes and component < self.components:
+        if "USE-CANDIDATE" in attributes and component < len(self.where):
             self.where[component] = source
         return self._reply(message, Class.RESPONSE, "XOR-MAPPED-ADDRESS", source)
 

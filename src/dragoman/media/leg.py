@@ -1,7 +1,7 @@
 """Two legs of a call and what they agree on: streams, joined by what each leg said (RFC 3264)."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -34,7 +34,7 @@ class Open:
     ways: Mapping[int, Way]
     mids: Mapping[int, str]
     transports: Mapping[int, Transport]
-    """Those of the other leg, by the key of `key`."""
+    """Those of the other leg, as `carrying` finds them."""
     said: SessionDescription
 
 
@@ -104,9 +104,24 @@ def key(index: int, way: Way) -> int:
     return BUNDLE if way.bundle else index
 
 
-def heard(description: SessionDescription) -> tuple[Remote, ...]:
-    """Return what a description says of each stream."""
-    return read(description)
+def carrying(transports: Mapping[int, Transport], index: int, way: Way) -> Transport | None:
+    """Return what carries a stream that is offered: its own transport, or the bundle's.
+
+    Streams that are to become a bundle have each its own, until somebody has taken them as one
+    (RFC 9143 §7.2).
+    """
+    return transports.get(index) or (transports.get(BUNDLE) if way.bundle else None)
+
+
+def heard(description: SessionDescription, side: Side) -> tuple[Remote, ...]:
+    """Return what the description of a leg says of each stream.
+
+    Clients may send more candidates without having said so (XEP-0176 §5.5).
+    """
+    remotes = read(description)
+    if side is Side.SIP:
+        return remotes
+    return tuple(replace(each, trickles=True) for each in remotes)
 
 
 def accepted(open_: Open, remotes: Sequence[Remote]) -> list[int]:
@@ -116,17 +131,17 @@ def accepted(open_: Open, remotes: Sequence[Remote]) -> list[int]:
         way = open_.ways.get(index)
         if way is None or not asked.carried or not remote.open or not common(remote, asked):
             continue
-        if way.bundle and not remote.bundle and _shares(open_, index):
+        shared = way.bundle and index not in open_.transports
+        if shared and not remote.bundle and not _is_first(open_, index):
             continue  # it was offered no transport of its own (RFC 9143 §7.3)
-        transport = open_.transports.get(key(index, way))
+        transport = carrying(open_.transports, index, way)
         if transport is not None and transport.settle_keys(remote):
             found.append(index)
     return found
 
 
-def _shares(open_: Open, index: int) -> bool:
-    first = min((each for each, way in open_.ways.items() if way.bundle), default=index)
-    return index != first
+def _is_first(open_: Open, index: int) -> bool:
+    return index == min((each for each, way in open_.ways.items() if way.bundle), default=index)
 
 
 def agree(leg: Leg, live: Sequence[int], *, answering: bool, now: float) -> None:
@@ -262,11 +277,36 @@ def commit(
     near.mids = {index: near.remotes[index].mid for index in ways}
     near.transports = transports
     far.told, far.heard, far.remotes = open_.said, heard_, remotes
-    far.ways = {index: open_.ways[index] for index in ways}
+    far.ways = dict(_answered(open_, ways, remotes))
     far.mids = {index: open_.mids[index] for index in ways}
-    used = {key(index, way) for index, way in far.ways.items()}
-    far.transports = {n: each for n, each in open_.transports.items() if n in used}
-    return replace(open_, transports=far.transports)
+    far.transports = _used(open_, far.ways)
+    return replace(open_, ways=far.ways, transports=far.transports)
+
+
+def _answered(
+    open_: Open, live: Collection[int], remotes: Sequence[Remote]
+) -> Iterator[tuple[int, Way]]:
+    """Yield the ways that streams were offered in, as the answer leaves them.
+
+    Who leaves a bundle goes by the transport that it was offered. Of those who stay it is the first
+    that says what theirs is (RFC 9143 §10).
+    """
+    said: dict[int, Remote] = {}
+    for index in live:
+        way = open_.ways[index]
+        if index in open_.transports and not remotes[index].bundle:
+            way = replace(way, bundle=False)
+        yield index, way.answered(said.setdefault(key(index, way), remotes[index]))
+
+
+def _used(open_: Open, ways: Mapping[int, Way]) -> dict[int, Transport]:
+    """Return the transports that an answer has left: of a bundle the one of its first stream."""
+    found: dict[int, Transport] = {}
+    for index, way in ways.items():
+        transport = carrying(open_.transports, index, way)
+        if transport is not None:
+            found.setdefault(key(index, way), transport)
+    return found
 
 
 def streams(
@@ -281,6 +321,6 @@ def streams(
     found: list[Stream | None] = [None] * count
     for index in live:
         way = ways[index]
-        local = transports.get(key(index, way))
+        local = carrying(transports, index, way)
         found[index] = Stream(way, local, names.get(index, ""), setups.get(index, "actpass"))
     return found

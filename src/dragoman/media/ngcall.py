@@ -196,7 +196,8 @@ class NgCall:
         self.legs[side].begin(remotes)
         if self.legs[offer.side].late:
             self._taken((yield self._offering(offer)))
-        agreed = Agreed(offer, remotes, tuple(live))
+        ways = {index: way.answered(remotes[index]) for index, way in offer.ways.items()}
+        agreed = Agreed(replace(offer, ways=ways), remotes, tuple(live))
         ports = self._ports((yield self._answering(agreed)), _heard_of(agreed))
         streams: list[Stream | None] = [None] * len(remotes)
         for index in live:
@@ -215,7 +216,7 @@ class NgCall:
         far.ways = {index: offer.ways[index] for index in agreed.live}
         near.mids = {index: offer.remotes[index].mid for index in agreed.live}
         far.mids = {index: offer.mids[index] for index in agreed.live}
-        self.agreed = agreed
+        self.agreed, self.open = agreed, offer
 
     def revert(self) -> Step:
         """Have the engine forget the open offer.
@@ -345,11 +346,17 @@ def _ways(remotes: Sequence[Remote], agreed: Mapping[int, Way], toward: Profile)
 
     Of a bundle there is one: the first sound, else the first of all.
     """
-    wanted = next(iter(agreed.values()), None) or Way.offered(toward)
+    wanted = next(iter(agreed.values()), None) or _offered(toward)
     found = [index for index, remote in enumerate(remotes) if remote.carried][:MOST_STREAMS]
     if wanted.bundle or any(remotes[index].bundle for index in found):
         found = sorted(found, key=lambda index: remotes[index].media.kind.lower() != "audio")[:1]
     return dict.fromkeys(found, wanted)
+
+
+def _offered(toward: Profile) -> Way:
+    """Return how we offer: by SDES without ICE, for an engine with both sends the leg nothing."""
+    way = Way.offered(toward)
+    return replace(way, ice=way.ice and way.keying is not Keying.SDES)
 
 
 def _differ(open_: Offer, side: Side, ways: Mapping[int, Way]) -> bool:

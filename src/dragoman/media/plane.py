@@ -44,6 +44,7 @@ class Profile:
 
     keying: Keying = Keying.NONE
     ice: bool = False
+    """ICE, for who answers with it (RFC 8839 §4.3.3)."""
     mux: bool = False
     """RTCP on the port of RTP (RFC 5761)."""
     bundle: bool = False
@@ -53,10 +54,10 @@ class Profile:
 
 JINGLE: Final = Profile(Keying.DTLS, ice=True, mux=True, bundle=True, feedback=True)
 """What every Jingle client of today takes."""
-PLAIN: Final = Profile()
-"""What every phone takes."""
-SDES: Final = Profile(Keying.SDES)
-DTLS: Final = Profile(Keying.DTLS)
+PLAIN: Final = Profile(ice=True)
+"""What every phone takes: who has no ICE answers without, and gets RTP where he says he is."""
+SDES: Final = Profile(Keying.SDES, ice=True)
+DTLS: Final = Profile(Keying.DTLS, ice=True)
 WEBRTC: Final = JINGLE
 
 

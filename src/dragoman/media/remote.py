@@ -72,7 +72,11 @@ class Remote:
     later: bool = False
     """It stands for a client that was not heard of yet: port 9, and nothing else."""
     ice: Credentials | None = None
+    mismatch: bool = False
+    """Somebody between changed where media go to, and did not know ICE: it is not used."""
     lite: bool = False
+    trickles: bool = False
+    """More candidates may come."""
     candidates: tuple[Candidate, ...] = ()
     complete: bool = False
     fingerprints: tuple[Fingerprint, ...] = ()
@@ -82,6 +86,12 @@ class Remote:
     def feedback(self) -> bool:
         """Whether he speaks AVPF (RFC 4585)."""
         return self.media.protocol.upper().endswith("AVPF")
+
+    @property
+    def components(self) -> int:
+        """How many components ICE finds ways for on his side, as far as he has said."""
+        rtp_only = all(each.component == 1 for each in self.candidates)
+        return 1 if self.mux or (self.candidates and rtp_only and not self.trickles) else 2
 
     @property
     def carried(self) -> bool:
@@ -112,8 +122,11 @@ def _remote(description: SessionDescription, media: Media, tags: dict[str, str])
     bundled = mid in tags
     port = media.port
     opened = port != 0 or (bundled and media.value("bundle-only") is not None)
-    ice = _credentials(description, media)
     rtp = _place(_host(description, media), port)
+    found = candidates(media.values("candidate"))
+    mismatch = _mismatch(rtp, found)
+    without = mismatch or media.value("ice-mismatch") is not None
+    ice = None if without else _credentials(description, media)
     mux = media.value("rtcp-mux") is not None
     fingerprints = _fingerprints(description, media)
     keying = _keying(media, fingerprints)
@@ -132,8 +145,10 @@ def _remote(description: SessionDescription, media: Media, tags: dict[str, str])
         rtcp=rtp if mux else _rtcp(description, media, rtp),
         later=later,
         ice=ice,
+        mismatch=mismatch,
         lite=description.value("ice-lite") is not None,
-        candidates=candidates(media.values("candidate")),
+        trickles="trickle" in (description.value("ice-options", media) or "").split(),
+        candidates=found,
         complete=description.value("end-of-candidates", media) is not None,
         fingerprints=fingerprints,
         setup=(description.value("setup", media) or "").strip().lower(),
@@ -172,6 +187,18 @@ def _credentials(description: SessionDescription, media: Media) -> Credentials |
     if not 0 < len(ufrag) <= _CREDENTIAL or not 0 < len(password) <= _CREDENTIAL:
         return None
     return Credentials(ufrag, password) if (ufrag + password).isascii() else None
+
+
+def _mismatch(rtp: Place | None, found: Sequence[Candidate]) -> bool:
+    """Tell whether media are to go to none of the candidates (RFC 8839 §4.2.5).
+
+    A border that knows nothing of ICE has put itself there, and carries no checks (§8).
+    """
+    return rtp is not None and bool(found) and rtp not in {_of(each) for each in found}
+
+
+def _of(candidate: Candidate) -> Place | None:
+    return _place(candidate.address, candidate.port) if candidate.component == 1 else None
 
 
 def _host(description: SessionDescription, media: Media) -> str:

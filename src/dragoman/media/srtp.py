@@ -3,6 +3,7 @@
 from typing import Final
 
 from pylibsrtp import Error, Policy, Session
+from pylibsrtp._binding import ffi  # type: ignore[import-not-found]
 
 from dragoman.errors import LocalError
 from dragoman.media.suite import SrtpError, Suite
@@ -11,8 +12,10 @@ WINDOW: Final = 1024
 """Packets that may come late, and are known from repetitions (RFC 3711 §3.3.2: at least 64)."""
 MOST_SOURCES: Final = 256
 """SSRCs with a context of their own, each way; packets of more are refused."""
-LONGEST: Final = 1356
-"""Bytes of the largest packet that can be protected: libsrtp's buffer, less what it may add."""
+LONGEST: Final = 4096
+"""Bytes of the largest packet: more than any link carries in one piece, most of them 1472."""
+_ADDED: Final = 148
+"""Bytes that libsrtp may add to one."""
 
 
 _PROFILES: Final = {
@@ -105,4 +108,8 @@ def _session(suite: Suite, key: bytes, ssrc_type: int) -> Session:
     policy = Policy(key=bytes(key), ssrc_type=ssrc_type, srtp_profile=_PROFILES[suite])
     policy.window_size = WINDOW
     policy.allow_repeat_tx = True
-    return Session(policy)
+    session = Session(policy)
+    # its own buffer has room for 1500 bytes with what may be added, and so for packets of 1352
+    session._cdata = ffi.new("char[]", LONGEST + _ADDED)  # noqa: SLF001 (there is no setting)
+    session._buffer = ffi.buffer(session._cdata)  # noqa: SLF001
+    return session

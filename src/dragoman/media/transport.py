@@ -4,11 +4,11 @@ RFC 5763 §5, RFC 8842 §5, RFC 4568 §5.1, RFC 8839 §4.4.1.1.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dragoman.media import sdes
-from dragoman.media.description import Way, default
+from dragoman.media.description import Way
 from dragoman.media.dtls import Dtls, Fingerprint, Identity
 from dragoman.media.plane import Keying
 from dragoman.media.relay import Path
@@ -20,8 +20,14 @@ from dragoman.sdp.ice import Candidate
 class Carrier(Protocol):
     """What has the sockets: with ICE or without."""
 
-    def start(self, remote: Credentials, *, lite: bool) -> None:
-        """Learn who the peer is, and find a way to him; only the first call counts."""
+    def start(self, remote: Credentials, *, lite: bool, components: int) -> None:
+        """Learn who the peer is, and find a way to him; only the first call counts.
+
+        There is one to be found for each of `components`, or of ours where those are fewer.
+        """
+
+    def plain(self) -> None:
+        """Do without ICE, which the peer has not: all goes by the sockets themselves."""
 
     def add(self, candidates: Sequence[Candidate], *, complete: bool = False) -> None:
         """Learn candidates of the peer's."""
@@ -49,13 +55,21 @@ class Sockets:
         cls, carrier: Carrier, ice: Credentials, candidates: Sequence[Candidate], *, lite: bool
     ) -> "Sockets":
         """Return those of a carrier with ICE, which has at least one candidate."""
-        rtp = default(candidates) or ("", 9)
-        return cls(carrier, rtp, default(candidates, 2), ice, lite, tuple(candidates))
+        rtp = _own(candidates, 1) or ("", 9)
+        return cls(carrier, rtp, _own(candidates, 2), ice, lite, tuple(candidates))
 
     def senders(self) -> tuple[Callable[[bytes, Place], None], ...]:
         """Return what sends RTP, and what RTCP where that has a socket of its own."""
         count = 1 if self.rtcp is None else 2
         return tuple(self.carrier.sender(component) for component in range(count))
+
+
+def _own(candidates: Sequence[Candidate], component: int) -> Place | None:
+    """Return where who has no ICE is to send to: the address that was configured for it."""
+    return next(
+        ((x.address, x.port) for x in candidates if (x.type, x.component) == ("host", component)),
+        None,
+    )
 
 
 class Transport:
@@ -178,7 +192,12 @@ class Transport:
     def agree(self, remote: Remote, *, active: bool, now: float) -> None:
         """Carry as was agreed on: know where the peer is, and whose keys are his."""
         path = self.path
-        mux = self.way.mux and remote.mux
+        if self.way.ice and remote.ice is None:
+            self._do_without_ice()
+        self.way = self.way.answered(remote)
+        if self.way.ice and remote.components == 1:
+            self._do_without_rtcp()
+        mux = self.way.mux
         path.expect((self._there(remote.rtp), self._there(remote.rtcp)), mux=mux)
         path.secure = self.way.keying is not Keying.NONE
         if self.way.keying is Keying.NONE:
@@ -189,6 +208,21 @@ class Transport:
             self._associate(remote, active=active, now=now)
         self._check(remote)
         self.established = True
+
+    def _do_without_ice(self) -> None:
+        """Carry by plain addresses what was offered by ICE (RFC 8839 §4.3.3)."""
+        self.sockets.carrier.plain()
+        self.path.without_ice(self.sockets.senders())
+
+    def _do_without_rtcp(self) -> None:
+        """Forget the component of RTCP, for which the peer has none (RFC 5761 §5.1.3)."""
+        told = self._told
+        kept = tuple(each for each in told.candidates if each.component == 1)
+        fewer = replace(told, rtcp=None, candidates=kept)
+        if self.later is None:
+            self.sockets = fewer
+        else:
+            self.later = fewer
 
     def _there(self, place: Place | None) -> Place | None:
         """Return a place of the peer's; None where our sockets are of another family."""
@@ -205,11 +239,11 @@ class Transport:
         self.path.associate(Dtls(self._identity, active), tuple(found), now)
 
     def _check(self, remote: Remote) -> None:
-        if remote.ice is None or self.ice is None:
+        if remote.ice is None or not self.way.ice:
             return
         carrier = self._told.carrier
         self._remote_ice = remote.ice
-        carrier.start(remote.ice, lite=remote.lite)
+        carrier.start(remote.ice, lite=remote.lite, components=remote.components)
         carrier.add(remote.candidates, complete=remote.complete)
 
     def trickle(self, ufrag: str, candidates: Sequence[Candidate]) -> bool:

@@ -38,16 +38,24 @@ class Opening:
     servers: Servers
     listener: Listener
 
-    async def open(self, way: Way, *, controlling: bool, lite: bool) -> Sockets:
-        """Return sockets, with all candidates where there is ICE; MediaError (FULL) without any."""
+    async def open(
+        self, way: Way, *, offering: bool, lite: bool, credentials: Credentials | None = None
+    ) -> Sockets:
+        """Return sockets, with all candidates where there is ICE; MediaError (FULL) without any.
+
+        To RTCP on RTP's port those whom we offer it may say no (RFC 5761 §5.1.1). `credentials` are
+        ours, where they are to be those of another transport.
+        """
         if way.ice:
-            return await self._checked(1 if way.mux else 2, controlling=controlling, lite=lite)
+            ours = credentials or Credentials(_letters(UFRAG), _letters(PASSWORD))
+            return await self._checked(2 if offering or not way.mux else 1, ours, offering, lite)
         pair = await Pair.open(self.ports, self.bind, self.listener.arrived)
         rtp, rtcp = ((self.advertised, port) for port in pair.ports)
         return Sockets(pair, rtp, rtcp)
 
-    async def _checked(self, components: int, *, controlling: bool, lite: bool) -> Sockets:
-        credentials = Credentials(_letters(UFRAG), _letters(PASSWORD))
+    async def _checked(
+        self, components: int, credentials: Credentials, controlling: bool, lite: bool
+    ) -> Sockets:
         agent = self._lite(credentials, components) if lite else self._full(credentials, components)
         if isinstance(agent, Agent):
             agent.ice_controlling = controlling

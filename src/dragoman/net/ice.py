@@ -83,7 +83,8 @@ class Agent(Connection):
         self._arrived = arrived
         self._on_connected, self._on_lost = connected, lost
         self._running: asyncio.Task[None] | None = None
-        self._ways: dict[int, tuple[Callable[[bytes, Place], None], Place]] = {}
+        self._sockets: list[asyncio.DatagramTransport] = []
+        self._plain = False
         self._believed: set[Place] = set()
         self.credentials = credentials
 
@@ -118,6 +119,7 @@ class Agent(Connection):
             for component, bound in enumerate(sockets, 1):
                 _, protocol = await loop.create_datagram_endpoint(lambda: _Socket(self), sock=bound)
                 left.remove(bound)
+                self._sockets.append(protocol.transport)
                 protocol.local_candidate = self._host(component, bound.getsockname()[1])
                 self._protocols.append(protocol)
         finally:
@@ -153,15 +155,33 @@ class Agent(Connection):
 
     # -- the peer ----------------------------------------------------------------------------
 
-    def start(self, remote: Credentials, *, lite: bool) -> None:
+    def start(self, remote: Credentials, *, lite: bool, components: int) -> None:
         """Learn who the peer is, and begin the checks; later calls change nothing."""
-        if self._running is not None or self._closing:
+        if self._running is not None or self._closing or self._plain:
             return
         self.remote_username, self.remote_password = remote.ufrag, remote.password
-        self.remote_is_lite = lite
+        # whoever he is: aioice would nominate all pairs but for this (RFC 8445 §8.1.1: one)
+        self.remote_is_lite = True
+        self._components &= set(range(1, components + 1))
+        self._forget_others()
         if lite:
             self.ice_controlling = True
         self._running = asyncio.get_running_loop().create_task(self._run())
+
+    def _forget_others(self) -> None:
+        """Close the sockets of components that the peer has not."""
+        for protocol in list(self._protocols):
+            if protocol.local_candidate.component not in self._components:
+                self._protocols.remove(protocol)
+                protocol.transport.close()
+
+    def plain(self) -> None:
+        """Do without ICE, for good: whoever sends is heard, and nobody is asked for consent."""
+        self._plain = True
+        for task in (self._running, self._query_consent_task):
+            if task is not None:
+                task.cancel()
+        self._running = None
 
     def add(self, candidates: Sequence[Candidate], *, complete: bool = False) -> None:
         """Learn candidates of the peer; names, TCP and what else cannot be used are passed over."""
@@ -204,11 +224,13 @@ class Agent(Connection):
 
     def heard(self, data: bytes, source: Place, component: int) -> None:
         """Take what is no STUN; only from whom a check has succeeded (RFC 8445 §11)."""
-        if source in self._believed or self._believes(source):
+        if self._plain or source in self._believed or self._believes(source):
             self._arrived(component - 1, data, source)
 
     def check_incoming(self, message: Message, addr: Place, protocol: StunProtocol) -> None:
         """Believe also who asks with our password: he may have a way before we have."""
+        if self._plain:
+            return
         self._believed.add(addr)
         super().check_incoming(message, addr, protocol)
 
@@ -225,6 +247,8 @@ class Agent(Connection):
     def sender(self, component: int) -> Callable[[bytes, Place], None]:
         """Return what sends to the peer by the pair that was nominated, if any."""
         number = component + 1
+        if self._plain:
+            return self._sockets[component].sendto
         nominated = self._nominated
 
         def send(data: bytes, _: Place) -> None:
@@ -302,7 +326,7 @@ class LiteAgent:
         self._ports, self._bind, self._advertised = ports, bind, advertised
         self._arrived, self._on_connected = arrived, connected
         self._pair: Pair | None = None
-        self._told = False
+        self._told = self._plain = False
 
     async def gather(self) -> tuple[Candidate, ...]:
         """Open sockets; return our host candidates. MediaError (FULL) without a port."""
@@ -311,9 +335,13 @@ class LiteAgent:
         places = [(self._advertised, port) for port in self._pair.ports]
         return tuple(host_candidate(number, *place) for number, place in enumerate(places, 1))
 
-    def start(self, remote: Credentials, *, lite: bool) -> None:
+    def start(self, remote: Credentials, *, lite: bool, components: int) -> None:
         """Learn who the peer is, and whether he only answers, too: then he is where he says."""
-        self._lite.expect(remote, lite=lite)
+        self._lite.expect(remote, lite=lite, components=components)
+
+    def plain(self) -> None:
+        """Do without ICE: nothing is looked at."""
+        self._plain = True
 
     def add(self, candidates: Sequence[Candidate], *, complete: bool = False) -> None:
         """Learn candidates of the peer; they matter only where he is lite, too."""
@@ -321,6 +349,9 @@ class LiteAgent:
         self._look()
 
     def _heard(self, component: int, data: bytes, source: Place) -> None:
+        if self._plain:
+            self._arrived(component, data, source)
+            return
         if data and data[0] > 3:
             if source in self._lite.believed:
                 self._arrived(component, data, source)
@@ -340,9 +371,11 @@ class LiteAgent:
         if self._pair is None:
             raise LocalError("no socket yet")
         send, where = self._pair.sender(component), self._lite.where
+        if self._plain:
+            return send
 
         def to_peer(data: bytes, _: Place) -> None:
-            place = where[component]
+            place = where[component] if component < len(where) else None
             if place is not None:
                 send(data, place)
 

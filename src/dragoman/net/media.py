@@ -14,7 +14,7 @@ from typing import Final
 from dragoman.errors import LocalError, ProtocolError
 from dragoman.log import about
 from dragoman.media import codecs, description, leg
-from dragoman.media.description import Way
+from dragoman.media.description import BUNDLE, Way
 from dragoman.media.dtls import Identity
 from dragoman.media.leg import Leg, Open, key
 from dragoman.media.plane import (
@@ -27,7 +27,7 @@ from dragoman.media.plane import (
     Trouble,
 )
 from dragoman.media.relay import CHECKED, PATIENCE, SILENCE, Relay
-from dragoman.media.remote import Place, Remote
+from dragoman.media.remote import Credentials, Place, Remote
 from dragoman.media.transport import Carrier, Sockets, Transport
 from dragoman.net.carrier import Listener, Opening
 from dragoman.net.ice import Servers
@@ -247,7 +247,7 @@ class _Call:
         self, side: Side, offer: SessionDescription, toward: Profile
     ) -> SessionDescription:
         """Take an offer; return the one for the other leg."""
-        remotes = leg.heard(offer)
+        remotes = leg.heard(offer, side)
         far = self.legs[side.other]
         ways = far.offered(remotes, toward)
         if not ways:
@@ -256,12 +256,14 @@ class _Call:
         # an offer that is made again before it was answered says the same again
         known = {**self._offered(side), **far.transports}
         transports: dict[int, Transport] = {}
+        bundle: Transport | None = None
         for index, way in ways.items():
-            number = key(index, way)
+            number = key(index, way) if BUNDLE in far.transports else index
             if number not in transports:
-                found = await self._transport(known.get(number), way, offering=True)
+                found = await self._transport(known.get(number), way, offering=True, like=bundle)
                 found.offer_keys(token_bytes)
                 transports[number] = found
+                bundle = found if way.bundle else bundle
         said = description.offer(
             offer,
             remotes,
@@ -281,7 +283,7 @@ class _Call:
         open_ = self.open
         if open_ is None or open_.side is side:
             raise MediaError(Trouble.UNACCEPTABLE, "no offer was made to this leg")
-        remotes = leg.heard(answer)
+        remotes = leg.heard(answer, side)
         if len(remotes) != len(open_.remotes):
             raise MediaError(Trouble.UNACCEPTABLE, "an answer with other streams than the offer")
         live = leg.accepted(open_, remotes)
@@ -355,9 +357,19 @@ class _Call:
     # -- transports ----------------------------------------------------------------------------
 
     async def _transport(
-        self, known: Transport | None, way: Way, *, offering: bool, remote: Remote | None = None
+        self,
+        known: Transport | None,
+        way: Way,
+        *,
+        offering: bool,
+        remote: Remote | None = None,
+        like: Transport | None = None,
     ) -> Transport:
-        """Return a transport that can carry in this way: the one that is known, if that can."""
+        """Return a transport that can carry in this way: the one that is known, if that can.
+
+        `like` is another, of the bundle that both may become: then ICE knows them by one name, as
+        clients want it of a bundle.
+        """
         fits = known is not None and known.fits(way)
         if known is not None and fits:
             if remote is not None and known.restarts(remote):
@@ -368,18 +380,24 @@ class _Call:
             known.way = way
             return known
         slot = _Slot(self)
-        sockets = await self._sockets(slot, way, offering, remote)
+        ours = None if like is None else like.ice
+        sockets = await self._sockets(slot, way, offering, remote, ours)
         slot.transport = made = Transport(way, sockets, self.plane.identity)
         self._all.append(made)
         return made
 
     async def _sockets(
-        self, slot: "_Slot", way: Way, offering: bool, remote: Remote | None
+        self,
+        slot: "_Slot",
+        way: Way,
+        offering: bool,
+        remote: Remote | None,
+        ours: Credentials | None = None,
     ) -> Sockets:
         """Open what carries a transport."""
         lite = self.plane.settings.answers_only and not (remote is not None and remote.lite)
         opening = self.plane.opening(slot)
-        made = await opening.open(way, controlling=offering, lite=lite)
+        made = await opening.open(way, offering=offering, lite=lite, credentials=ours)
         slot.carrier = made.carrier
         if self.closed:  # meanwhile
             self.plane.spawn(made.carrier.aclose())

@@ -140,8 +140,11 @@ class Pair:
         """Return what sends from one socket, until `close`; the family must be the socket's."""
         return self._transports[component].sendto
 
-    def start(self, remote: Credentials, *, lite: bool) -> None:
+    def start(self, remote: Credentials, *, lite: bool, components: int) -> None:
         """Nothing: without ICE nobody is checked."""
+
+    def plain(self) -> None:
+        """Nothing: it is."""
 
     def add(self, candidates: Sequence[Candidate], *, complete: bool = False) -> None:
         """Nothing."""
