@@ -32,6 +32,7 @@ from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import jmi
 from dragoman.xmpp.ext.jingle import JINGLE as JINGLE_ELEMENT
 from dragoman.xmpp.ext.jingle import Action, Content, Jingle, Reason, Why
+from dragoman.xmpp.ext.jingle_errors import unknown_session
 from dragoman.xmpp.ext.jingle_ice import Candidate as JingleCandidate
 from dragoman.xmpp.ext.jingle_ice import IceUdp
 from dragoman.xmpp.ext.jingle_rtp import PayloadType, Rtp
@@ -376,6 +377,48 @@ def test_a_client_that_refuses(why: Why, status: int) -> None:
     assert gateway.statuses == [status]
 
 
+@pytest.mark.spec("MED-17")
+def test_a_client_that_refuses_without_a_reason() -> None:
+    gateway = Gateway()
+    gateway.phone_says(body=sdp())
+    gateway.client_says(Initiation(Step.REJECT, gateway.sid()), f"{JULIET}/phone")
+    assert gateway.statuses == [603]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (
+            Content("0", description=Rtp("audio", (PCMU,)), transport=Element("{urn:x}transport")),
+            Why.UNSUPPORTED_TRANSPORTS,
+        ),
+        (
+            Content("0", description=Element("{urn:x}description"), transport=IceUdp("u", "p")),
+            Why.UNSUPPORTED_APPLICATIONS,
+        ),
+    ],
+)
+def test_what_nobody_can_carry_is_refused_by_what_it_lacks(content: Content, why: Why) -> None:
+    """XEP-0166 §6.3.2."""
+    gateway = Gateway()
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (content,), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    (ended,) = gateway.actions
+    assert ended.reason is not None
+    assert (ended.action, ended.reason.why) == (Action.SESSION_TERMINATE, why)
+    assert gateway.methods == []
+
+
+def test_a_client_that_is_not_there_any_more_is_no_good_end() -> None:
+    gateway, _ = talking_to_client()
+    gateway.phone_says(body=sdp("sendonly", 2), number=2)
+    hold = next(each for each in reversed(gateway.stanzas) if each.name == IQ)
+    back = {"type": "error", "from": CLIENT, "to": f"{JULIET}/phone", "id": hold.get("id", "")}
+    assert gateway.calls.on_stanza(Element(IQ, back, [unknown_session().element()]), 0.0)
+    assert gateway.methods[-1] == "BYE"
+    assert (gateway.sent[-1][0].get("Reason") or "").startswith("Q.850;cause=31")
+
+
 @pytest.mark.spec("MED-18")
 def test_a_caller_who_gives_up_before_the_answer() -> None:
     gateway = Gateway()
@@ -461,6 +504,33 @@ def test_a_client_moves_to_another_device() -> None:
     accepted = [each.sid for each in gateway.actions if each.action is Action.SESSION_ACCEPT]
     assert accepted == ["s1", "s2"]
     assert gateway.methods == ["INVITE", "ACK"]
+    assert gateway.calls.describe()["calls"] == 1
+
+
+@pytest.mark.spec("MED-23")
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, sdp(version=2, more="m=video 0 RTP/AVP 96\r\n")), (488, b"")],
+    ids=["taken", "refused"],
+)
+def test_a_client_moves_to_a_device_with_fewer_media(status: int, body: bytes) -> None:
+    """The phone is told; the call goes on by what is left, whatever it says to that."""
+    gateway = Gateway()
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"), Rtp("video"))))
+    gateway.phone_answers(200, sdp(more="m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"))
+    vp8 = Rtp("video", (PayloadType(96, "VP8", 90000),))
+    contents = (audio(OPUS, PCMU), Content("1", description=vp8, transport=IceUdp("u", "p")))
+    begin = Jingle(Action.SESSION_INITIATE, "s1", contents, initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    gateway.client_says(Initiation(Step.PROPOSE, "s2", (Rtp("audio"),)))
+    begin = Jingle(Action.SESSION_INITIATE, "s2", (audio(OPUS, PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    assert gateway.methods == ["INVITE", "ACK", "INVITE"]
+    assert b"m=video 0 " in gateway.sent[-1][0].body
+    gateway.phone_answers(status, body)
+    accepted = [each for each in gateway.actions if each.action is Action.SESSION_ACCEPT]
+    assert [each.sid for each in accepted] == ["s1", "s2"]
+    assert [each.name for each in accepted[-1].contents] == ["0"]
     assert gateway.calls.describe()["calls"] == 1
 
 

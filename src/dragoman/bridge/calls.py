@@ -466,7 +466,7 @@ class Calls(SessionService):
         call.layout = call.layout.with_contents(said.contents)
         call.client = said.described(call.layout, Creator.INITIATOR)
         if not any(media.port for media in call.client.media):
-            self.hang_up(call, Reason(Why.UNSUPPORTED_APPLICATIONS, "no RTP that is known"))
+            self.hang_up(call, Reason(mapping.unfit(said.contents), "no RTP that is known"))
             return
         self._find(call)
 
@@ -626,6 +626,8 @@ class Calls(SessionService):
             return
         if reason is None and by is jingle.By.TIMER:
             reason = Reason(Why.TIMEOUT)
+        elif reason is None and error is not None:
+            reason = Reason(Why.GENERAL_ERROR, error.text)
         self.end_sip(call, reason)
 
     def fail(self, call: Call, error: MediaError) -> None:

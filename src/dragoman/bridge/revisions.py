@@ -185,12 +185,26 @@ class Revisions:
 
         def then(answer: SessionDescription | None) -> None:
             if answer is None:
-                refusal = Reason(Why.INCOMPATIBLE_PARAMETERS, "the phone takes other media only")
-                self._calls.hang_up(call, refusal)
+                self._keep(call, made)
             else:
                 self._calls.answer_client(call)
 
         self._reinvite(call, made, then)
+
+    def _keep(self, call: Call, made: SessionDescription) -> None:
+        """Go on by what a phone took before that refuses to have fewer streams, if that will do.
+
+        It may say more than anybody hears then.
+        """
+        before = call.phone
+        kept = None if before is None else mapping.narrowed(before, made)
+        if kept is None or kept == before or call.client is None or not mapping.agrees(made, kept):
+            refusal = Reason(Why.INCOMPATIBLE_PARAMETERS, "the phone takes other media only")
+            self._calls.hang_up(call, refusal)
+            return
+        call.phone = kept
+        told = self._calls.ask(call, lambda _: self._calls.answer_client(call))
+        self._plane.offer(call.id, Side.XMPP, call.client, call.profile, told)
 
     def _reinvite(
         self,
