@@ -21,7 +21,7 @@ from dragoman.media.plane import (
     Trouble,
 )
 from dragoman.sdp.ice import Candidate
-from dragoman.sdp.session import SessionDescription
+from dragoman.sdp.session import Address, SessionDescription
 from dragoman.sip.endpoint import Flow, ServerTransaction
 from dragoman.sip.flow import AckArrived, CancelArrived, RequestArrived
 from dragoman.sip.locate import Transport
@@ -30,6 +30,7 @@ from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import jmi
+from dragoman.xmpp.ext.grouping import Group
 from dragoman.xmpp.ext.jingle import JINGLE as JINGLE_ELEMENT
 from dragoman.xmpp.ext.jingle import Action, Content, Jingle, Reason, Why
 from dragoman.xmpp.ext.jingle_errors import unknown_session
@@ -37,6 +38,7 @@ from dragoman.xmpp.ext.jingle_ice import Candidate as JingleCandidate
 from dragoman.xmpp.ext.jingle_ice import IceUdp
 from dragoman.xmpp.ext.jingle_rtp import PayloadType, Rtp
 from dragoman.xmpp.ext.jmi import Initiation, Step
+from dragoman.xmpp.ext.raw_udp import RawCandidate, RawUdp
 from dragoman.xmpp.ext.senders import Senders
 from dragoman.xmpp.stanza import IQ
 from tests.bridge.test_message import service
@@ -63,6 +65,7 @@ class Plane:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Side]] = []
+        self.said: list[SessionDescription] = []
         self.profiles: list[Profile] = []
         self.trouble: MediaError | None = None
         self.pressed: list[tuple[Side, str, int]] = []
@@ -76,10 +79,12 @@ class Plane:
         self.calls.append(call)
         self.asked.append(("offer", side))
         self.profiles.append(toward)
+        self.said.append(offer)
         told(self.trouble or _ported(offer))
 
     def answer(self, call: str, side: Side, answer: SessionDescription, told: Told) -> None:
         self.asked.append(("answer", side))
+        self.said.append(answer)
         told(self.trouble or _ported(answer))
 
     def revert(self, call: str) -> None:
@@ -598,6 +603,82 @@ def test_ice_begins_anew() -> None:
     assert gateway.methods == ["INVITE", "ACK"]
     gateway.client_says(info, f"{JULIET}/phone")
     assert len(gateway.plane.asked) == asked + 2
+
+
+RAW = RawUdp((RawCandidate(1, "192.0.2.9", 5000), RawCandidate(2, "192.0.2.9", 5001)))
+
+
+def test_a_client_without_ice_calls_a_phone() -> None:
+    """XEP-0177."""
+    gateway = Gateway()
+    content = Content("0", description=Rtp("audio", (PCMU,)), transport=RAW)
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (content,), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    client = gateway.plane.said[-1]
+    assert client.connection_of(client.media[0]) == Address.of("192.0.2.9")
+    assert (client.media[0].port, client.media[0].protocol) == (5000, "RTP/AVP")
+    gateway.phone_answers(200, sdp())
+    accepted = gateway.actions[-1]
+    assert accepted.action is Action.SESSION_ACCEPT
+    assert isinstance(accepted.contents[0].transport, RawUdp)
+
+
+def replacing(*contents: Content) -> Jingle:
+    return Jingle(Action.TRANSPORT_REPLACE, "s1", contents)
+
+
+@pytest.mark.parametrize("new", [RAW, IceUdp("new", "secret")], ids=["raw UDP", "ICE"])
+def test_a_client_takes_another_transport(new: RawUdp | IceUdp) -> None:
+    """XEP-0166 §7.2.13, XEP-0176 §6: the phone need not know."""
+    gateway = talking_to_phone()
+    asked = len(gateway.plane.asked)
+    gateway.client_says(replacing(Content("0", transport=new)), f"{JULIET}/phone")
+    assert gateway.plane.asked[asked:] == [("offer", Side.XMPP), ("answer", Side.SIP)]
+    answer = gateway.actions[-1]
+    assert (answer.action, answer.contents[0].name) == (Action.TRANSPORT_ACCEPT, "0")
+    assert answer.contents[0].transport is not None
+    assert gateway.methods == ["INVITE", "ACK"]
+
+
+@pytest.mark.parametrize(
+    "new", [Element("{urn:x}transport"), RawUdp()], ids=["unknown", "leading nowhere"]
+)
+def test_a_transport_that_leads_nowhere_is_not_taken(new: Element | RawUdp) -> None:
+    gateway = talking_to_phone()
+    asked = len(gateway.plane.asked)
+    gateway.client_says(replacing(Content("0", transport=new)), f"{JULIET}/phone")
+    answer = gateway.actions[-1]
+    assert answer.reason is not None
+    assert answer.action is Action.TRANSPORT_REJECT
+    assert answer.reason.why is Why.UNSUPPORTED_TRANSPORTS
+    assert len(gateway.plane.asked) == asked
+
+
+def test_a_transport_that_the_plane_cannot_have_leaves_the_old_one() -> None:
+    gateway = talking_to_phone()
+    gateway.plane.trouble = MediaError(Trouble.UNACCEPTABLE, "no")
+    gateway.client_says(replacing(Content("0", transport=RAW)), f"{JULIET}/phone")
+    assert gateway.actions[-1].action is Action.TRANSPORT_REJECT
+    assert gateway.plane.asked[-1] == ("revert", Side.SIP)
+    assert gateway.calls.describe()["calls"] == 1
+
+
+def test_one_stream_of_a_bundle_goes_no_other_way_than_the_rest() -> None:
+    gateway = Gateway()
+    vp8 = Rtp("video", (PayloadType(96, "VP8", 90000),))
+    both = (audio(PCMU), Content("1", description=vp8, transport=IceUdp("u", "p")))
+    group = (Group("BUNDLE", ("0", "1")),)
+    begin = Jingle(Action.SESSION_INITIATE, "s1", both, initiator=CLIENT, groups=group)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    gateway.phone_answers(200, sdp(more="m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"))
+    gateway.client_says(replacing(Content("0", transport=RAW)), f"{JULIET}/phone")
+    refused = gateway.actions[-1]
+    assert refused.action is Action.TRANSPORT_REJECT
+    new = IceUdp("new", "secret")
+    gateway.client_says(
+        replacing(Content("0", transport=new), Content("1", transport=new)), f"{JULIET}/phone"
+    )
+    assert gateway.actions[-1].action is Action.TRANSPORT_ACCEPT
 
 
 @pytest.mark.spec("MED-28")

@@ -316,6 +316,17 @@ def _grouped(description: SessionDescription, layout: Layout, live: set[str]) ->
                 yield Group(upper if upper == BUNDLE else said.semantics, kept)
 
 
+def bundled(description: SessionDescription, layout: Layout) -> frozenset[int]:
+    """Return the places of the live streams that have one transport (RFC 9143)."""
+    found: set[int] = set()
+    for value in description.values("group"):
+        with suppress(SdpError):
+            said = bundle.Group.parse(value)
+            if said.semantics.upper() == BUNDLE:
+                found.update(n for mid in said.mids if (n := layout.named(mid)) is not None)
+    return frozenset(n for n in found if description.media[n].port)
+
+
 def _content(
     description: SessionDescription, media: Media, place: Place, author: Creator
 ) -> Content:
