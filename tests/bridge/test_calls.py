@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from dragoman.bridge.call import Rules
 from dragoman.bridge.calls import Calls
 from dragoman.media.plane import (
     DTLS,
@@ -120,7 +121,7 @@ class Transaction:
 class Gateway:
     """The calls of a gateway, with both its sides in hand."""
 
-    def __init__(self, secure: bool = False) -> None:
+    def __init__(self, secure: bool = False, rules: Rules | None = None) -> None:
         self.sent: list[tuple[Request, Hashable]] = []
         self.responses: list[Response] = []
         self.stanzas: list[Element] = []
@@ -140,6 +141,7 @@ class Gateway:
             lambda low, _: low,
             lambda: self.now,
             lambda: None,
+            rules=rules,
         )
 
     # -- what `SessionLine` and `XmppPort` want
@@ -344,6 +346,43 @@ def test_a_client_that_proposes_nothing() -> None:
     infos = [each.action for each in gateway.actions]
     assert infos == [Action.SESSION_INFO, Action.SESSION_ACCEPT]
     assert gateway.sent[0][0].target == f"sip:{JULIET}"
+
+
+EARLY = Rules(early=True)
+
+
+@pytest.mark.spec("MED-23")
+def test_a_client_may_proceed_before_the_phone_rings() -> None:
+    gateway = Gateway(rules=EARLY)
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
+    assert (gateway.steps, gateway.methods) == (["proceed"], [])
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (audio(PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    assert gateway.methods == ["INVITE"]
+    assert b"opus" not in gateway.sent[0][0].body
+    gateway.phone_answers(180)
+    gateway.phone_answers(200, sdp(), 0)
+    assert gateway.methods == ["INVITE", "ACK"]
+    actions = [(each.action, each.sid) for each in gateway.actions]
+    assert actions == [(Action.SESSION_INFO, "s1"), (Action.SESSION_ACCEPT, "s1")]
+
+
+def test_a_client_that_proceeded_early_and_says_no_more_has_no_call() -> None:
+    gateway = Gateway(rules=EARLY)
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
+    gateway.client_says(Initiation(Step.RETRACT, "s1"), f"{JULIET}/phone")
+    gateway.client_says(Initiation(Step.PROPOSE, "s2", (Rtp("audio"),)))
+    gateway.now = 33.0
+    gateway.calls.on_timer(gateway.now)
+    assert gateway.steps == ["proceed", "proceed", "reject"]
+    assert not len(gateway.calls.jingles)
+    assert gateway.methods == []
+
+
+def test_what_is_neither_sound_nor_picture_is_refused_at_once() -> None:
+    gateway = Gateway(rules=EARLY)
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("text"),)))
+    assert gateway.steps == ["reject"]
 
 
 @pytest.mark.parametrize(("secure", "expected"), [(False, [PLAIN, DTLS]), (True, [SDES, PLAIN])])

@@ -27,6 +27,14 @@ TROUBLES: Final = {
 """What either side hears of a call without media: the status of its INVITE, and the reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator decides about calls."""
+
+    early: bool = False
+    """Whether a client's proposal is taken before the phone has answered (XEP-0353 §3.4)."""
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """A call. `caller` is the side that began it; `address` is how the SIP user is reached."""

@@ -10,7 +10,7 @@ from logging import getLogger
 from typing import Final
 
 from dragoman.bridge import jingled
-from dragoman.bridge.call import TROUBLES, Call, placed, reason_of
+from dragoman.bridge.call import TROUBLES, Call, Rules, placed, reason_of
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.bridge.revisions import Revisions
@@ -93,6 +93,7 @@ class Calls(SessionService):
         settle: Callable[[], None],
         numbers: Iterator[int] | None = None,
         most: int = MOST_CALLS,
+        rules: Rules | None = None,
     ) -> None:
         """Start with no call.
 
@@ -111,6 +112,7 @@ class Calls(SessionService):
         self._clock = clock
         self._settle = settle
         self._most = most
+        self._rules = rules or Rules()
         self._calls: dict[str, Call] = {}
         self._taken: dict[str, Profile] = {}
         self._caller: Caller | None = None
@@ -447,7 +449,10 @@ class Calls(SessionService):
     # -- from XMPP ---------------------------------------------------------------------
 
     def _proposed(self, session: JingleSession, descriptions: Sequence[Rtp]) -> None:
-        """Have the phone ring, with an offer of our own."""
+        """Have the phone ring, with an offer of our own, or wait for the client's."""
+        if self._rules.early:
+            self._proceed(session, descriptions)
+            return
         call = self._toward_phone(session)
         if call is None:
             return
@@ -456,6 +461,14 @@ class Calls(SessionService):
             self.hang_up(call, Reason(Why.UNSUPPORTED_APPLICATIONS, "neither audio nor video"))
             return
         self._find(call)
+
+    def _proceed(self, session: JingleSession, descriptions: Sequence[Rtp]) -> None:
+        """Take a proposal before the phone knows of it: it hears what the client really offers."""
+        if any(each.media in KINDS for each in descriptions):
+            session.proceed(_device(session.local), self._now)
+        else:
+            refusal = Reason(Why.UNSUPPORTED_APPLICATIONS, "neither audio nor video")
+            session.end(refusal, self._now)
 
     def _initiated(self, session: JingleSession, said: jingled.Said) -> None:
         """Have the phone ring, with the offer of a client that proposed nothing before."""
