@@ -8,6 +8,7 @@ import pytest
 
 from dragoman.bridge.call import Rules
 from dragoman.bridge.calls import Calls
+from dragoman.bridge.infos import MOST_CANDIDATES
 from dragoman.media.plane import (
     DTLS,
     JINGLE,
@@ -729,6 +730,55 @@ def test_digits_of_info_become_events() -> None:
     assert gateway.statuses[-1] == 200
     gateway.phone_says("INFO", b"x", 3, kind="text/plain")
     assert gateway.statuses[-1] == 415
+
+
+FRAGMENT = (
+    b"a=ice-ufrag:u\r\na=ice-pwd:p\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n"
+    b"a=candidate:1 1 UDP 1 192.0.2.2 5000 typ host\r\n"
+)
+TRICKLES = ("Info-Package", "trickle-ice")
+SDPFRAG = "application/trickle-ice-sdpfrag"
+
+
+def test_candidates_of_a_phone_reach_the_plane_once() -> None:
+    """RFC 8840 §4.4: each INFO has those of all before it."""
+    gateway, _ = talking_to_client()
+    assert gateway.responses[-1].get("Recv-Info") == "trickle-ice"
+    assert "trickle-ice" in (gateway.responses[-1].get("Supported") or "")
+    gateway.phone_says("INFO", FRAGMENT, 2, [TRICKLES], SDPFRAG)
+    more = FRAGMENT + b"a=candidate:2 1 UDP 1 192.0.2.2 5002 typ host\r\n"
+    gateway.phone_says("INFO", more, 3, [TRICKLES], SDPFRAG)
+    assert gateway.statuses[-2:] == [200, 200]
+    assert [each.port for each in gateway.plane.learnt] == [5000, 5002]
+
+
+@pytest.mark.parametrize(
+    ("package", "body", "kind", "status"),
+    [
+        ("trickle-ice", b"", SDPFRAG, 415),
+        ("trickle-ice", b"v=0", "application/sdp", 415),
+        ("trickle-ice", b"a=ice-ufrag:x\r\n", SDPFRAG, 400),
+        ("somebody-elses", b"Signal=5\r\n", "application/dtmf-relay", 469),
+    ],
+)
+def test_an_info_that_is_none_of_ours(package: str, body: bytes, kind: str, status: int) -> None:
+    """RFC 6086 §4.2.2."""
+    gateway, _ = talking_to_client()
+    gateway.phone_says("INFO", body, 2, [("Info-Package", package)], kind)
+    assert gateway.statuses[-1] == status
+    if status == 469:
+        assert gateway.responses[-1].get("Recv-Info") == "trickle-ice"
+    assert not gateway.plane.learnt
+    assert not gateway.plane.pressed
+
+
+def test_only_so_many_candidates_of_a_phone_are_taken() -> None:
+    gateway, _ = talking_to_client()
+    for start in (0, 100, 200, 300):
+        lines = [b"a=candidate:%d 1 UDP 1 192.0.2.2 9 typ host\r\n" % n for n in range(100)]
+        body = FRAGMENT.replace(b"a=ice-ufrag:u", b"a=ice-ufrag:u%d" % start) + b"".join(lines)
+        gateway.phone_says("INFO", body, 2 + start, [TRICKLES], SDPFRAG)
+    assert len(gateway.plane.learnt) == MOST_CANDIDATES
 
 
 def test_neither_audio_nor_video_is_488() -> None:

@@ -133,6 +133,7 @@ def test_a_phone_s_offer_for_a_client_has_all_that_it_wants() -> None:
     assert lines(text, "m=", "c=", "a=", "b=") == [
         "c=IN IP4 203.0.113.1",
         "a=group:BUNDLE 0 1",
+        "a=ice-options:trickle",
         "m=audio 30002 UDP/TLS/RTP/SAVPF 0 101",
         "a=mid:0",
         "a=rtpmap:0 PCMU/8000",

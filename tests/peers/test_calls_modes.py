@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.peers.callers import Phone, both_hear, browser, client, phone
+from tests.peers import callers
+from tests.peers.callers import Phone, both_hear
 from tests.peers.hosts import Gateway, Program, forget_state
 
-__all__ = ["browser", "client", "phone"]
+browser, client, phone = callers.browser, callers.client, callers.phone
 
 EARLY = {"DRAGOMAN_MEDIA__JMI": "early-proceed"}
 

@@ -67,6 +67,8 @@ class Call:
     """How often ICE began anew."""
     waiting: list[Callable[[], None]] = field(default_factory=list)
     """Changes that the client wants while another is under way."""
+    trickled: set[tuple[str, str, str]] = field(default_factory=set)
+    """Candidates of the phone's that came by themselves: mid, ufrag, and what they are."""
     over: bool = False
 
     @property

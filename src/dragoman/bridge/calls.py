@@ -11,6 +11,7 @@ from typing import Final
 
 from dragoman.bridge import jingled
 from dragoman.bridge.call import TROUBLES, Call, Rules, placed, reason_of
+from dragoman.bridge.infos import TRICKLE, Infos
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.bridge.revisions import Revisions
@@ -63,6 +64,8 @@ log = getLogger(__name__)
 
 ALLOW: Final = (*sip.ALLOW, "INFO")
 """The methods that may come in a call."""
+SUPPORTED: Final = (*sip.SUPPORTED, TRICKLE)
+"""The extensions that may be required of us in a call."""
 KINDS: Final = ("audio", "video")
 DEVICE: Final = "phone"
 """The resource of a SIP user whose phone names none."""
@@ -101,7 +104,13 @@ class Calls(SessionService):
         """
         self.line = line
         self.sessions = Sessions(
-            token, chance, lambda _: self._contact, allow=ALLOW, numbers=numbers
+            token,
+            chance,
+            lambda _: self._contact,
+            allow=ALLOW,
+            numbers=numbers,
+            supported=SUPPORTED,
+            packages=(TRICKLE,),
         )
         self.jingles = JingleSessions(token)
         self.plane = plane
@@ -118,6 +127,7 @@ class Calls(SessionService):
         self._caller: Caller | None = None
         self._contact = ""
         self._revisions = Revisions(self)
+        self._infos = Infos(self)
 
     # -- what comes --------------------------------------------------------------------
 
@@ -269,13 +279,8 @@ class Calls(SessionService):
                 self._revisions.changed(call, body)
             case sip.ChangeRefused():
                 self._revisions.unchanged(call)
-            case sip.InDialog(session, request, transaction):
-                digits = jingled.digits_of(request)
-                if digits is None:
-                    session.reply(transaction, 415, (("Accept", ", ".join(jingled.DTMF)),))
-                else:
-                    self.plane.digits(call.id, Side.XMPP, *digits)
-                    session.reply(transaction, 200)
+            case sip.InDialog():
+                self._infos.take(call, event)
             case _:
                 pass
 

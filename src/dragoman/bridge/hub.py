@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 from dragoman.bridge.admission import Admitted
 from dragoman.bridge.album import Source
 from dragoman.bridge.call import Rules as CallRules
+from dragoman.bridge.calls import SUPPORTED as CALL_EXTENSIONS
 from dragoman.bridge.calls import Calls
 from dragoman.bridge.cards import Cards
 from dragoman.bridge.chat import Chats
@@ -229,9 +230,8 @@ class Hub:
         more = () if self.calls is None else ("INFO",)
         self.allow = (*ALLOW, *methods, *more)
         """The methods that are served."""
-        self._abilities = options.Abilities(
-            self.allow, TYPES, EVENTS, extensions, encodings=ENCODINGS
-        )
+        known = extensions if self.calls is None else CALL_EXTENSIONS
+        self._abilities = options.Abilities(self.allow, TYPES, EVENTS, known, encodings=ENCODINGS)
         self.presence = self._presence()
         sessions: list[Timed] = []
         if self.openings is not None:

@@ -284,6 +284,8 @@ def _session(
         attributes.append(Attribute("group", str(Group(bundles.BUNDLE, tuple(bundled)))))
     if any(each is not None and each.local is not None and each.local.lite for each in streams):
         attributes.append(Attribute("ice-lite"))
+    elif any(each is not None and each.way.ice and each.local is not None for each in streams):
+        attributes.append(Attribute("ice-options", "trickle"))  # all of ours are in it (RFC 8838)
     places = {each.connections for each in media if each.port}
     connection = None
     if len(places) == 1:
