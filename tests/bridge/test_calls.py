@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from dragoman.bridge.call import Rules
 from dragoman.bridge.calls import Calls
+from dragoman.bridge.infos import MOST_CANDIDATES
 from dragoman.media.plane import (
     DTLS,
     JINGLE,
@@ -21,7 +23,7 @@ from dragoman.media.plane import (
     Trouble,
 )
 from dragoman.sdp.ice import Candidate
-from dragoman.sdp.session import SessionDescription
+from dragoman.sdp.session import Address, SessionDescription
 from dragoman.sip.endpoint import Flow, ServerTransaction
 from dragoman.sip.flow import AckArrived, CancelArrived, RequestArrived
 from dragoman.sip.locate import Transport
@@ -30,12 +32,15 @@ from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import jmi
+from dragoman.xmpp.ext.grouping import Group
 from dragoman.xmpp.ext.jingle import JINGLE as JINGLE_ELEMENT
 from dragoman.xmpp.ext.jingle import Action, Content, Jingle, Reason, Why
+from dragoman.xmpp.ext.jingle_errors import unknown_session
 from dragoman.xmpp.ext.jingle_ice import Candidate as JingleCandidate
 from dragoman.xmpp.ext.jingle_ice import IceUdp
 from dragoman.xmpp.ext.jingle_rtp import PayloadType, Rtp
 from dragoman.xmpp.ext.jmi import Initiation, Step
+from dragoman.xmpp.ext.raw_udp import RawCandidate, RawUdp
 from dragoman.xmpp.ext.senders import Creator, Senders
 from dragoman.xmpp.stanza import IQ
 from tests.bridge.test_message import service
@@ -62,6 +67,7 @@ class Plane:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Side]] = []
+        self.said: list[SessionDescription] = []
         self.profiles: list[Profile] = []
         self.trouble: MediaError | None = None
         self.pressed: list[tuple[Side, str, int]] = []
@@ -75,10 +81,12 @@ class Plane:
         self.calls.append(call)
         self.asked.append(("offer", side))
         self.profiles.append(toward)
+        self.said.append(offer)
         told(self.trouble or _ported(offer))
 
     def answer(self, call: str, side: Side, answer: SessionDescription, told: Told) -> None:
         self.asked.append(("answer", side))
+        self.said.append(answer)
         told(self.trouble or _ported(answer))
 
     def revert(self, call: str) -> None:
@@ -114,7 +122,7 @@ class Transaction:
 class Gateway:
     """The calls of a gateway, with both its sides in hand."""
 
-    def __init__(self, secure: bool = False) -> None:
+    def __init__(self, secure: bool = False, rules: Rules | None = None) -> None:
         self.sent: list[tuple[Request, Hashable]] = []
         self.responses: list[Response] = []
         self.stanzas: list[Element] = []
@@ -134,6 +142,7 @@ class Gateway:
             lambda low, _: low,
             lambda: self.now,
             lambda: None,
+            rules=rules,
         )
 
     # -- what `SessionLine` and `XmppPort` want
@@ -340,6 +349,43 @@ def test_a_client_that_proposes_nothing() -> None:
     assert gateway.sent[0][0].target == f"sip:{JULIET}"
 
 
+EARLY = Rules(early=True)
+
+
+@pytest.mark.spec("MED-23")
+def test_a_client_may_proceed_before_the_phone_rings() -> None:
+    gateway = Gateway(rules=EARLY)
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
+    assert (gateway.steps, gateway.methods) == (["proceed"], [])
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (audio(PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    assert gateway.methods == ["INVITE"]
+    assert b"opus" not in gateway.sent[0][0].body
+    gateway.phone_answers(180)
+    gateway.phone_answers(200, sdp(), 0)
+    assert gateway.methods == ["INVITE", "ACK"]
+    actions = [(each.action, each.sid) for each in gateway.actions]
+    assert actions == [(Action.SESSION_INFO, "s1"), (Action.SESSION_ACCEPT, "s1")]
+
+
+def test_a_client_that_proceeded_early_and_says_no_more_has_no_call() -> None:
+    gateway = Gateway(rules=EARLY)
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
+    gateway.client_says(Initiation(Step.RETRACT, "s1"), f"{JULIET}/phone")
+    gateway.client_says(Initiation(Step.PROPOSE, "s2", (Rtp("audio"),)))
+    gateway.now = 33.0
+    gateway.calls.on_timer(gateway.now)
+    assert gateway.steps == ["proceed", "proceed", "reject"]
+    assert not len(gateway.calls.jingles)
+    assert gateway.methods == []
+
+
+def test_what_is_neither_sound_nor_picture_is_refused_at_once() -> None:
+    gateway = Gateway(rules=EARLY)
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("text"),)))
+    assert gateway.steps == ["reject"]
+
+
 @pytest.mark.parametrize(("secure", "expected"), [(False, [PLAIN, DTLS]), (True, [SDES, PLAIN])])
 def test_a_phone_that_refuses_how_media_are_carried_is_asked_again(
     secure: bool, expected: list[Profile]
@@ -374,6 +420,48 @@ def test_a_client_that_refuses(why: Why, status: int) -> None:
     reject = Initiation(Step.REJECT, gateway.sid(), reason=Reason(why))
     gateway.client_says(reject, f"{JULIET}/phone")
     assert gateway.statuses == [status]
+
+
+@pytest.mark.spec("MED-17")
+def test_a_client_that_refuses_without_a_reason() -> None:
+    gateway = Gateway()
+    gateway.phone_says(body=sdp())
+    gateway.client_says(Initiation(Step.REJECT, gateway.sid()), f"{JULIET}/phone")
+    assert gateway.statuses == [603]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (
+            Content("0", description=Rtp("audio", (PCMU,)), transport=Element("{urn:x}transport")),
+            Why.UNSUPPORTED_TRANSPORTS,
+        ),
+        (
+            Content("0", description=Element("{urn:x}description"), transport=IceUdp("u", "p")),
+            Why.UNSUPPORTED_APPLICATIONS,
+        ),
+    ],
+)
+def test_what_nobody_can_carry_is_refused_by_what_it_lacks(content: Content, why: Why) -> None:
+    """XEP-0166 §6.3.2."""
+    gateway = Gateway()
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (content,), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    (ended,) = gateway.actions
+    assert ended.reason is not None
+    assert (ended.action, ended.reason.why) == (Action.SESSION_TERMINATE, why)
+    assert gateway.methods == []
+
+
+def test_a_client_that_is_not_there_any_more_is_no_good_end() -> None:
+    gateway, _ = talking_to_client()
+    gateway.phone_says(body=sdp("sendonly", 2), number=2)
+    hold = next(each for each in reversed(gateway.stanzas) if each.name == IQ)
+    back = {"type": "error", "from": CLIENT, "to": f"{JULIET}/phone", "id": hold.get("id", "")}
+    assert gateway.calls.on_stanza(Element(IQ, back, [unknown_session().element()]), 0.0)
+    assert gateway.methods[-1] == "BYE"
+    assert (gateway.sent[-1][0].get("Reason") or "").startswith("Q.850;cause=31")
 
 
 @pytest.mark.spec("MED-18")
@@ -461,6 +549,33 @@ def test_a_client_moves_to_another_device() -> None:
     accepted = [each.sid for each in gateway.actions if each.action is Action.SESSION_ACCEPT]
     assert accepted == ["s1", "s2"]
     assert gateway.methods == ["INVITE", "ACK"]
+    assert gateway.calls.describe()["calls"] == 1
+
+
+@pytest.mark.spec("MED-23")
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, sdp(version=2, more="m=video 0 RTP/AVP 96\r\n")), (488, b"")],
+    ids=["taken", "refused"],
+)
+def test_a_client_moves_to_a_device_with_fewer_media(status: int, body: bytes) -> None:
+    """The phone is told; the call goes on by what is left, whatever it says to that."""
+    gateway = Gateway()
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"), Rtp("video"))))
+    gateway.phone_answers(200, sdp(more="m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"))
+    vp8 = Rtp("video", (PayloadType(96, "VP8", 90000),))
+    contents = (audio(OPUS, PCMU), Content("1", description=vp8, transport=IceUdp("u", "p")))
+    begin = Jingle(Action.SESSION_INITIATE, "s1", contents, initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    gateway.client_says(Initiation(Step.PROPOSE, "s2", (Rtp("audio"),)))
+    begin = Jingle(Action.SESSION_INITIATE, "s2", (audio(OPUS, PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    assert gateway.methods == ["INVITE", "ACK", "INVITE"]
+    assert b"m=video 0 " in gateway.sent[-1][0].body
+    gateway.phone_answers(status, body)
+    accepted = [each for each in gateway.actions if each.action is Action.SESSION_ACCEPT]
+    assert [each.sid for each in accepted] == ["s1", "s2"]
+    assert [each.name for each in accepted[-1].contents] == ["0"]
     assert gateway.calls.describe()["calls"] == 1
 
 
@@ -564,6 +679,82 @@ def test_ice_may_begin_anew_before_the_phone_answers() -> None:
     assert generations(gateway.actions[-1]) == [3]
 
 
+RAW = RawUdp((RawCandidate(1, "192.0.2.9", 5000), RawCandidate(2, "192.0.2.9", 5001)))
+
+
+def test_a_client_without_ice_calls_a_phone() -> None:
+    """XEP-0177."""
+    gateway = Gateway()
+    content = Content("0", description=Rtp("audio", (PCMU,)), transport=RAW)
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (content,), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    client = gateway.plane.said[-1]
+    assert client.connection_of(client.media[0]) == Address.of("192.0.2.9")
+    assert (client.media[0].port, client.media[0].protocol) == (5000, "RTP/AVP")
+    gateway.phone_answers(200, sdp())
+    accepted = gateway.actions[-1]
+    assert accepted.action is Action.SESSION_ACCEPT
+    assert isinstance(accepted.contents[0].transport, RawUdp)
+
+
+def replacing(*contents: Content) -> Jingle:
+    return Jingle(Action.TRANSPORT_REPLACE, "s1", contents)
+
+
+@pytest.mark.parametrize("new", [RAW, IceUdp("new", "secret")], ids=["raw UDP", "ICE"])
+def test_a_client_takes_another_transport(new: RawUdp | IceUdp) -> None:
+    """XEP-0166 §7.2.13, XEP-0176 §6: the phone need not know."""
+    gateway = talking_to_phone()
+    asked = len(gateway.plane.asked)
+    gateway.client_says(replacing(Content("0", transport=new)), f"{JULIET}/phone")
+    assert gateway.plane.asked[asked:] == [("offer", Side.XMPP), ("answer", Side.SIP)]
+    answer = gateway.actions[-1]
+    assert (answer.action, answer.contents[0].name) == (Action.TRANSPORT_ACCEPT, "0")
+    assert answer.contents[0].transport is not None
+    assert gateway.methods == ["INVITE", "ACK"]
+
+
+@pytest.mark.parametrize(
+    "new", [Element("{urn:x}transport"), RawUdp()], ids=["unknown", "leading nowhere"]
+)
+def test_a_transport_that_leads_nowhere_is_not_taken(new: Element | RawUdp) -> None:
+    gateway = talking_to_phone()
+    asked = len(gateway.plane.asked)
+    gateway.client_says(replacing(Content("0", transport=new)), f"{JULIET}/phone")
+    answer = gateway.actions[-1]
+    assert answer.reason is not None
+    assert answer.action is Action.TRANSPORT_REJECT
+    assert answer.reason.why is Why.UNSUPPORTED_TRANSPORTS
+    assert len(gateway.plane.asked) == asked
+
+
+def test_a_transport_that_the_plane_cannot_have_leaves_the_old_one() -> None:
+    gateway = talking_to_phone()
+    gateway.plane.trouble = MediaError(Trouble.UNACCEPTABLE, "no")
+    gateway.client_says(replacing(Content("0", transport=RAW)), f"{JULIET}/phone")
+    assert gateway.actions[-1].action is Action.TRANSPORT_REJECT
+    assert gateway.plane.asked[-1] == ("revert", Side.SIP)
+    assert gateway.calls.describe()["calls"] == 1
+
+
+def test_one_stream_of_a_bundle_goes_no_other_way_than_the_rest() -> None:
+    gateway = Gateway()
+    vp8 = Rtp("video", (PayloadType(96, "VP8", 90000),))
+    both = (audio(PCMU), Content("1", description=vp8, transport=IceUdp("u", "p")))
+    group = (Group("BUNDLE", ("0", "1")),)
+    begin = Jingle(Action.SESSION_INITIATE, "s1", both, initiator=CLIENT, groups=group)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    gateway.phone_answers(200, sdp(more="m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"))
+    gateway.client_says(replacing(Content("0", transport=RAW)), f"{JULIET}/phone")
+    refused = gateway.actions[-1]
+    assert refused.action is Action.TRANSPORT_REJECT
+    new = IceUdp("new", "secret")
+    gateway.client_says(
+        replacing(Content("0", transport=new), Content("1", transport=new)), f"{JULIET}/phone"
+    )
+    assert gateway.actions[-1].action is Action.TRANSPORT_ACCEPT
+
+
 @pytest.mark.spec("MED-28")
 def test_digits_of_info_become_events() -> None:
     gateway, _ = talking_to_client()
@@ -573,6 +764,55 @@ def test_digits_of_info_become_events() -> None:
     assert gateway.statuses[-1] == 200
     gateway.phone_says("INFO", b"x", 3, kind="text/plain")
     assert gateway.statuses[-1] == 415
+
+
+FRAGMENT = (
+    b"a=ice-ufrag:u\r\na=ice-pwd:p\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n"
+    b"a=candidate:1 1 UDP 1 192.0.2.2 5000 typ host\r\n"
+)
+TRICKLES = ("Info-Package", "trickle-ice")
+SDPFRAG = "application/trickle-ice-sdpfrag"
+
+
+def test_candidates_of_a_phone_reach_the_plane_once() -> None:
+    """RFC 8840 §4.4: each INFO has those of all before it."""
+    gateway, _ = talking_to_client()
+    assert gateway.responses[-1].get("Recv-Info") == "trickle-ice"
+    assert "trickle-ice" in (gateway.responses[-1].get("Supported") or "")
+    gateway.phone_says("INFO", FRAGMENT, 2, [TRICKLES], SDPFRAG)
+    more = FRAGMENT + b"a=candidate:2 1 UDP 1 192.0.2.2 5002 typ host\r\n"
+    gateway.phone_says("INFO", more, 3, [TRICKLES], SDPFRAG)
+    assert gateway.statuses[-2:] == [200, 200]
+    assert [each.port for each in gateway.plane.learnt] == [5000, 5002]
+
+
+@pytest.mark.parametrize(
+    ("package", "body", "kind", "status"),
+    [
+        ("trickle-ice", b"", SDPFRAG, 415),
+        ("trickle-ice", b"v=0", "application/sdp", 415),
+        ("trickle-ice", b"a=ice-ufrag:x\r\n", SDPFRAG, 400),
+        ("somebody-elses", b"Signal=5\r\n", "application/dtmf-relay", 469),
+    ],
+)
+def test_an_info_that_is_none_of_ours(package: str, body: bytes, kind: str, status: int) -> None:
+    """RFC 6086 §4.2.2."""
+    gateway, _ = talking_to_client()
+    gateway.phone_says("INFO", body, 2, [("Info-Package", package)], kind)
+    assert gateway.statuses[-1] == status
+    if status == 469:
+        assert gateway.responses[-1].get("Recv-Info") == "trickle-ice"
+    assert not gateway.plane.learnt
+    assert not gateway.plane.pressed
+
+
+def test_only_so_many_candidates_of_a_phone_are_taken() -> None:
+    gateway, _ = talking_to_client()
+    for start in (0, 100, 200, 300):
+        lines = [b"a=candidate:%d 1 UDP 1 192.0.2.2 9 typ host\r\n" % n for n in range(100)]
+        body = FRAGMENT.replace(b"a=ice-ufrag:u", b"a=ice-ufrag:u%d" % start) + b"".join(lines)
+        gateway.phone_says("INFO", body, 2 + start, [TRICKLES], SDPFRAG)
+    assert len(gateway.plane.learnt) == MOST_CANDIDATES
 
 
 def test_neither_audio_nor_video_is_488() -> None:

@@ -41,8 +41,9 @@ def test_every_reason_has_both() -> None:
     assert set(hangup.STATUSES) == set(hangup.CAUSES) == set(Why)
 
 
-def test_no_reason_is_a_failure_before_and_a_good_end_after() -> None:
-    assert (hangup.status(None), hangup.header(None)) == (500, "Q.850;cause=16")
+@pytest.mark.spec("MED-17")
+def test_no_reason_is_no_wish_to_talk_before_and_a_good_end_after() -> None:
+    assert (hangup.status(None), hangup.header(None)) == (603, "Q.850;cause=16")
 
 
 @pytest.mark.spec("MED-17")

@@ -90,7 +90,7 @@ def test_ice_begins_anew_and_dtls_goes_on() -> None:
     )
     said = (Attribute("mid", "voice"), *transport.attributes(before))
     media = Media("audio", 45664, "UDP/TLS/RTP/SAVPF", ("0",), attributes=said)
-    found = transport.restarted(media, IceUdp("9uB6", "YH75", (HOST,)))
+    found = transport.moved(media, IceUdp("9uB6", "YH75", (HOST,)))
     assert list(found.lines()) == [
         "m=audio 8998 UDP/TLS/RTP/SAVPF 0",
         "c=IN IP4 10.0.1.1",
@@ -103,7 +103,7 @@ def test_ice_begins_anew_and_dtls_goes_on() -> None:
     ]
     (candidate,) = transport.ice_udp(SessionDescription(media=(found,)), found, 1).candidates
     assert (candidate.generation, candidate.foundation) == (1, "1")
-    assert transport.restarted(found, IceUdp("u", "p")).port == 9
+    assert transport.moved(found, IceUdp("u", "p")).port == 9
 
 
 @pytest.mark.parametrize("half", [IceUdp("u"), IceUdp("", "p")])

@@ -133,7 +133,7 @@ def test_a_phone_s_offer_for_a_client_has_all_that_it_wants() -> None:
     assert lines(text, "m=", "c=", "a=", "b=") == [
         "c=IN IP4 203.0.113.1",
         "a=group:BUNDLE 0 1",
-        "a=ice-options:ice2",
+        "a=ice-options:ice2 trickle",
         "m=audio 30002 UDP/TLS/RTP/SAVPF 0 101",
         "a=mid:0",
         "a=rtpmap:0 PCMU/8000",
@@ -155,7 +155,7 @@ def test_a_phone_s_offer_for_a_client_has_all_that_it_wants() -> None:
 def test_who_may_have_no_ice_is_told_a_port_for_rtcp_too() -> None:
     text = offered(PHONE, PLAIN, replace(CHECKED, rtcp=("203.0.113.1", 30003)))
     assert lines(text, "m=", "a=rtcp", "a=ice-options")[:3] == [
-        "a=ice-options:ice2",
+        "a=ice-options:ice2 trickle",
         "m=audio 30002 RTP/AVP 0 101",
         "a=rtcp:30003 IN IP4 203.0.113.1",
     ]

@@ -331,6 +331,13 @@ class Media(Section):
         description="Seconds without a packet after which a call is over; 0: it never is.",
     )
 
+    jmi: Literal["invite-first", "early-proceed"] = Field(
+        default="invite-first",
+        description="What becomes of a call that a client proposes (XEP-0353): the phone rings, and"
+        " the client hears when it does and when it is answered; or the client is told to proceed"
+        " at once, and the phone rings with what the client really offers.",
+    )
+
     @model_validator(mode="after")
     def _engines(self) -> Self:
         if self.plane == "rtpengine" and not self.rtpengine:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dragoman.app.config import Configuration
+from dragoman.app.config import Configuration, Media
+from dragoman.bridge.call import Rules
 from dragoman.media.plane import MediaEvent
 from dragoman.net.media import Embedded, Settings
 
@@ -44,6 +45,11 @@ def plane(
         silence=silence,
     )
     return Embedded(settings, heard)
+
+
+def rules(media: Media) -> Rules:
+    """Return how calls are made."""
+    return Rules(early=media.jmi == "early-proceed")
 
 
 def _instance(state: Path) -> str:

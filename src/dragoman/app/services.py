@@ -406,6 +406,7 @@ class Gateway:
             allowance=Allowance(xmpp.rate, xmpp.byte_rate, UNDER_WAY),
             icons=self._icons,
             media=None if configuration.media.plane == "none" else self._plane,
+            calls=media.rules(configuration.media),
             msrp=msrp.settings(configuration, self._msrp_places, token, self._certificates.pick),
         )
 

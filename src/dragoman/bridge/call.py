@@ -27,6 +27,14 @@ TROUBLES: Final = {
 """What either side hears of a call without media: the status of its INVITE, and the reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator decides about calls."""
+
+    early: bool = False
+    """Whether a client's proposal is taken before the phone has answered (XEP-0353 §3.4)."""
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """A call. `caller` is the side that began it; `address` is how the SIP user is reached."""
@@ -57,6 +65,8 @@ class Call:
     """What is done with the phone's answer to an offer of ours; None for one that is refused."""
     waiting: list[Callable[[], None]] = field(default_factory=list)
     """Changes that the client wants while another is under way."""
+    trickled: set[tuple[str, str, str]] = field(default_factory=set)
+    """Candidates of the phone's that came by themselves: mid, ufrag, and what they are."""
     over: bool = False
 
     @property

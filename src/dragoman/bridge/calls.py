@@ -10,7 +10,8 @@ from logging import getLogger
 from typing import Final
 
 from dragoman.bridge import jingled
-from dragoman.bridge.call import TROUBLES, Call, placed, reason_of
+from dragoman.bridge.call import TROUBLES, Call, Rules, placed, reason_of
+from dragoman.bridge.infos import TRICKLE, Infos
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.bridge.revisions import Revisions
@@ -63,6 +64,8 @@ log = getLogger(__name__)
 
 ALLOW: Final = (*sip.ALLOW, "INFO")
 """The methods that may come in a call."""
+SUPPORTED: Final = (*sip.SUPPORTED, TRICKLE)
+"""The extensions that may be required of us in a call."""
 KINDS: Final = ("audio", "video")
 DEVICE: Final = "phone"
 """The resource of a SIP user whose phone names none."""
@@ -93,6 +96,7 @@ class Calls(SessionService):
         settle: Callable[[], None],
         numbers: Iterator[int] | None = None,
         most: int = MOST_CALLS,
+        rules: Rules | None = None,
     ) -> None:
         """Start with no call.
 
@@ -100,7 +104,13 @@ class Calls(SessionService):
         """
         self.line = line
         self.sessions = Sessions(
-            token, chance, lambda _: self._contact, allow=ALLOW, numbers=numbers
+            token,
+            chance,
+            lambda _: self._contact,
+            allow=ALLOW,
+            numbers=numbers,
+            supported=SUPPORTED,
+            packages=(TRICKLE,),
         )
         self.jingles = JingleSessions(token)
         self.plane = plane
@@ -111,11 +121,13 @@ class Calls(SessionService):
         self._clock = clock
         self._settle = settle
         self._most = most
+        self._rules = rules or Rules()
         self._calls: dict[str, Call] = {}
         self._taken: dict[str, Profile] = {}
         self._caller: Caller | None = None
         self._contact = ""
         self._revisions = Revisions(self)
+        self._infos = Infos(self)
 
     # -- what comes --------------------------------------------------------------------
 
@@ -267,13 +279,8 @@ class Calls(SessionService):
                 self._revisions.changed(call, body)
             case sip.ChangeRefused():
                 self._revisions.unchanged(call)
-            case sip.InDialog(session, request, transaction):
-                digits = jingled.digits_of(request)
-                if digits is None:
-                    session.reply(transaction, 415, (("Accept", ", ".join(jingled.DTMF)),))
-                else:
-                    self.plane.digits(call.id, Side.XMPP, *digits)
-                    session.reply(transaction, 200)
+            case sip.InDialog():
+                self._infos.take(call, event)
             case _:
                 pass
 
@@ -447,7 +454,10 @@ class Calls(SessionService):
     # -- from XMPP ---------------------------------------------------------------------
 
     def _proposed(self, session: JingleSession, descriptions: Sequence[Rtp]) -> None:
-        """Have the phone ring, with an offer of our own."""
+        """Have the phone ring, with an offer of our own, or wait for the client's."""
+        if self._rules.early:
+            self._proceed(session, descriptions)
+            return
         call = self._toward_phone(session)
         if call is None:
             return
@@ -456,6 +466,14 @@ class Calls(SessionService):
             self.hang_up(call, Reason(Why.UNSUPPORTED_APPLICATIONS, "neither audio nor video"))
             return
         self._find(call)
+
+    def _proceed(self, session: JingleSession, descriptions: Sequence[Rtp]) -> None:
+        """Take a proposal before the phone knows of it: it hears what the client really offers."""
+        if any(each.media in KINDS for each in descriptions):
+            session.proceed(_device(session.local), self._now)
+        else:
+            refusal = Reason(Why.UNSUPPORTED_APPLICATIONS, "neither audio nor video")
+            session.end(refusal, self._now)
 
     def _initiated(self, session: JingleSession, said: jingled.Said) -> None:
         """Have the phone ring, with the offer of a client that proposed nothing before."""
@@ -466,7 +484,7 @@ class Calls(SessionService):
         call.layout = call.layout.with_contents(said.contents)
         call.client = said.described(call.layout, Creator.INITIATOR)
         if not any(media.port for media in call.client.media):
-            self.hang_up(call, Reason(Why.UNSUPPORTED_APPLICATIONS, "no RTP that is known"))
+            self.hang_up(call, Reason(mapping.unfit(said.contents), "no RTP that is known"))
             return
         self._find(call)
 
@@ -626,6 +644,8 @@ class Calls(SessionService):
             return
         if reason is None and by is jingle.By.TIMER:
             reason = Reason(Why.TIMEOUT)
+        elif reason is None and error is not None:
+            reason = Reason(Why.GENERAL_ERROR, error.text)
         self.end_sip(call, reason)
 
     def fail(self, call: Call, error: MediaError) -> None:

@@ -16,6 +16,8 @@ from typing import Final, TypeAlias
 
 from dragoman.bridge.admission import Admitted
 from dragoman.bridge.album import Source
+from dragoman.bridge.call import Rules as CallRules
+from dragoman.bridge.calls import SUPPORTED as CALL_EXTENSIONS
 from dragoman.bridge.calls import Calls
 from dragoman.bridge.cards import Cards
 from dragoman.bridge.chat import Chats
@@ -162,6 +164,7 @@ class Settings:
     """Sessions of messages; None: there are none."""
     media: Callable[[Callable[[MediaEvent], None]], Plane] | None = None
     """Makes what carries the media of calls and tells of them; None: there are no calls."""
+    calls: CallRules = field(default_factory=CallRules)
 
 
 class Hub:
@@ -227,9 +230,8 @@ class Hub:
         more = () if self.calls is None else ("INFO",)
         self.allow = (*ALLOW, *methods, *more)
         """The methods that are served."""
-        self._abilities = options.Abilities(
-            self.allow, TYPES, EVENTS, extensions, encodings=ENCODINGS
-        )
+        known = extensions if self.calls is None else CALL_EXTENSIONS
+        self._abilities = options.Abilities(self.allow, TYPES, EVENTS, known, encodings=ENCODINGS)
         self.presence = self._presence()
         sessions: list[Timed] = []
         if self.openings is not None:
@@ -278,6 +280,7 @@ class Hub:
             self._loop.time,
             self._settle,
             numbers,
+            rules=settings.calls,
         )
 
     def _on_media(self, event: MediaEvent) -> None:

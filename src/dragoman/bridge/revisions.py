@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from dragoman.bridge.call import Call, directed
 from dragoman.bridge.jingled import Said, read
+from dragoman.bridge.transports import Transports
 from dragoman.errors import LocalError
 from dragoman.mapping import call as mapping
-from dragoman.mapping import transport
 from dragoman.mapping.hold import turned
 from dragoman.media.plane import JINGLE, MediaError, Side
 from dragoman.sdp.failure import SdpError
@@ -22,7 +22,6 @@ from dragoman.sip.session import Body
 from dragoman.xmpp import session as jingle
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.jingle import Action, Content, Reason, Why
-from dragoman.xmpp.ext.jingle_ice import IceUdp
 
 if TYPE_CHECKING:
     from dragoman.bridge.calls import Calls
@@ -43,6 +42,7 @@ class Revisions:
         """Change what is among `calls`."""
         self._calls = calls
         self._plane = calls.plane
+        self._transports = Transports(calls, self)
 
     # -- the phone's ---------------------------------------------------------------------
 
@@ -185,12 +185,26 @@ class Revisions:
 
         def then(answer: SessionDescription | None) -> None:
             if answer is None:
-                refusal = Reason(Why.INCOMPATIBLE_PARAMETERS, "the phone takes other media only")
-                self._calls.hang_up(call, refusal)
+                self._keep(call, made)
             else:
                 self._calls.answer_client(call)
 
         self._reinvite(call, made, then)
+
+    def _keep(self, call: Call, made: SessionDescription) -> None:
+        """Go on by what a phone took before that refuses to have fewer streams, if that will do.
+
+        It may say more than anybody hears then.
+        """
+        before = call.phone
+        kept = None if before is None else mapping.narrowed(before, made)
+        if kept is None or kept == before or call.client is None or not mapping.agrees(made, kept):
+            refusal = Reason(Why.INCOMPATIBLE_PARAMETERS, "the phone takes other media only")
+            self._calls.hang_up(call, refusal)
+            return
+        call.phone = kept
+        told = self._calls.ask(call, lambda _: self._calls.answer_client(call))
+        self._plane.offer(call.id, Side.XMPP, call.client, call.profile, told)
 
     def _reinvite(
         self,
@@ -242,31 +256,29 @@ class Revisions:
     def on_jingle(self, call: Call, event: jingle.Event) -> None:
         """Take what a client says within a session."""
         match event:
-            case jingle.Transported(_, contents):
-                self._transported(call, contents)
+            case jingle.Transported() | jingle.Replaced():
+                self._transports.on_jingle(call, event)
             case jingle.Informed(_, info, _) if info in _HELD:
-                self._when_free(call, partial(self._hold, call, _HELD[info]))
+                self.when_free(call, partial(self._hold, call, _HELD[info]))
             case jingle.Informed(_, jingle.Info.DTMF, element):
                 digit = (element.get("code") or "")[:1]
                 if digit in "0123456789ABCDabcd*#" and digit:
                     self._plane.digits(call.id, Side.SIP, digit.upper(), 160)
             case jingle.Modified(_, contents):
-                self._when_free(call, partial(self._modified, call, contents))
+                self.when_free(call, partial(self._modified, call, contents))
             case jingle.Added(session, contents, groups):
-                if not self._when_free(call, partial(self._added, call, Said(contents, groups))):
+                if not self.when_free(call, partial(self._added, call, Said(contents, groups))):
                     session.decline(contents, Reason(Why.BUSY), self._calls.now())
             case jingle.Removed(_, contents):
-                self._when_free(call, partial(self._removed, call, contents))
+                self.when_free(call, partial(self._removed, call, contents))
             case jingle.Agreed(_, Action.CONTENT_ADD, contents):
                 self._agreed(call, contents)
             case jingle.Declined() | jingle.Failed(_, Action.CONTENT_ADD):
                 self._answer(call)
-            case jingle.Replaced(session, contents):
-                session.decline(contents, Reason(Why.UNSUPPORTED_TRANSPORTS), self._calls.now())
             case _:
                 pass  # descriptions and muting do not concern the phone
 
-    def _when_free(self, call: Call, change: Callable[[], None]) -> bool:
+    def when_free(self, call: Call, change: Callable[[], None]) -> bool:
         """Make a change now, or after the one that is under way; False: too many wait."""
         if call.talking and call.change is None and call.negotiation.may_offer:
             change()
@@ -275,69 +287,6 @@ class Revisions:
             return False
         call.waiting.append(change)
         return True
-
-    def _transported(self, call: Call, contents: Sequence[Content]) -> None:
-        """Give candidates to the plane; other credentials are a new beginning of ICE."""
-        for each in contents:
-            index, ice = call.layout.index(each.name), each.transport
-            if index is None or not isinstance(ice, IceUdp):
-                continue
-            if self._begins_anew(call, index, ice):
-                self._restart(call, index, ice)
-            elif ice.candidates:
-                candidates = list(transport.into_sdp(ice.candidates))
-                self._plane.candidates(
-                    call.id, Side.XMPP, call.layout.mid(index), ice.ufrag, candidates
-                )
-
-    def _begins_anew(self, call: Call, index: int, ice: IceUdp) -> bool:
-        """Tell whether these are other credentials than the client has told (RFC 8445 §9)."""
-        if call.client is None or not (ice.ufrag and ice.pwd) or index >= len(call.client.media):
-            return False
-        known = call.client.media[index].value("ice-ufrag")
-        return known is not None and known != ice.ufrag
-
-    def _restart(self, call: Call, index: int, ice: IceUdp) -> None:
-        """Have ICE begin anew with the client; the phone need not know (XEP-0176 §5.9).
-
-        Where the phone has not answered yet, the client hears of it by our session-accept.
-        """
-        if call.client is None or call.change is not None:
-            return
-        old = call.client.media[index].value("ice-ufrag")
-        media = [
-            transport.restarted(each, ice) if each.value("ice-ufrag") == old else each
-            for each in call.client.media
-        ]
-        call.client = replace(call.client, media=tuple(media))
-        call.layout = replace(call.layout, generation=call.layout.generation + 1)
-        phone = call.phone
-        told = self._calls.ask(call, partial(self._tell_restart, call))
-
-        def offered(_: SessionDescription) -> None:
-            if phone is not None:
-                self._plane.answer(call.id, Side.SIP, phone, told)
-
-        self._plane.offer(
-            call.id,
-            Side.XMPP,
-            directed(call.client, call.held),
-            call.profile,
-            self._calls.ask(call, offered),
-        )
-
-    def _tell_restart(self, call: Call, made: SessionDescription) -> None:
-        contents = [
-            Content(place.name, place.creator, transport=self._anew(call, made, n))
-            for n, place in enumerate(call.layout.places)
-            if n < len(made.media) and made.media[n].port
-        ]
-        if call.jingle is not None and contents:
-            call.jingle.transport(tuple(contents), self._calls.now())
-
-    def _anew(self, call: Call, made: SessionDescription, index: int) -> IceUdp:
-        found = transport.ice_udp(made, made.media[index], call.layout.generation)
-        return IceUdp(found.ufrag, found.pwd, found.candidates)
 
     def _hold(self, call: Call, way: Direction) -> None:
         if call.held is not way and call.client is not None:

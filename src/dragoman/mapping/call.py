@@ -28,7 +28,7 @@ from dragoman.sdp.session import (
 )
 from dragoman.xmpp.ext import jingle_rtp, rtp_hdrext
 from dragoman.xmpp.ext.grouping import BUNDLE, Group
-from dragoman.xmpp.ext.jingle import Content
+from dragoman.xmpp.ext.jingle import Content, Why
 from dragoman.xmpp.ext.jingle_ice import IceUdp
 from dragoman.xmpp.ext.jingle_rtp import Crypto, Encryption, Parameter, PayloadType, Rtp
 from dragoman.xmpp.ext.raw_udp import RawUdp
@@ -58,6 +58,10 @@ class Layout:
     places: tuple[Place, ...] = ()
     generation: int = 0
     """How often ICE began anew (XEP-0176 §5.9)."""
+
+    def anew(self) -> "Layout":
+        """Return the layout after ICE began anew."""
+        return replace(self, generation=self.generation + 1)
 
     def index(self, name: str) -> int | None:
         """Return the place of a content; None: there is none of that name."""
@@ -222,8 +226,20 @@ def _refused(place: Place) -> Media:
 
 
 def _usable(content: Content, place: Place) -> bool:
-    known = content.transport is None or isinstance(content.transport, IceUdp | RawUdp)
-    return known and place.media in KINDS and _kind(content) == place.media
+    return _reachable(content) and place.media in KINDS and _kind(content) == place.media
+
+
+def _reachable(content: Content) -> bool:
+    return content.transport is None or isinstance(content.transport, IceUdp | RawUdp)
+
+
+def unfit(contents: Iterable[Content]) -> Why:
+    """Return why none of these contents can be used (XEP-0166 §6.3.2).
+
+    It is their transports where there is RTP of a known kind, by a transport that is not known.
+    """
+    lost = any(_kind(each) in KINDS and not _reachable(each) for each in contents)
+    return Why.UNSUPPORTED_TRANSPORTS if lost else Why.UNSUPPORTED_APPLICATIONS
 
 
 def _described(rtp: Rtp, author: Creator) -> Iterator[Attribute]:
@@ -305,6 +321,17 @@ def _grouped(description: SessionDescription, layout: Layout, live: set[str]) ->
             if kept:
                 upper = said.semantics.upper()
                 yield Group(upper if upper == BUNDLE else said.semantics, kept)
+
+
+def bundled(description: SessionDescription, layout: Layout) -> frozenset[int]:
+    """Return the places of the live streams that have one transport (RFC 9143)."""
+    found: set[int] = set()
+    for value in description.values("group"):
+        with suppress(SdpError):
+            said = bundle.Group.parse(value)
+            if said.semantics.upper() == BUNDLE:
+                found.update(n for mid in said.mids if (n := layout.named(mid)) is not None)
+    return frozenset(n for n in found if description.media[n].port)
 
 
 def _content(
@@ -424,6 +451,15 @@ def agrees(offer: SessionDescription, answer: SessionDescription) -> bool:
         return False
     pairs = zip(offer.media, answer.media, strict=True)
     return all(asked.port and _common(asked, given) for asked, given in pairs if given.port)
+
+
+def narrowed(answer: SessionDescription, offer: SessionDescription) -> SessionDescription | None:
+    """Return an answer without the streams that another offer lacks; None: nothing is left."""
+    if len(offer.media) != len(answer.media):
+        return None
+    pairs = zip(offer.media, answer.media, strict=True)
+    media = tuple(given if asked.port else given.refused() for asked, given in pairs)
+    return replace(answer, media=media) if any(each.port for each in media) else None
 
 
 def _common(asked: Media, given: Media) -> bool:

@@ -91,8 +91,11 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 def status(reason: Reason | None) -> int:
-    """Return the status that refuses an INVITE whose recipient gives this reason."""
-    return STATUSES[Why.GENERAL_ERROR if reason is None else reason.why]
+    """Return the status that refuses an INVITE whose recipient gives this reason.
+
+    Who gives none did not want the call: that is all that XEP-0353 §3.5 makes of a bare reject.
+    """
+    return STATUSES[Why.DECLINE if reason is None else reason.why]
 
 
 def refusal(reason: Reason | None) -> tuple[tuple[str, str], ...]:
@@ -110,7 +113,11 @@ def refusal(reason: Reason | None) -> tuple[tuple[str, str], ...]:
 
 
 def header(reason: Reason | None) -> str:
-    """Return the value of the Reason header for a BYE or CANCEL."""
+    """Return the value of the Reason header for a BYE or CANCEL.
+
+    Without a reason somebody just hung up, which Q.850 has as 16, as RFC 3326 §2 reads a BYE that
+    gives none.
+    """
     if reason is None:
         return f"Q.850;cause={CAUSES[Why.SUCCESS]}"
     text = _printable(reason)

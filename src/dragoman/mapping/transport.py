@@ -25,9 +25,10 @@ from dragoman.xmpp.ext.raw_udp import RawCandidate, RawUdp
 _ROLES: Final = frozenset({"active", "passive", "actpass"})
 """What has a form on both sides: holdconn has none (XEP-0320 §2)."""
 _LINES: Final = frozenset(
-    {"ice-ufrag", "ice-pwd", "candidate", "end-of-candidates", "remote-candidates"}
+    {"ice-ufrag", "ice-pwd", "candidate", "end-of-candidates", "remote-candidates", "rtcp"}
 )
-"""What is said of ICE, and not of DTLS, which may go on while that begins anew."""
+"""What is said of where to, and not of DTLS, which may go on while ICE begins anew."""
+_DTLS: Final = frozenset({"fingerprint", "setup"})
 _RTP: Final = 1
 _RTCP: Final = 2
 
@@ -61,8 +62,7 @@ def transport(
 ) -> IceUdp | RawUdp:
     """Return what a description says of the transport of one of its streams.
 
-    That is RawUdp where it has an address and neither ICE nor DTLS. `generation` is how often ICE
-    began anew (XEP-0176 §5.9).
+    That is RawUdp where it has an address and neither ICE nor DTLS. For `generation` see `ice_udp`.
     """
     found = ice_udp(description, media, generation)
     where = description.connection_of(media)
@@ -72,9 +72,9 @@ def transport(
     with suppress(SdpError):
         rtcp = Rtcp.parse(media.value("rtcp") or "")
     host = where.host if rtcp.address is None else rtcp.address.host
-    candidates = [RawCandidate(_RTP, where.host, media.port, id=f"r{_RTP}")]
+    candidates = [RawCandidate(_RTP, where.host, media.port, generation, f"r{_RTP}")]
     if media.value("rtcp-mux") is None and rtcp.port <= 0xFFFF:
-        candidates.append(RawCandidate(_RTCP, host, rtcp.port, id=f"r{_RTCP}"))
+        candidates.append(RawCandidate(_RTCP, host, rtcp.port, generation, f"r{_RTCP}"))
     return RawUdp(tuple(candidates))
 
 
@@ -90,13 +90,29 @@ def ice_udp(description: SessionDescription, media: Media, generation: int = 0) 
     )
 
 
-def restarted(media: Media, ice: IceUdp) -> Media:
-    """Return a stream whose ICE begins anew, by other credentials."""
-    new = IceUdp(ice.ufrag, ice.pwd, ice.candidates)
-    kept = [each for each in media.attributes if each.name not in _LINES]
+def moved(media: Media, new: IceUdp | RawUdp) -> Media:
+    """Return a stream that goes another way; without a new fingerprint, DTLS is as it was.
+
+    What goes untried has no DTLS: its keys, if any, are those of its description.
+    """
+    stays = isinstance(new, IceUdp) and not new.fingerprints
+    dropped = _LINES if stays else _LINES | _DTLS
+    kept = [each for each in media.attributes if each.name not in dropped]
     host, port = place(new)
-    where = (Address.of(host),) if host else ()
-    return replace(media, port=port, connections=where, attributes=(*kept, *attributes(new)))
+    return replace(
+        media,
+        port=port,
+        protocol=_protocol(media.protocol, new),
+        connections=(Address.of(host),) if host else (),
+        attributes=(*kept, *attributes(new)),
+    )
+
+
+def _protocol(before: str, new: IceUdp | RawUdp) -> str:
+    """Return the profile that goes with a transport, where it was another that went before."""
+    if isinstance(new, RawUdp):
+        return before.replace("UDP/TLS/RTP/SAVP", "RTP/AVP")
+    return "UDP/TLS/RTP/SAVPF" if new.fingerprints else before
 
 
 def into_sdp(candidates: Iterable[Candidate]) -> Iterator[ice.Candidate]:

@@ -289,10 +289,11 @@ def _session(
     if bundled:
         attributes.append(Attribute("group", str(Group(bundles.BUNDLE, tuple(bundled)))))
     checked = [each.local for each in streams if each and each.way.ice and each.local]
-    if any(each.lite for each in checked):
+    lite = any(each.lite for each in checked)
+    if lite:
         attributes.append(Attribute("ice-lite"))
-    if checked:
-        attributes.append(Attribute("ice-options", "ice2"))
+    if checked:  # all candidates of ours are in it, those of a phone may come later (RFC 8838)
+        attributes.append(Attribute("ice-options", "ice2" if lite else "ice2 trickle"))
     places = {each.connections for each in media if each.port}
     connection = None
     if len(places) == 1:

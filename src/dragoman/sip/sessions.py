@@ -11,7 +11,16 @@ from dragoman.sip.dialog import Dialog
 from dragoman.sip.flow import AckArrived, AckMissing, CancelArrived, RequestArrived
 from dragoman.sip.message import Header, Request, Response, SipError, response_to
 from dragoman.sip.server import ServerTransaction
-from dragoman.sip.session import ALLOW, Action, Body, Event, Invited, Respond, SessionHandle
+from dragoman.sip.session import (
+    ALLOW,
+    SUPPORTED,
+    Action,
+    Body,
+    Event,
+    Invited,
+    Respond,
+    SessionHandle,
+)
 from dragoman.sip.subscriber import Parties
 from dragoman.sip.timer import LEAST, too_short
 from dragoman.sip.uri import Uri
@@ -50,18 +59,21 @@ class Sessions:
         tag: Callable[[ServerTransaction], str] | None = None,
         allow: Sequence[str] = ALLOW,
         numbers: Iterator[int] | None = None,
+        supported: Sequence[str] = SUPPORTED,
+        packages: Sequence[str] = (),
     ) -> None:
         """Start with none.
 
-        `allow` are the methods that may come in a session, `numbers` what handles are told apart
-        by: the same iterator for all `Sessions` on one endpoint.
+        `allow` are the methods that may come in a session, `supported` the extensions that may be
+        required of us, `packages` what INFO may be about (RFC 6086); `numbers` is what handles
+        are told apart by: the same iterator for all `Sessions` on one endpoint.
         """
         self._token = token
         self._contact = contact
         self._bounds = bounds or Bounds()
         self._tag = tag or (lambda _: token())
         self._numbers = count(1) if numbers is None else numbers
-        self._outlet = Outlet(token, chance, self._forget, allow)
+        self._outlet = Outlet(token, chance, self._forget, allow, supported, packages)
         self._all: dict[int, Session] = {}
         self._by_dialog: dict[Hashable, Session] = {}
         self._shares: Counter[str] = Counter()

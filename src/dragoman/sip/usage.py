@@ -102,10 +102,13 @@ class Outlet:
         chance: Callable[[float, float], float],
         over: "Callable[[Session], None]",
         allow: Sequence[str] = ALLOW,
+        supported: Sequence[str] = SUPPORTED,
+        packages: Sequence[str] = (),
     ) -> None:
         """Start empty; `over` is told of a session that nothing more can come for."""
         self.allow = allow
-        self.abilities: Final = (("Allow", ", ".join(allow)), ("Supported", ", ".join(SUPPORTED)))
+        told = (("Allow", allow), ("Supported", supported), ("Recv-Info", packages))
+        self.abilities: Final = tuple((name, ", ".join(words)) for name, words in told if words)
         self.token = token
         self.chance = chance
         self.over = over

@@ -1,0 +1,80 @@
+"""What a phone says by INFO within a call: digits, and candidates (RFC 6086, RFC 8840)."""
+
+from typing import TYPE_CHECKING, Final
+
+from dragoman.bridge import jingled
+from dragoman.bridge.call import Call
+from dragoman.media.plane import Side
+from dragoman.sdp import fragment
+from dragoman.sdp.failure import SdpError
+from dragoman.sdp.fragment import Fragment
+from dragoman.sip.message import Request, SipError
+from dragoman.sip.session import InDialog
+
+if TYPE_CHECKING:
+    from dragoman.bridge.calls import Calls
+
+TRICKLE: Final = "trickle-ice"
+"""The info package, and the option tag, of candidates (RFC 8840 §10)."""
+BAD_PACKAGE: Final = 469
+MOST_CANDIDATES: Final = 256
+"""Of a phone in one call; later ones are passed over."""
+
+
+class Infos:
+    """The INFO requests of all calls."""
+
+    def __init__(self, calls: "Calls") -> None:
+        """Give what they say to the plane of `calls`."""
+        self._plane = calls.plane
+
+    def take(self, call: Call, event: InDialog) -> None:
+        """Do what a request wants, and answer it."""
+        package = (event.request.get("Info-Package") or "").partition(";")[0].strip()
+        if package.lower() == TRICKLE:
+            self._candidates(call, event)
+        elif package:  # RFC 6086 §4.2.2
+            self._answer(event, BAD_PACKAGE, (("Recv-Info", TRICKLE),))
+        else:
+            self._digits(call, event)
+
+    def _digits(self, call: Call, event: InDialog) -> None:
+        digits = jingled.digits_of(event.request)
+        if digits is None:
+            self._answer(event, 415, (("Accept", ", ".join(jingled.DTMF)),))
+        else:
+            self._plane.digits(call.id, Side.XMPP, *digits)
+            self._answer(event, 200)
+
+    def _candidates(self, call: Call, event: InDialog) -> None:
+        """Give to the plane what candidates are new: each INFO has the old ones too (§4.4)."""
+        if _essence(event.request) != fragment.TYPE:
+            self._answer(event, 415, (("Accept", fragment.TYPE),))
+            return
+        try:
+            found = Fragment.parse(event.request.body)
+        except SdpError as error:
+            self._answer(event, error.status)
+            return
+        for each in found.streams:
+            named = {(each.mid, each.ufrag, str(one)): one for one in each.candidates}
+            new = [key for key in named if key not in call.trickled]
+            new = new[: MOST_CANDIDATES - len(call.trickled)]
+            call.trickled.update(new)
+            if new:
+                candidates = [named[key] for key in new]
+                self._plane.candidates(call.id, Side.SIP, each.mid, each.ufrag, candidates)
+        self._answer(event, 200)
+
+    def _answer(
+        self, event: InDialog, status: int, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        event.session.reply(event.transaction, status, headers)
+
+
+def _essence(request: Request) -> str:
+    try:
+        media = request.content_type
+    except SipError:
+        return ""
+    return "" if media is None else media.essence
