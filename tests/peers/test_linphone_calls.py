@@ -16,9 +16,11 @@ WAYS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "plain": ((), "none"),
     "G.711": (("--codecs", "PCMU,PCMA"), "none"),
     "SDES": (("--transport", "tls", "--encryption", "srtp"), "srtp"),
+    "DTLS-SRTP": (("--encryption", "dtls"), "dtls"),
 }
 ICE: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "ICE": (("--ice",), "none"),
+    "DTLS-SRTP and ICE": (("--ice", "--encryption", "dtls"), "dtls"),
 }
 Caller = Callable[..., Linphone]
 
