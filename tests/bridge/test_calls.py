@@ -589,6 +589,23 @@ def test_a_change_that_is_refused_leaves_all_as_it_was() -> None:
     assert gateway.calls.describe()["calls"] == 1
 
 
+@pytest.mark.spec("MED-14")
+def test_a_phone_is_not_to_offer_before_the_client_has_said_what_it_takes() -> None:
+    gateway = Gateway()
+    invite = gateway.phone_says()
+    sid = gateway.sid()
+    gateway.client_says(Initiation(Step.PROCEED, sid), f"{JULIET}/phone")
+    gateway.phone_acknowledges(invite, sdp())
+    said, asked = list(gateway.actions), list(gateway.plane.asked)
+    gateway.phone_says(body=sdp("sendonly", 2), number=2)
+    assert gateway.statuses[-1] == 491
+    assert (gateway.actions, gateway.plane.asked) == (said, asked)
+    accept = Jingle(Action.SESSION_ACCEPT, sid, (audio(PCMU),), responder=CLIENT)
+    gateway.client_says(accept, f"{JULIET}/phone")
+    gateway.phone_says(body=sdp("sendonly", 2), number=3)
+    assert gateway.statuses[-1] == 200
+
+
 @pytest.mark.spec("MED-37")
 def test_an_invite_without_an_offer() -> None:
     gateway = Gateway()

@@ -193,6 +193,20 @@ def test_an_association_lasts_as_long_as_the_fingerprint() -> None:
     assert made.role == "passive"
 
 
+@pytest.mark.spec("MED-25")
+@pytest.mark.parametrize("mux", [True, False])
+def test_rtcp_has_an_association_where_it_has_a_port(mux: bool) -> None:
+    lines = ("m=audio 9 UDP/TLS/RTP/SAVP 0", "a=fingerprint:sha-256 AA")
+    (remote,) = read(parsed(*lines, *(["a=rtcp-mux"] if mux else [])))
+    sockets = Sockets(Carrier(), ("203.0.113.1", 1), ("203.0.113.1", 2))
+    made = Transport(Way("UDP/TLS/RTP/SAVP", Keying.DTLS, mux=mux), sockets, IDENTITY)
+    made.agree(remote, active=True, now=0.0)
+    first = made.path.control
+    assert (first is None) is mux
+    made.agree(remote, active=True, now=0.0)
+    assert made.path.control is first
+
+
 @pytest.mark.spec("MED-26")
 @pytest.mark.parametrize(
     ("setup", "answering", "ours"),

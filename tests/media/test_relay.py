@@ -331,13 +331,14 @@ def test_a_compound_of_a_bundle_is_split_for_transports_of_their_own() -> None:
 # -- DTLS, time, and what is told -----------------------------------------------------------------
 
 
-def shake(end: Ended, far: Dtls, now: float = 0.0) -> None:
+def shake(end: Ended, far: Dtls, now: float = 0.0, component: int = 0) -> None:
+    out = (end.rtp, end.rtcp)[component]
     for _ in range(20):
-        sent, end.rtp[:] = list(end.rtp), []
+        sent, out[:] = list(out), []
         for data, _ in sent:
             far.receive(data, now)
         for data in far.to_send():
-            end.path.receive(0, data, PUBLIC, now)
+            end.path.receive(component, data, (PUBLIC[0], 4000 + component), now)
 
 
 @pytest.mark.spec("MED-26")
@@ -379,6 +380,54 @@ def test_a_handshake_may_begin_before_the_description() -> None:
     one.path.associate(Dtls(ours, False), [("sha-256", theirs.fingerprint())], 0.0)
     shake(one, far)
     assert one.path.srtp is not None
+
+
+@pytest.mark.spec("MED-25")
+@pytest.mark.spec("MED-26")
+@pytest.mark.parametrize("early", [False, True])
+def test_rtcp_of_its_own_port_has_keys_of_its_own(early: bool) -> None:
+    """RFC 5764 §4.1: each transport has an association; who begins may begin before we know him."""
+    ours, theirs = Identity.make(), Identity.make()
+    known = [("sha-256", ours.fingerprint())]
+    one, other = joined()
+    one.path.secure = True
+    media, control = Dtls(theirs, early, known), Dtls(theirs, early, known)
+    for data in control.to_send() if early else ():
+        one.path.receive(1, data, (PUBLIC[0], 4001), 0.0)
+    one.path.associate(Dtls(ours, not early), [("sha-256", theirs.fingerprint())], 0.0)
+    one.path.associate_rtcp(Dtls(ours, not early), 0.0)
+    shake(one, media)
+    report = rtcp.receiver_report(rtcp.Receiver(1))
+    one.path.receive(1, media.srtp().protect_rtcp(report), (PUBLIC[0], 4001), 0.0)
+    one.path.send_rtcp(report)
+    assert (other.rtcp, one.path.ready) == ([], True)
+    shake(one, control, component=1)
+    far = control.srtp()
+    one.path.receive(1, far.protect_rtcp(report), (PUBLIC[0], 4001), 0.0)
+    assert [data for data, _ in other.rtcp] == [report]
+    one.rtcp.clear()
+    one.path.send_rtcp(report)
+    ((said, place),) = one.rtcp
+    assert (far.unprotect_rtcp(said), place) == (report, (PUBLIC[0], 4001))
+
+
+def test_without_keys_for_rtcp_media_go_on() -> None:
+    ours, theirs = Identity.make(), Identity.make()
+    one, other = joined()
+    relay = Relay("call")
+    relay.paths = {XMPP: (one.path,), SIP: (other.path,)}
+    one.path.secure = True
+    one.path.associate(Dtls(ours, True), [("sha-256", theirs.fingerprint())], 0.0)
+    one.path.associate_rtcp(Dtls(ours, True), 0.0)
+    far = Dtls(theirs, False, [("sha-256", ours.fingerprint())])
+    shake(one, far)
+    for now in range(1, 100):
+        relay.on_timer(float(now))
+    assert one.path.control is not None
+    assert one.path.control.state is State.FAILED
+    assert relay.events() == []
+    one.path.receive(0, far.srtp().protect(packet()), PUBLIC, 100.0)
+    assert other.heard == [packet()]
 
 
 def test_dtls_waits_for_ice() -> None:

@@ -1,7 +1,8 @@
 """Phones and clients that call, and what each heard of the other.
 
 Each end says 440 Hz. Chromium (libwebrtc, what Conversations and Movim are made of) tells itself
-when it has heard that for a second; what baresip heard is in a file, and is looked at here.
+when it has heard that for a second, and so does Linphone; what baresip heard is in a file, and is
+looked at here.
 Who imports the fixtures needs `browser` too: without Chromium its tests are skipped.
 """
 
@@ -27,6 +28,7 @@ LIBRARY: Final = Path("/opt/lab/stanza.js")
 ALICE: Final = "alice@xmpp.example"
 TONE: Final = 440
 SECONDS: Final = 40
+MODULE_SECONDS: Final = 900
 NUMBERS: Final = count(os.getpid() * 100)
 HEADER: Final = 44
 """Octets of a WAV file before its samples."""
@@ -68,6 +70,23 @@ class Phone:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Linphone:
+    """Linphone, registered; it obeys the commands of tests/lab/peers/linphone_caller."""
+
+    name: str
+    program: Program
+
+    @property
+    def user(self) -> str:
+        return f"{self.name}@sip.example"
+
+    def has_heard(self) -> bool | None:
+        """Tell whether it has heard the tone for half a second; None: not yet."""
+        found = (each.items() for each in self.program.events())
+        return any({"event": "sound", "what": "tone"}.items() <= each for each in found) or None
+
+
 @pytest.fixture
 def phone(start: Start) -> Callable[..., Phone]:
     """A phone, registered; `dials` is whom it calls, until it hangs up after `seconds`."""
@@ -78,6 +97,19 @@ def phone(start: Start) -> Callable[..., Phone]:
         peer = start("carol", "sip_user", name, str(seconds), *parameters, *commands)
         peer.says("registered successfully")
         return Phone(name, peer)
+
+    return registered
+
+
+@pytest.fixture
+def linphone_caller(start: Start) -> Callable[..., Linphone]:
+    """Linphone that calls, registered, with the options of its program."""
+
+    def registered(*options: str) -> Linphone:
+        name = f"caller{next(NUMBERS)}"
+        peer = start("dave", "linphone_caller", name, *options)
+        peer.hears(event="registered")
+        return Linphone(name, peer)
 
     return registered
 
@@ -99,6 +131,27 @@ def client(browser: None, start: Start) -> Iterator[Callable[..., Program]]:
         each.wait(10)
 
 
+@pytest.fixture(scope="module")
+def kept(gateway: Gateway) -> Iterator[Program]:
+    """A client of alice's for all calls of a module: to start one takes seconds."""
+    if not (LIBRARY.exists() and shutil.which("chromium")):
+        pytest.skip("Chromium and StanzaJS are not here: run tests/lab/install --all")
+    with Program("alice", "webrtc_user", ALICE, str(MODULE_SECONDS), "answer") as peer:
+        peer.hears(event="connected")
+        yield peer
+        peer.signal(signal.SIGTERM)
+        peer.wait(10)
+
+
+@pytest.fixture
+def talker(kept: Program) -> Iterator[Program]:
+    """The client of this module, told to call, or answering; its call ends with the test."""
+    kept.forget()
+    yield kept
+    kept.tell("hangup")
+    kept.hears(event="idle")
+
+
 def power(samples: Sequence[int], rate: int, frequency: int) -> float:
     turn = 2j * math.pi * frequency / rate
     return abs(sum(each * cmath.exp(turn * n) for n, each in enumerate(samples)))
@@ -110,7 +163,7 @@ def is_tone(samples: Sequence[int], rate: int) -> bool:
     return said > 20 * max(power(samples, rate, TONE // 2), power(samples, rate, 660))
 
 
-def both_hear(phone: Phone, browser: Program) -> None:
+def both_hear(phone: Phone | Linphone, browser: Program) -> None:
     browser.hears(event="tone", hz=TONE, seconds=20)
     said = phone.program.said
     wait_until(phone.has_heard, 20, lambda: f"the phone heard no tone:\n{said()[-2000:]}")

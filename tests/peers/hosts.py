@@ -71,6 +71,7 @@ class Program:
             start_new_session=True,
             env={**inherited, **(environment or {})},
         )
+        self._since = 0
 
     @property
     def pid(self) -> int:
@@ -83,8 +84,13 @@ class Program:
         return self._process.poll() is None
 
     def said(self) -> str:
-        """Return all that it has printed so far."""
-        return Path(self._output.name).read_text(encoding="utf-8", errors="replace")
+        """Return all that it has printed so far, since `forget`."""
+        data = Path(self._output.name).read_bytes()[self._since :]
+        return data.decode("utf-8", "replace")
+
+    def forget(self) -> None:
+        """Have what it has printed so far count no more."""
+        self._since = Path(self._output.name).stat().st_size
 
     def tell(self, line: str) -> None:
         """Write one line to its standard input."""

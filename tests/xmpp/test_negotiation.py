@@ -299,6 +299,15 @@ def test_a_content_of_ours_is_declined(desk: Desk, session: Session) -> None:
     session.add((FACE,), 0.0)
 
 
+def test_all_of_ours_is_declined_by_who_names_nothing(desk: Desk, session: Session) -> None:
+    assert ask(desk, session, Action.CONTENT_REJECT) == "bad-request"
+    session.add((FACE,), 0.0)
+    desk.answers(desk.sent()[-1])
+    assert ask(desk, session, Action.CONTENT_ACCEPT) == "bad-request"
+    assert ask(desk, session, Action.CONTENT_REJECT, reason=NO) == "result"
+    assert desk.told() == [Declined(session, Action.CONTENT_ADD, (OURS,), NO)]
+
+
 @pytest.mark.spec("MED-38")
 def test_what_they_do_not_decide_is_taken_back(desk: Desk, session: Session) -> None:
     session.add((FACE,), 0.0)

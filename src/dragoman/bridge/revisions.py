@@ -18,6 +18,7 @@ from dragoman.mapping.hold import turned
 from dragoman.media.plane import JINGLE, MediaError, Side
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.session import Direction, SessionDescription
+from dragoman.sip.changes import PENDING
 from dragoman.sip.session import Body
 from dragoman.xmpp import session as jingle
 from dragoman.xmpp.element import Element
@@ -47,7 +48,13 @@ class Revisions:
     # -- the phone's ---------------------------------------------------------------------
 
     def offered(self, call: Call, body: Body | None) -> None:
-        """Take a re-INVITE or UPDATE of the phone's."""
+        """Take a re-INVITE or UPDATE of the phone's.
+
+        Before the client has said what it takes it is too early: by that we may ask the phone.
+        """
+        if not call.joined and call.sip is not None:
+            call.sip.decline(self._calls.now(), PENDING)
+            return
         try:
             if body is None:
                 self._asked(call)

@@ -55,6 +55,7 @@ class Path:
         "_signalled",
         "_where",
         "checked",
+        "control",
         "dropped",
         "dtls",
         "failure",
@@ -65,6 +66,7 @@ class Path:
         "mux",
         "secure",
         "send",
+        "srtcp",
         "srtp",
     )
 
@@ -78,6 +80,10 @@ class Path:
         self.dtls: Dtls | None = None
         self.fresh = False
         """Whether keys of `dtls` are still to come."""
+        self.control: Dtls | None = None
+        """The association of RTCP's own port, where it has one (RFC 5764 §4.1)."""
+        self.srtcp: Srtp | None = None
+        """The keys of `control`, once they are there."""
         self.mux = False
         self.heard: float | None = None
         """When something came from the leg itself, in seconds."""
@@ -85,7 +91,7 @@ class Path:
         self.failure = ""
         self.halves: tuple[Half, ...] = ()
         self._fingerprints: tuple[Fingerprint, ...] = ()
-        self._early: list[bytes] = []
+        self._early: list[tuple[int, bytes]] = []
         self._only: Half | None = None
         self._mid = 0
         self._of_mid: Mapping[bytes, Half] = {}
@@ -122,9 +128,14 @@ class Path:
         self.checked = True
         self._where = [CHECKED, CHECKED]
         self._latched = [True, True]
-        if self.dtls is not None:
-            self.dtls.expect(self._fingerprints, now)
-            self.flush(now)
+        for each in self.associations:
+            each.expect(self._fingerprints, now)
+        self.flush(now)
+
+    @property
+    def associations(self) -> tuple[Dtls, ...]:
+        """By which keys are agreed on."""
+        return tuple(each for each in (self.dtls, self.control) if each is not None)
 
     def associate(self, dtls: Dtls, fingerprints: Sequence[Fingerprint], now: float) -> None:
         """Agree on keys by `dtls`, whose peer has `fingerprints`, once there is a way.
@@ -132,10 +143,25 @@ class Path:
         Keys that there are hold until then.
         """
         self.dtls, self.fresh, self._fingerprints = dtls, True, tuple(fingerprints)
+        self.control, self.srtcp = None, None
         self.failure = ""
+        self._begin(dtls, RTP, now)
+
+    def associate_rtcp(self, control: Dtls, now: float) -> None:
+        """Agree with the same peer on keys for RTCP, which has a port of its own.
+
+        Where that fails, RTCP goes and comes no more, and media do as before.
+        """
+        self.control, self.srtcp = control, None
+        self._begin(control, RTCP, now)
+
+    def _begin(self, dtls: Dtls, component: int, now: float) -> None:
         early, self._early = self._early, []
-        for each in early:
-            dtls.receive(each, now)
+        for where, data in early:
+            if where == component:
+                dtls.receive(data, now)
+            else:
+                self._early.append((where, data))
         if self.checked or not self.ice:
             dtls.expect(self._fingerprints, now)
             self.flush(now)
@@ -159,11 +185,12 @@ class Path:
 
     def close(self) -> None:
         """Send nothing any more, and forget the keys."""
-        if self.dtls is not None:
-            self.dtls.close()
-            self.flush(0.0)
+        for each in self.associations:
+            each.close()
+        self.flush(0.0)
         self._where = [None, None]
         self.secure, self.srtp, self.dtls = True, None, None
+        self.control, self.srtcp = None, None
         self.carry(())
 
     @property
@@ -186,18 +213,19 @@ class Path:
             else:
                 self.dropped += 1
         elif kind is Kind.DTLS and self._admits(component, source):
-            self._handshake(data, source, now)
+            self._handshake(component, data, source, now)
         else:
             self.dropped += 1
 
-    def _handshake(self, data: bytes, source: Place, now: float) -> None:
+    def _handshake(self, component: int, data: bytes, source: Place, now: float) -> None:
         """Read DTLS; what comes before the peer's description is kept (RFC 5763 §6.2)."""
-        if self.dtls is None:
+        dtls = self.dtls if component == RTP else self.control
+        if dtls is None:
             if len(self._early) < MOST_HELD:
-                self._early.append(data)
+                self._early.append((component, data))
             return
-        self._where[0] = self._where[0] or source
-        self.dtls.receive(data, now)
+        self._where[component] = self._where[component] or source
+        dtls.receive(data, now)
         self.flush(now)
 
     def _rtp(self, data: bytes, source: Place, now: float) -> None:
@@ -219,12 +247,13 @@ class Path:
             half.pass_on(data, now)
 
     def _rtcp(self, component: int, data: bytes, source: Place, now: float) -> None:
-        if self.secure and self.srtp is None:
+        keys = self._keys(component)
+        if self.secure and keys is None:
             self.dropped += 1
             return
         try:
-            if self.srtp is not None:
-                data = self.srtp.unprotect_rtcp(data)
+            if keys is not None:
+                data = keys.unprotect_rtcp(data)
             packets = rtcp.split(data)
         except (SrtpError, MediaFormatError):
             self.dropped += 1
@@ -235,6 +264,10 @@ class Path:
         self.heard = now
         for half, compound in self._sorted(data, packets):
             half.report(compound, now)
+
+    def _keys(self, component: int) -> "Srtp | None":
+        """Return the keys of RTCP that goes by a port."""
+        return self.srtp if component == RTP or self.control is None else self.srtcp
 
     def _is_peer(self, source: Place) -> bool:
         return (self._latched[0] and source == self._where[0]) or self._latch(RTP, source)
@@ -328,12 +361,12 @@ class Path:
     def send_rtcp(self, data: bytes) -> None:
         """Send a compound of RTCP to the leg."""
         component = RTP if self.mux else RTCP
-        where = self._where[component]
-        if where is None or (self.secure and self.srtp is None):
+        where, keys = self._where[component], self._keys(component)
+        if where is None or (self.secure and keys is None):
             return
-        if self.srtp is not None:
+        if keys is not None:
             try:
-                data = self.srtp.protect_rtcp(data)
+                data = keys.protect_rtcp(data)
             except SrtpError:
                 self.dropped += 1
                 return
@@ -341,6 +374,7 @@ class Path:
 
     def flush(self, now: float) -> None:
         """Send what DTLS has to say, and take its keys once they are there."""
+        self._flush_rtcp()
         dtls, where = self.dtls, self._where[0]
         if dtls is None or where is None:
             return
@@ -352,6 +386,15 @@ class Path:
             self.heard = now
         elif dtls.state is State.FAILED and not self.failure:
             self.failure = dtls.failure or "DTLS failed"
+
+    def _flush_rtcp(self) -> None:
+        control, where = self.control, self._where[RTCP]
+        if control is None or where is None:
+            return
+        for each in control.to_send():
+            self.send[-1](each, where)
+        if self.srtcp is None and control.state is State.CONNECTED:
+            self.srtcp = control.srtp()
 
 
 def _compound(packets: list[bytes]) -> bytes:
@@ -522,7 +565,7 @@ class Relay:
         """Return when `on_timer` wants to be called; None when nothing is pending."""
         times: list[float | None] = list(self._deadline.values())
         for paths in self.paths.values():
-            times += [each.dtls.next_timer() for each in paths if each.dtls is not None]
+            times += [each.next_timer() for path in paths for each in path.associations]
         for halves in self.halves.values():
             times += [each.dialling.next_timer() for each in halves.values()]
         if self._silence is not None and not self._lost:
@@ -538,9 +581,9 @@ class Relay:
         """Do what is due."""
         for side, paths in self.paths.items():
             for path in paths:
-                if path.dtls is not None:
-                    path.dtls.on_timer(now)
-                    path.flush(now)
+                for each in path.associations:
+                    each.on_timer(now)
+                path.flush(now)
             for half in self.halves[side].values():
                 half.on_timer(now)
             self._wait(side, now)

@@ -200,12 +200,15 @@ class Transport:
         mux = self.way.mux
         path.expect((self._there(remote.rtp), self._there(remote.rtcp)), mux=mux)
         path.secure = self.way.keying is not Keying.NONE
+        if self.way.keying is not Keying.DTLS:
+            path.control = None
         if self.way.keying is Keying.NONE:
             path.srtp = None
         elif self.way.keying is Keying.SDES and path.srtp is None and self._keys is not None:
             path.srtp = sdes.session(*self._keys)
         elif self.way.keying is Keying.DTLS:
             self._associate(remote, active=active, now=now)
+            self._associate_rtcp(mux=mux, now=now)
         self._check(remote)
         self.established = True
 
@@ -237,6 +240,11 @@ class Transport:
         self._fingerprints = found
         self.role = "active" if active else "passive"
         self.path.associate(Dtls(self._identity, active), tuple(found), now)
+
+    def _associate_rtcp(self, *, mux: bool, now: float) -> None:
+        """Have an association for RTCP where that has a port of its own (RFC 5764 §4.1)."""
+        if not mux and self.path.control is None and self._told.rtcp is not None:
+            self.path.associate_rtcp(Dtls(self._identity, self.role == "active"), now)
 
     def _check(self, remote: Remote) -> None:
         if remote.ice is None or not self.way.ice:

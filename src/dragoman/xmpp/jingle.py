@@ -439,9 +439,11 @@ class Session:
             self.tell(Replaced(self, contents))
 
     def _answered(self, jingle: Jingle, _: float) -> None:
-        """Take their word on an offer of ours."""
+        """Take their word on an offer of ours; StanzaJS says `content-reject` of no content."""
         offer = _ANSWERS[jingle.action]
-        contents = self._theirs(jingle)
+        waiting = tuple(self.negotiation.ours[offer].values())
+        sweeping = jingle.action in _NO.values() and not jingle.contents and waiting
+        contents = waiting if sweeping else self._theirs(jingle)
         found = self.negotiation.waiting(offer, contents, ours=True)
         if contents and not found:
             raise out_of_order()
