@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from dragoman.bridge.calls import Calls
+from dragoman.bridge.devices import PATIENCE
 from dragoman.media.plane import (
     DTLS,
     JINGLE,
@@ -29,15 +30,17 @@ from dragoman.sip.message import Header, Request, Response, build_request, respo
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import jmi
+from dragoman.xmpp.ext import jingle_dtls, jmi
+from dragoman.xmpp.ext.disco import Identity, Info
 from dragoman.xmpp.ext.jingle import JINGLE as JINGLE_ELEMENT
 from dragoman.xmpp.ext.jingle import Action, Content, Jingle, Reason, Why
+from dragoman.xmpp.ext.jingle_features import CALLS
 from dragoman.xmpp.ext.jingle_ice import Candidate as JingleCandidate
 from dragoman.xmpp.ext.jingle_ice import IceUdp
 from dragoman.xmpp.ext.jingle_rtp import PayloadType, Rtp
 from dragoman.xmpp.ext.jmi import Initiation, Step
 from dragoman.xmpp.ext.senders import Creator, Senders
-from dragoman.xmpp.stanza import IQ
+from dragoman.xmpp.stanza import IQ, reply
 from tests.bridge.test_message import service
 
 if TYPE_CHECKING:
@@ -115,9 +118,11 @@ class Gateway:
     """The calls of a gateway, with both its sides in hand."""
 
     def __init__(self, secure: bool = False) -> None:
+        self.features: frozenset[str] | None = CALLS
         self.sent: list[tuple[Request, Hashable]] = []
         self.responses: list[Response] = []
         self.stanzas: list[Element] = []
+        self.questions: list[Element] = []
         self.cancelled: list[str] = []
         self.secure = secure
         self.now = 0.0
@@ -154,7 +159,10 @@ class Gateway:
         self.cancelled.append(reason)
 
     def send(self, stanza: Element, local: str, remote: str) -> None:
-        self.stanzas.append(stanza)
+        if stanza.get("type") == "get":
+            self.questions.append(stanza)
+        else:
+            self.stanzas.append(stanza)
 
     # -- the phone
 
@@ -182,6 +190,7 @@ class Gateway:
         arrived = Transaction(request)
         event = RequestArrived(request, FLOW, cast("ServerTransaction", arrived))
         self.calls.on_request(event, Uri.parse(f"sip:{JULIET}"), self.now)
+        self.device_says()
         return arrived
 
     def phone_acknowledges(self, invite: Transaction, body: bytes = b"") -> None:
@@ -192,6 +201,7 @@ class Gateway:
             "ACK", f"sip:{ROMEO}", [*headers, ("CSeq", f"{number} ACK"), *kind], body
         )
         self.calls.on_ack(AckArrived(ack, FLOW, cast("ServerTransaction", invite)), self.now)
+        self.device_says()
 
     def phone_answers(self, status: int, body: bytes = b"", request: int = -1) -> None:
         asked, handle = self.sent[request]
@@ -217,6 +227,14 @@ class Gateway:
             named = {"type": "set", "to": to, "from": CLIENT, "id": "id2"}
             stanza = Element(IQ, named, [said.element()])
         assert self.calls.on_stanza(stanza, self.now)
+        self.device_says()
+
+    def device_says(self) -> None:
+        """Have the device answer whether it can do what it is asked about; None: it does not."""
+        while self.features is not None and self.questions:
+            asked = self.questions.pop(0)
+            info = Info((Identity("client", "pc"),), self.features)
+            assert self.calls.on_stanza(reply(asked, (info.query(),)), self.now)
 
     @property
     def steps(self) -> list[str]:
@@ -275,6 +293,40 @@ def test_a_phone_calls_a_client() -> None:
     assert gateway.plane.asked == [("offer", Side.SIP), ("answer", Side.XMPP)]
     assert gateway.plane.profiles == [JINGLE]
     assert b"m=audio 30000 RTP/AVP 0\r\n" in gateway.responses[-1].body
+
+
+def test_a_client_without_dtls_is_offered_media_in_the_clear() -> None:
+    gateway = Gateway()
+    gateway.features = CALLS - {jingle_dtls.NS}
+    gateway.phone_says(body=sdp())
+    gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
+    assert [each.action for each in gateway.actions] == [Action.SESSION_INITIATE]
+    assert gateway.plane.profiles == [PLAIN]
+
+
+def test_a_client_that_does_not_say_what_it_can_do_is_offered_dtls() -> None:
+    gateway = Gateway()
+    gateway.features = None
+    gateway.phone_says(body=sdp())
+    gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
+    assert gateway.actions == []
+    gateway.now = PATIENCE
+    gateway.calls.on_timer(gateway.now)
+    assert [each.action for each in gateway.actions] == [Action.SESSION_INITIATE]
+    assert gateway.plane.profiles == [JINGLE]
+
+
+def test_a_phone_that_hangs_up_before_the_device_has_said_it_hears_no_more() -> None:
+    gateway = Gateway()
+    gateway.features = None
+    invite = gateway.phone_says(body=sdp())
+    gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
+    cancel = CancelArrived(invite.request, cast("ServerTransaction", invite))
+    gateway.calls.on_cancel(cancel, gateway.now)
+    gateway.features = CALLS
+    gateway.device_says()
+    assert gateway.actions == []
+    assert gateway.plane.asked == []
 
 
 @pytest.mark.spec("MED-01")

@@ -11,6 +11,7 @@ from typing import Final
 
 from dragoman.bridge import jingled
 from dragoman.bridge.call import TROUBLES, Call, placed, reason_of
+from dragoman.bridge.devices import Devices
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.bridge.revisions import Revisions
@@ -50,6 +51,7 @@ from dragoman.sip.uri import Uri
 from dragoman.sip.usage import Session
 from dragoman.xmpp import session as jingle
 from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext import jingle_dtls
 from dragoman.xmpp.ext.jingle import Reason, Why
 from dragoman.xmpp.ext.jingle_rtp import Rtp
 from dragoman.xmpp.ext.senders import Creator
@@ -103,6 +105,7 @@ class Calls(SessionService):
             token, chance, lambda _: self._contact, allow=ALLOW, numbers=numbers
         )
         self.jingles = JingleSessions(token)
+        self.devices = Devices(xmpp, token)
         self.plane = plane
         self._xmpp = xmpp
         self._naming = naming
@@ -150,14 +153,15 @@ class Calls(SessionService):
     def on_stanza(self, stanza: Element, now: float) -> bool:
         """Take a stanza; False: it is of no call."""
         self._now = now
-        taken = self.jingles.on_stanza(stanza, now)
+        taken = self.devices.on_stanza(stanza) or self.jingles.on_stanza(stanza, now)
         self._drain()
         return taken
 
     def undelivered(self, stanza: Element, error: StanzaError, now: float) -> bool:
         """Learn that a stanza of ours did not arrive; False: it was of no call."""
         self._now = now
-        taken = self.jingles.undelivered(stanza, error, now)
+        taken = self.devices.undelivered(stanza)
+        taken = taken or self.jingles.undelivered(stanza, error, now)
         self._drain()
         return taken
 
@@ -176,12 +180,15 @@ class Calls(SessionService):
 
     def on_timer(self, now: float) -> None:
         """Do what is due."""
+        self._now = now
+        self.devices.on_timer(now)
         self.jingles.on_timer(now)
         super().on_timer(now)
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        return earliest((self.jingles.next_timer(), self.sessions.next_timer()))
+        timed = (self.devices, self.jingles, self.sessions)
+        return earliest(each.next_timer() for each in timed)
 
     def give_up(self, now: float) -> None:
         """Hang up everywhere: the gateway stops."""
@@ -412,10 +419,17 @@ class Calls(SessionService):
         )
 
     def _offer_client(self, call: Call) -> None:
-        assert call.phone is not None  # noqa: S101 - it has offered, or answered
-        self.plane.offer(
-            call.id, Side.SIP, call.phone, JINGLE, self.ask(call, partial(self._start, call))
-        )
+        """Tell the device what the phone offers, or answered, once it has said what it can do."""
+        self.devices.ask(call.peer, call.user, partial(self._offer_device, call), self._now)
+
+    def _offer_device(self, call: Call, features: frozenset[str] | None) -> None:
+        """Offer keys by DTLS, but to who has said that it takes none (XEP-0320 §3)."""
+        if call.over or call.phone is None:
+            return
+        clear = features is not None and jingle_dtls.NS not in features
+        toward = PLAIN if clear else JINGLE
+        start = self.ask(call, partial(self._start, call))
+        self.plane.offer(call.id, Side.SIP, call.phone, toward, start)
 
     def _start(self, call: Call, made: SessionDescription) -> None:
         call.layout = call.layout.with_streams(made, Creator.INITIATOR)

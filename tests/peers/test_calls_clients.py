@@ -1,0 +1,105 @@
+"""Calls of real phones with Dino and QXmpp, and of those who have several clients.
+
+What Dino and QXmpp heard is in a file, and is looked at here as what phones heard is.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.peers import callers
+from tests.peers.callers import PEERS, TONE, Phone, Start, has_heard
+from tests.peers.hosts import Gateway, Program, run, wait_until
+
+phone = callers.phone
+
+BOB: Final = "bob@jabber.example"
+OTHER_TONE: Final = 1000
+"""What a phone says to who takes his own tone, coming back, for an echo."""
+
+
+def hears(file: Path, who: Program, tone: int = TONE) -> None:
+    """Wait until a tone is in the file of what somebody heard."""
+    said = who.said
+    wait_until(lambda: has_heard(file, tone) or None, 20, lambda: f"no tone:\n{said()[-2000:]}")
+
+
+def phone_hears(phone: Phone, tone: int = TONE) -> None:
+    """Wait until a phone has heard a tone."""
+    said = phone.program.said
+    wait_until(lambda: phone.has_heard(tone), 20, lambda: f"no tone:\n{said()[-2000:]}")
+
+
+# -- QXmpp: neither XEP-0353 nor DTLS --------------------------------------------------
+
+
+@pytest.fixture
+def qxmpp(gateway: Gateway, start: Start) -> Callable[..., tuple[Program, Path]]:
+    """QXmpp as bob, for some seconds, with what it is told, and the file of what it hears."""
+
+    def online(seconds: int, *command: str) -> tuple[Program, Path]:
+        folder = PEERS / "qxmpp"
+        shutil.rmtree(folder, ignore_errors=True)
+        words = [f"{BOB}/qxmpp", "secret", str(seconds), folder, *command]
+        peer = start("bob", "qxmpp_user", *words)
+        peer.says("^connected", 90)  # it may have to be compiled
+        return peer, folder / "heard.pcm"
+
+    return online
+
+
+@pytest.mark.spec("MED-01")
+def test_a_client_that_knows_neither_proposals_nor_keys_calls_a_phone(
+    phone: Callable[..., Phone], qxmpp: Callable[..., tuple[Program, Path]]
+) -> None:
+    """It offers RTP in the clear over ICE, and hangs up itself."""
+    callee = phone(TONE=str(OTHER_TONE))
+    peer, heard = qxmpp(8, "call", f"{callee.user}/phone")
+    peer.says("call connected")
+    hears(heard, peer, OTHER_TONE)
+    phone_hears(callee)
+    callee.program.says(f"Call with sip:{BOB}.* terminated")
+
+
+@pytest.mark.spec("MED-36")
+def test_a_phone_calls_a_client_that_knows_neither_proposals_nor_keys(
+    phone: Callable[..., Phone], qxmpp: Callable[..., tuple[Program, Path]]
+) -> None:
+    """It is called by its full JID, and offered what it has said that it can do."""
+    peer, heard = qxmpp(16)
+    caller = phone(dials=f"sip:{BOB};gr=qxmpp", seconds=8, TONE=str(OTHER_TONE))
+    peer.says(f"call from {caller.user}/phone")
+    caller.program.says("180 Ringing")
+    hears(heard, peer, OTHER_TONE)
+    phone_hears(caller)
+    peer.says("call finished")
+
+
+# -- Dino: XEP-0353, DTLS-SRTP ---------------------------------------------------------
+
+
+@pytest.fixture
+def dino(gateway: Gateway, start: Start) -> Callable[[str, str], tuple[Program, Path]]:
+    """Dino as bob, told to call a phone or to answer it, and the file of what it hears."""
+    if not shutil.which("dino-im"):
+        pytest.skip("Dino is not here: run tests/lab/install --all")
+
+    def online(peer: str, action: str) -> tuple[Program, Path]:
+        run("bob", "xmpp_user", f"{BOB}/lab", "subscribe", peer, "--for", "2")
+        return start("bob", "dino_user", BOB, peer, "45", action), PEERS / "dino-bob/heard.wav"
+
+    return online
+
+
+@pytest.mark.spec("MED-23")
+def test_dino_calls_a_phone(
+    phone: Callable[..., Phone], dino: Callable[[str, str], tuple[Program, Path]]
+) -> None:
+    callee = phone(TONE=str(OTHER_TONE), seconds=60)
+    peer, heard = dino(callee.user, "call")
+    peer.says("calling", 60)
+    hears(heard, peer, OTHER_TONE)
+    phone_hears(callee)
