@@ -81,10 +81,14 @@ def phone(start: Start) -> Callable[..., Phone]:
     """A phone, registered; `dials` is whom it calls, until it hangs up after `seconds`."""
 
     def registered(
-        *parameters: str, dials: str = "", seconds: int = SECONDS, **environment: str
+        *parameters: str,
+        name: str = "",
+        dials: str = "",
+        seconds: int = SECONDS,
+        **environment: str,
     ) -> Phone:
         commands = ["--", f"dial {dials}"] if dials else []
-        name = f"caller{next(NUMBERS)}"
+        name = name or f"caller{next(NUMBERS)}"
         words = ["sip_user", name, str(seconds), *parameters, *commands]
         peer = start("carol", *words, environment=environment)
         peer.says("registered successfully")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.peers import callers
 from tests.peers.callers import PEERS, TONE, Phone, Start, has_heard
-from tests.peers.hosts import Gateway, Program, run, wait_until
+from tests.peers.hosts import Gateway, Program, fresh, run, wait_until
 
 phone = callers.phone
 
@@ -88,7 +88,6 @@ def dino(gateway: Gateway, start: Start) -> Callable[[str, str], tuple[Program, 
         pytest.skip("Dino is not here: run tests/lab/install --all")
 
     def online(peer: str, action: str) -> tuple[Program, Path]:
-        run("bob", "xmpp_user", f"{BOB}/lab", "subscribe", peer, "--for", "2")
         return start("bob", "dino_user", BOB, peer, "45", action), PEERS / "dino-bob/heard.wav"
 
     return online
@@ -99,7 +98,25 @@ def test_dino_calls_a_phone(
     phone: Callable[..., Phone], dino: Callable[[str, str], tuple[Program, Path]]
 ) -> None:
     callee = phone(TONE=str(OTHER_TONE), seconds=60)
+    run("bob", "xmpp_user", f"{BOB}/lab", "subscribe", callee.user, "--for", "2")
     peer, heard = dino(callee.user, "call")
     peer.says("calling", 60)
     hears(heard, peer, OTHER_TONE)
     phone_hears(callee)
+
+
+@pytest.mark.spec("MED-02")
+def test_a_phone_calls_dino(
+    phone: Callable[..., Phone],
+    dino: Callable[[str, str], tuple[Program, Path]],
+    chat: Callable[..., Program],
+) -> None:
+    """It takes calls from those only whom it has talked to, or is about to."""
+    another = chat(f"{BOB}/lab")
+    name = fresh("caller")
+    peer, heard = dino(f"{name}@sip.example", "answer")
+    another.hears(event="presence", sender=f"{BOB}/dino", type="available", seconds=30)
+    caller = phone(name=name, dials=f"sip:{BOB}", seconds=20, TONE=str(OTHER_TONE), VIDEO="no")
+    peer.says("pressed Accept")
+    hears(heard, peer, OTHER_TONE)
+    phone_hears(caller)
