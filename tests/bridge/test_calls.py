@@ -173,6 +173,7 @@ class Gateway:
         number: int = 1,
         headers: Sequence[Header] = (),
         kind: str = "application/sdp",
+        device: str = "",
     ) -> Transaction:
         tag = self.responses[-1].to.tag if self.responses and number > 1 else None
         said = [
@@ -186,7 +187,8 @@ class Gateway:
             *headers,
             *([("Content-Type", kind)] if body else []),
         ]
-        request = build_request(method, f"sip:{ROMEO}", said, body)
+        target = f"sip:{ROMEO};gr={device}" if device else f"sip:{ROMEO}"
+        request = build_request(method, target, said, body)
         arrived = Transaction(request)
         event = RequestArrived(request, FLOW, cast("ServerTransaction", arrived))
         self.calls.on_request(event, Uri.parse(f"sip:{JULIET}"), self.now)
@@ -426,6 +428,68 @@ def test_a_client_that_refuses(why: Why, status: int) -> None:
     reject = Initiation(Step.REJECT, gateway.sid(), reason=Reason(why))
     gateway.client_says(reject, f"{JULIET}/phone")
     assert gateway.statuses == [status]
+
+
+PICTURE = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+
+
+def proceeded(more: str = PICTURE) -> Gateway:
+    """A phone calls a client, which has proceeded and was told what the phone offers."""
+    gateway = Gateway()
+    gateway.phone_says(body=sdp(more=more))
+    gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
+    return gateway
+
+
+def kinds(said: Jingle) -> list[str]:
+    return [each.description.media for each in said.contents if isinstance(each.description, Rtp)]
+
+
+@pytest.mark.spec("MED-35")
+@pytest.mark.parametrize("why", [Why.DECLINE, Why.FAILED_APPLICATION])
+def test_a_client_that_has_no_use_for_the_picture_is_called_again_without_it(why: Why) -> None:
+    gateway = proceeded()
+    end = Jingle(Action.SESSION_TERMINATE, gateway.sid(), reason=Reason(why))
+    gateway.client_says(end, f"{JULIET}/phone")
+    first, again = (each for each in gateway.actions if each.contents)
+    assert (kinds(first), kinds(again)) == (["audio", "video"], ["audio"])
+    assert gateway.statuses == []
+    accept = Jingle(Action.SESSION_ACCEPT, again.sid, (audio(PCMU),), responder=CLIENT)
+    gateway.client_says(accept, f"{JULIET}/phone")
+    assert gateway.statuses == [200]
+    assert b"m=video 0 " in gateway.responses[-1].body
+
+
+@pytest.mark.parametrize(
+    ("more", "why", "status"),
+    [(PICTURE, Why.BUSY, 486), (PICTURE, Why.CANCEL, 480), ("", Why.DECLINE, 603)],
+)
+def test_a_client_that_ends_a_call_otherwise_is_not_called_again(
+    more: str, why: Why, status: int
+) -> None:
+    gateway = proceeded(more)
+    end = Jingle(Action.SESSION_TERMINATE, gateway.sid(), reason=Reason(why))
+    gateway.client_says(end, f"{JULIET}/phone")
+    assert gateway.statuses == [status]
+
+
+def test_a_client_is_called_again_once() -> None:
+    gateway = proceeded()
+    for _ in range(2):
+        last = [each for each in gateway.actions if each.contents][-1]
+        end = Jingle(Action.SESSION_TERMINATE, last.sid, reason=Reason(Why.FAILED_APPLICATION))
+        gateway.client_says(end, f"{JULIET}/phone")
+    assert gateway.statuses == [488]
+
+
+def test_who_declines_a_call_that_was_not_proposed_is_not_called_again() -> None:
+    """It rings by session-initiate: its user declines."""
+    gateway = Gateway()
+    gateway.phone_says(body=sdp(more=PICTURE), device="orchard")
+    (begun,) = gateway.actions
+    end = Jingle(Action.SESSION_TERMINATE, begun.sid, reason=Reason(Why.DECLINE))
+    gateway.client_says(end, f"{JULIET}/phone")
+    assert gateway.statuses == [603]
 
 
 @pytest.mark.spec("MED-18")

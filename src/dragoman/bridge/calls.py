@@ -10,7 +10,7 @@ from logging import getLogger
 from typing import Final
 
 from dragoman.bridge import jingled
-from dragoman.bridge.call import TROUBLES, Call, placed, reason_of
+from dragoman.bridge.call import TROUBLES, Call, placed, reason_of, sound_alone, unfit
 from dragoman.bridge.devices import Devices
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
@@ -638,9 +638,21 @@ class Calls(SessionService):
             call.sip.refuse(answer.status, self._now, answer.headers)
             self._forget(call)
             return
+        if unfit(call, reason) and self._call_anew(call):
+            return
         if reason is None and by is jingle.By.TIMER:
             reason = Reason(Why.TIMEOUT)
         self.end_sip(call, reason)
+
+    def _call_anew(self, call: Call) -> bool:
+        """Call a device again, with sound alone; False: there is nothing else to leave out."""
+        sound = None if call.phone is None else sound_alone(call.phone)
+        if sound is None:
+            return False
+        log.info("called again, with sound alone", extra=about(jid=call.user, sip=call.address))
+        call.phone, call.jingle, call.layout = sound, None, mapping.Layout()
+        self._offer_client(call)
+        return True
 
     def fail(self, call: Call, error: MediaError) -> None:
         """End a call that has no media."""
