@@ -11,12 +11,13 @@ from typing import Final
 import pytest
 
 from tests.peers import callers
-from tests.peers.callers import PEERS, TONE, Phone, Start, has_heard
+from tests.peers.callers import ALICE, PEERS, TONE, Phone, Start, both_hear, has_heard
 from tests.peers.hosts import Gateway, Program, fresh, run, wait_until
 
-phone = callers.phone
+browser, client, phone = callers.browser, callers.client, callers.phone
 
 BOB: Final = "bob@jabber.example"
+DECLINE: Final = Path(__file__).parent / "sipp" / "decline.xml"
 PATIENCE: Final = 30
 OTHER_TONE: Final = 1000
 """What a phone says to who takes his own tone, coming back, for an echo."""
@@ -32,8 +33,8 @@ def phone_hears(phone: Phone, tone: int = TONE) -> None:
     _hears(lambda: phone.has_heard(tone), phone.program)
 
 
-def _hears(has_heard: Callable[[], bool | None], who: Program) -> None:
-    wait_until(has_heard, PATIENCE, lambda: f"no tone was heard:\n{who.said()[-2000:]}")
+def _hears(heard: Callable[[], bool | None], who: Program) -> None:
+    wait_until(heard, PATIENCE, lambda: f"no tone was heard:\n{who.said()[-2000:]}")
 
 
 # -- QXmpp: neither XEP-0353 nor DTLS --------------------------------------------------
@@ -129,3 +130,51 @@ def test_a_phone_calls_dino(
     peer.says("pressed Accept", PATIENCE)
     hears(heard, peer, OTHER_TONE)
     phone_hears(caller)
+
+
+# -- Chromium: libwebrtc ---------------------------------------------------------------
+
+
+@pytest.mark.spec("MED-02")
+def test_a_phone_calls_a_device_of_a_client_by_its_name(
+    phone: Callable[..., Phone], client: Callable[..., Program]
+) -> None:
+    """Nothing is proposed: the device rings by session-initiate."""
+    browser = client()
+    caller = phone(dials=f"sip:{ALICE};gr=webrtc")
+    browser.hears(event="incoming", peer=f"{caller.user}/phone", proposed=False, seconds=PATIENCE)
+    caller.program.says("180 Ringing")
+    both_hear(caller, browser)
+
+
+# -- phones that do not answer ---------------------------------------------------------
+
+
+@pytest.mark.spec("MED-17")
+def test_a_phone_in_a_call_is_busy(
+    phone: Callable[..., Phone], client: Callable[..., Program]
+) -> None:
+    callee = phone(CALLS="1")
+    phone(dials=f"sip:{callee.user}")
+    callee.program.says("Call established")
+    client("call", f"{callee.user}/phone").hears(
+        event="terminated", reason="busy", seconds=PATIENCE
+    )
+
+
+@pytest.mark.spec("MED-17")
+def test_a_phone_whose_user_declines(start: Start, client: Callable[..., Program]) -> None:
+    start("carol", "sipp", "-sf", DECLINE, "-nostdin", "-i", "198.51.100.50", "-p", "5070")
+    browser = client("call", "carol@udp.sipp.example/phone")
+    browser.hears(event="ringing", seconds=PATIENCE)
+    browser.hears(event="terminated", reason="decline")
+
+
+@pytest.mark.spec("MED-17")
+def test_whoever_has_no_phone_is_gone_to_who_does_not_propose(
+    client: Callable[..., Program],
+) -> None:
+    name = fresh("nobody")
+    client("call", f"{name}@sip.example/phone").hears(
+        event="terminated", reason="gone", seconds=PATIENCE
+    )
