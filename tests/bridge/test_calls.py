@@ -8,6 +8,7 @@ import pytest
 
 from dragoman.bridge.call import Rules
 from dragoman.bridge.calls import Calls
+from dragoman.bridge.devices import PATIENCE
 from dragoman.bridge.infos import MOST_CANDIDATES
 from dragoman.media.plane import (
     DTLS,
@@ -31,18 +32,20 @@ from dragoman.sip.message import Header, Request, Response, build_request, respo
 from dragoman.sip.route import RouteSet
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import jmi
+from dragoman.xmpp.ext import jingle_dtls, jmi
+from dragoman.xmpp.ext.disco import Identity, Info
 from dragoman.xmpp.ext.grouping import Group
 from dragoman.xmpp.ext.jingle import JINGLE as JINGLE_ELEMENT
 from dragoman.xmpp.ext.jingle import Action, Content, Jingle, Reason, Why
 from dragoman.xmpp.ext.jingle_errors import unknown_session
+from dragoman.xmpp.ext.jingle_features import CALLS
 from dragoman.xmpp.ext.jingle_ice import Candidate as JingleCandidate
 from dragoman.xmpp.ext.jingle_ice import IceUdp
 from dragoman.xmpp.ext.jingle_rtp import PayloadType, Rtp
 from dragoman.xmpp.ext.jmi import Initiation, Step
 from dragoman.xmpp.ext.raw_udp import RawCandidate, RawUdp
 from dragoman.xmpp.ext.senders import Creator, Senders
-from dragoman.xmpp.stanza import IQ
+from dragoman.xmpp.stanza import IQ, reply
 from tests.bridge.test_message import service
 
 if TYPE_CHECKING:
@@ -123,9 +126,11 @@ class Gateway:
     """The calls of a gateway, with both its sides in hand."""
 
     def __init__(self, secure: bool = False, rules: Rules | None = None) -> None:
+        self.features: frozenset[str] | None = CALLS
         self.sent: list[tuple[Request, Hashable]] = []
         self.responses: list[Response] = []
         self.stanzas: list[Element] = []
+        self.questions: list[Element] = []
         self.cancelled: list[str] = []
         self.secure = secure
         self.now = 0.0
@@ -163,7 +168,10 @@ class Gateway:
         self.cancelled.append(reason)
 
     def send(self, stanza: Element, local: str, remote: str) -> None:
-        self.stanzas.append(stanza)
+        if stanza.get("type") == "get":
+            self.questions.append(stanza)
+        else:
+            self.stanzas.append(stanza)
 
     # -- the phone
 
@@ -174,6 +182,7 @@ class Gateway:
         number: int = 1,
         headers: Sequence[Header] = (),
         kind: str = "application/sdp",
+        device: str = "",
     ) -> Transaction:
         tag = self.responses[-1].to.tag if self.responses and number > 1 else None
         said = [
@@ -187,10 +196,12 @@ class Gateway:
             *headers,
             *([("Content-Type", kind)] if body else []),
         ]
-        request = build_request(method, f"sip:{ROMEO}", said, body)
+        target = f"sip:{ROMEO};gr={device}" if device else f"sip:{ROMEO}"
+        request = build_request(method, target, said, body)
         arrived = Transaction(request)
         event = RequestArrived(request, FLOW, cast("ServerTransaction", arrived))
         self.calls.on_request(event, Uri.parse(f"sip:{JULIET}"), self.now)
+        self.device_says()
         return arrived
 
     def phone_acknowledges(self, invite: Transaction, body: bytes = b"") -> None:
@@ -201,6 +212,7 @@ class Gateway:
             "ACK", f"sip:{ROMEO}", [*headers, ("CSeq", f"{number} ACK"), *kind], body
         )
         self.calls.on_ack(AckArrived(ack, FLOW, cast("ServerTransaction", invite)), self.now)
+        self.device_says()
 
     def phone_answers(self, status: int, body: bytes = b"", request: int = -1) -> None:
         asked, handle = self.sent[request]
@@ -226,6 +238,14 @@ class Gateway:
             named = {"type": "set", "to": to, "from": CLIENT, "id": "id2"}
             stanza = Element(IQ, named, [said.element()])
         assert self.calls.on_stanza(stanza, self.now)
+        self.device_says()
+
+    def device_says(self) -> None:
+        """Have the device answer whether it can do what it is asked about; None: it does not."""
+        while self.features is not None and self.questions:
+            asked = self.questions.pop(0)
+            info = Info((Identity("client", "pc"),), self.features)
+            assert self.calls.on_stanza(reply(asked, (info.query(),)), self.now)
 
     @property
     def steps(self) -> list[str]:
@@ -284,6 +304,40 @@ def test_a_phone_calls_a_client() -> None:
     assert gateway.plane.asked == [("offer", Side.SIP), ("answer", Side.XMPP)]
     assert gateway.plane.profiles == [JINGLE]
     assert b"m=audio 30000 RTP/AVP 0\r\n" in gateway.responses[-1].body
+
+
+def test_a_client_without_dtls_is_offered_media_in_the_clear() -> None:
+    gateway = Gateway()
+    gateway.features = CALLS - {jingle_dtls.NS}
+    gateway.phone_says(body=sdp())
+    gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
+    assert [each.action for each in gateway.actions] == [Action.SESSION_INITIATE]
+    assert gateway.plane.profiles == [PLAIN]
+
+
+def test_a_client_that_does_not_say_what_it_can_do_is_offered_dtls() -> None:
+    gateway = Gateway()
+    gateway.features = None
+    gateway.phone_says(body=sdp())
+    gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
+    assert gateway.actions == []
+    gateway.now = PATIENCE
+    gateway.calls.on_timer(gateway.now)
+    assert [each.action for each in gateway.actions] == [Action.SESSION_INITIATE]
+    assert gateway.plane.profiles == [JINGLE]
+
+
+def test_a_phone_that_hangs_up_before_the_device_has_said_it_hears_no_more() -> None:
+    gateway = Gateway()
+    gateway.features = None
+    invite = gateway.phone_says(body=sdp())
+    gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
+    cancel = CancelArrived(invite.request, cast("ServerTransaction", invite))
+    gateway.calls.on_cancel(cancel, gateway.now)
+    gateway.features = CALLS
+    gateway.device_says()
+    assert gateway.actions == []
+    assert gateway.plane.asked == []
 
 
 @pytest.mark.spec("MED-01")
@@ -462,6 +516,68 @@ def test_a_client_that_is_not_there_any_more_is_no_good_end() -> None:
     assert gateway.calls.on_stanza(Element(IQ, back, [unknown_session().element()]), 0.0)
     assert gateway.methods[-1] == "BYE"
     assert (gateway.sent[-1][0].get("Reason") or "").startswith("Q.850;cause=31")
+
+
+PICTURE = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+
+
+def proceeded(more: str = PICTURE) -> Gateway:
+    """A phone calls a client, which has proceeded and was told what the phone offers."""
+    gateway = Gateway()
+    gateway.phone_says(body=sdp(more=more))
+    gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
+    return gateway
+
+
+def kinds(said: Jingle) -> list[str]:
+    return [each.description.media for each in said.contents if isinstance(each.description, Rtp)]
+
+
+@pytest.mark.spec("MED-35")
+@pytest.mark.parametrize("why", [Why.DECLINE, Why.FAILED_APPLICATION])
+def test_a_client_that_has_no_use_for_the_picture_is_called_again_without_it(why: Why) -> None:
+    gateway = proceeded()
+    end = Jingle(Action.SESSION_TERMINATE, gateway.sid(), reason=Reason(why))
+    gateway.client_says(end, f"{JULIET}/phone")
+    first, again = (each for each in gateway.actions if each.contents)
+    assert (kinds(first), kinds(again)) == (["audio", "video"], ["audio"])
+    assert gateway.statuses == []
+    accept = Jingle(Action.SESSION_ACCEPT, again.sid, (audio(PCMU),), responder=CLIENT)
+    gateway.client_says(accept, f"{JULIET}/phone")
+    assert gateway.statuses == [200]
+    assert b"m=video 0 " in gateway.responses[-1].body
+
+
+@pytest.mark.parametrize(
+    ("more", "why", "status"),
+    [(PICTURE, Why.BUSY, 486), (PICTURE, Why.CANCEL, 480), ("", Why.DECLINE, 603)],
+)
+def test_a_client_that_ends_a_call_otherwise_is_not_called_again(
+    more: str, why: Why, status: int
+) -> None:
+    gateway = proceeded(more)
+    end = Jingle(Action.SESSION_TERMINATE, gateway.sid(), reason=Reason(why))
+    gateway.client_says(end, f"{JULIET}/phone")
+    assert gateway.statuses == [status]
+
+
+def test_a_client_is_called_again_once() -> None:
+    gateway = proceeded()
+    for _ in range(2):
+        last = [each for each in gateway.actions if each.contents][-1]
+        end = Jingle(Action.SESSION_TERMINATE, last.sid, reason=Reason(Why.FAILED_APPLICATION))
+        gateway.client_says(end, f"{JULIET}/phone")
+    assert gateway.statuses == [488]
+
+
+def test_who_declines_a_call_that_was_not_proposed_is_not_called_again() -> None:
+    """It rings by session-initiate: its user declines."""
+    gateway = Gateway()
+    gateway.phone_says(body=sdp(more=PICTURE), device="orchard")
+    (begun,) = gateway.actions
+    end = Jingle(Action.SESSION_TERMINATE, begun.sid, reason=Reason(Why.DECLINE))
+    gateway.client_says(end, f"{JULIET}/phone")
+    assert gateway.statuses == [603]
 
 
 @pytest.mark.spec("MED-18")

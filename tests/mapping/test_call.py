@@ -135,6 +135,13 @@ def test_events_have_no_name_in_sdp(parameters: tuple[Parameter, ...], line: str
     assert found.parameters == (Parameter("events", line.rpartition(" ")[2]),)
 
 
+def test_a_number_that_is_given_twice_is_the_first_s() -> None:
+    """QXmpp offers OPUS by 98 for two channels, and again for one, and only the first is Opus."""
+    twice = (PayloadType(98, "OPUS", 48000, 2), PayloadType(98, "OPUS", 48000))
+    found = told(Rtp("audio", twice))
+    assert found == ["m=audio 9 RTP/AVP 98", "a=rtpmap:98 OPUS/48000/2"]
+
+
 def test_redundancy_names_what_it_repeats() -> None:
     rtp = Rtp("audio", (PayloadType(99, "red", 8000, parameters=(Parameter("pt", "0,103"),)),))
     assert "a=fmtp:99 0/103" in told(rtp)

@@ -280,6 +280,14 @@ def test_an_answer_is_in_the_way_and_the_numbers_of_the_offer() -> None:
     assert "urn:other" not in text
 
 
+def test_an_answer_spells_codecs_as_the_offer_does() -> None:
+    """QXmpp looks for OPUS, letter by letter."""
+    asked = parsed("c=IN IP4 192.0.2.9", "m=audio 9000 RTP/AVP 98 0", "a=rtpmap:98 OPUS/48000/2")
+    given = parsed("c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 98 0", "a=rtpmap:98 opus/48000/2")
+    made = answer(given, read(given), read(asked), [Stream(Way("RTP/AVP"), CHECKED)])
+    assert lines(str(made), "a=rtpmap") == ["a=rtpmap:98 OPUS/48000/2", "a=rtpmap:0 PCMU/8000"]
+
+
 @pytest.mark.spec("MED-35")
 def test_an_answer_without_a_codec_in_common_refuses() -> None:
     other = parsed("c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 8", "m=video 0 RTP/AVP 96")

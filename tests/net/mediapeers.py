@@ -134,6 +134,8 @@ class Client:
         self.mid = mid
         self.dtls: Dtls | None = None
         self.srtp: Srtp | None = None
+        self.srtcp: Srtp | None = None
+        """The keys of RTCP, where it has a port of its own."""
         self.told: SessionDescription | None = None
 
     async def gather(self) -> None:
@@ -170,7 +172,7 @@ class Client:
     async def hears(self, description: SessionDescription, index: int = 0) -> None:
         """Connect, as the plane's description says of a stream."""
         self.told = description
-        media = description.media[index]
+        self._media = media = description.media[index]
         self.ice.remote_username = description.value("ice-ufrag", media)
         self.ice.remote_password = description.value("ice-pwd", media)
         self.ice.remote_is_lite = description.value("ice-lite") is not None
@@ -188,17 +190,29 @@ class Client:
     async def shake(self) -> State:
         """Finish DTLS; return how that ended."""
         assert self.dtls is not None
+        if await self._shake(self.dtls, 1) is State.CONNECTED:
+            self.srtp = self.dtls.srtp()
+        return self.dtls.state
+
+    async def shake_rtcp(self) -> None:
+        """Have keys for RTCP, which has a port of its own (RFC 5764 §4.1)."""
+        function, _, value = (self._media.value("fingerprint") or "").partition(" ")
+        now = asyncio.get_running_loop().time()
+        control = Dtls(self.identity, self.active, [(function, value)], now)
+        assert await self._shake(control, 2) is State.CONNECTED
+        self.srtcp = control.srtp()
+
+    async def _shake(self, dtls: Dtls, component: int) -> State:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(10):
             while True:
-                for each in self.dtls.to_send():
-                    await self.ice.send(each)
-                if self.dtls.state in {State.CONNECTED, State.FAILED}:
-                    break
-                self.dtls.receive(await self.ice.recv(), loop.time())
-        if self.dtls.state is State.CONNECTED:
-            self.srtp = self.dtls.srtp()
-        return self.dtls.state
+                for each in dtls.to_send():
+                    await self.ice.sendto(each, component)
+                if dtls.state in {State.CONNECTED, State.FAILED}:
+                    return dtls.state
+                data, source = await self.ice.recvfrom()
+                if source == component:
+                    dtls.receive(data, loop.time())
 
     async def send(self, data: bytes) -> None:
         assert isinstance(self.srtp, Srtp)

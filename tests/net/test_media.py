@@ -335,12 +335,13 @@ async def test_who_refuses_rtcp_on_the_port_of_rtp_has_it_on_another(
     assert await client.shake() is State.CONNECTED
     await connected(events)
     await talk(client, phone)
-    assert client.srtp is not None
-    await client.ice.sendto(client.srtp.protect_rtcp(REPORT), 2)
+    await client.shake_rtcp()
+    assert client.srtcp is not None
+    await client.ice.sendto(client.srtcp.protect_rtcp(REPORT), 2)
     assert await phone.next() == REPORT
     phone.send(REPORT, 1)
     data, component = await client.ice.recvfrom()
-    assert (client.srtp.unprotect_rtcp(data), component) == (REPORT, 2)
+    assert (client.srtcp.unprotect_rtcp(data), component) == (REPORT, 2)
     again = await desk.offer(SIP, phone.says(), JINGLE)
     assert again.media[0].value("rtcp-mux") is None
     assert again.media[0].value("rtcp") is not None

@@ -32,6 +32,10 @@ MODULE_SECONDS: Final = 900
 NUMBERS: Final = count(os.getpid() * 100)
 HEADER: Final = 44
 """Octets of a WAV file before its samples."""
+PCM_RATE: Final = 8000
+"""Samples a second of a file without that: QXmpp's."""
+LOUD: Final = 1000
+"""What a sample of a tone reaches; half a second without one is silence."""
 
 Start = Callable[..., Program]
 
@@ -54,20 +58,24 @@ class Phone:
     def user(self) -> str:
         return f"{self.name}@sip.example"
 
-    def has_heard(self) -> bool | None:
-        """Tell whether it has heard the tone for half a second; None: not yet."""
-        for file in (PEERS / self.name).glob("*-dec.wav"):
-            data = file.read_bytes()
-            if len(data) < HEADER:
-                continue
-            channels, rate = struct.unpack_from("<HI", data, 22)
-            samples = array("h", data[HEADER : len(data) // 2 * 2])[::channels]
-            half = rate // 2
-            for start in range(0, len(samples) - half, half):
-                part = samples[start : start + half]
-                if max(map(abs, part)) > 1000 and is_tone(part, rate):
-                    return True
-        return None
+    def has_heard(self, tone: int = TONE) -> bool | None:
+        """Tell whether it has heard a tone for half a second; None: not yet."""
+        files = (PEERS / self.name).glob("*-dec.wav")
+        return any(has_heard(each, tone) for each in files) or None
+
+
+def has_heard(file: Path, tone: int = TONE) -> bool:
+    """Tell whether a tone is in a file of sound for half a second, at some time."""
+    data = file.read_bytes() if file.exists() else b""
+    channels, rate, begin = 1, PCM_RATE, 0
+    if file.suffix == ".wav":
+        if len(data) < HEADER:
+            return False
+        (channels, rate), begin = struct.unpack_from("<HI", data, 22), HEADER
+    samples = array("h", data[begin : begin + (len(data) - begin) // 2 * 2])[::channels]
+    half = rate // 2
+    parts = (samples[each : each + half] for each in range(0, len(samples) - half, half))
+    return any(max(map(abs, part)) > LOUD and is_tone(part, rate, tone) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +99,17 @@ class Linphone:
 def phone(start: Start) -> Callable[..., Phone]:
     """A phone, registered; `dials` is whom it calls, until it hangs up after `seconds`."""
 
-    def registered(*parameters: str, dials: str = "", seconds: int = SECONDS) -> Phone:
+    def registered(
+        *parameters: str,
+        name: str = "",
+        dials: str = "",
+        seconds: int = SECONDS,
+        **environment: str,
+    ) -> Phone:
         commands = ["--", f"dial {dials}"] if dials else []
-        name = f"caller{next(NUMBERS)}"
-        peer = start("carol", "sip_user", name, str(seconds), *parameters, *commands)
+        name = name or f"caller{next(NUMBERS)}"
+        words = ["sip_user", name, str(seconds), *parameters, *commands]
+        peer = start("carol", *words, environment=environment)
         peer.says("registered successfully")
         return Phone(name, peer)
 
@@ -157,10 +172,10 @@ def power(samples: Sequence[int], rate: int, frequency: int) -> float:
     return abs(sum(each * cmath.exp(turn * n) for n, each in enumerate(samples)))
 
 
-def is_tone(samples: Sequence[int], rate: int) -> bool:
-    """Tell whether a second of sound is for the most part what the peers say."""
-    said = power(samples, rate, TONE)
-    return said > 20 * max(power(samples, rate, TONE // 2), power(samples, rate, 660))
+def is_tone(samples: Sequence[int], rate: int, tone: int = TONE) -> bool:
+    """Tell whether sound is for the most part a tone: by default, what the peers say."""
+    said = power(samples, rate, tone)
+    return said > 20 * max(power(samples, rate, tone // 2), power(samples, rate, tone * 3 // 2))
 
 
 def both_hear(phone: Phone | Linphone, browser: Program) -> None:

@@ -26,6 +26,15 @@ TROUBLES: Final = {
 }
 """What either side hears of a call without media: the status of its INVITE, and the reason."""
 
+_UNFIT: Final = frozenset(
+    {
+        Why.FAILED_APPLICATION,
+        Why.INCOMPATIBLE_PARAMETERS,
+        Why.MEDIA_ERROR,
+        Why.UNSUPPORTED_APPLICATIONS,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -83,6 +92,24 @@ class Call:
     def talking(self) -> bool:
         """Whether the phone's side is up."""
         return self.sip is not None and self.sip.stage in {Stage.ACCEPTED, Stage.CONFIRMED}
+
+
+def sound_alone(description: SessionDescription) -> SessionDescription | None:
+    """Return a description with all but sound refused; None where that leaves all, or nothing."""
+    media = [m if m.kind.lower() == "audio" else m.refused() for m in description.media]
+    before, after = (sum(m.port != 0 for m in each) for each in (description.media, media))
+    return replace(description, media=tuple(media)) if 0 < after < before else None
+
+
+def unfit(call: Call, reason: Reason | None) -> bool:
+    """Tell whether a client ended a call for what was offered, and not because its user would.
+
+    Who has proceeded takes the call (XEP-0353 §3.4): if its client declines then, it is the offer
+    that it declines, as Dino does for one video that it cannot show.
+    """
+    if reason is None or call.jingle is None or call.caller is not Side.SIP or call.joined:
+        return False
+    return reason.why in _UNFIT or (reason.why is Why.DECLINE and call.jingle.messages)
 
 
 def reason_of(error: MediaError) -> Reason:

@@ -10,7 +10,8 @@ from logging import getLogger
 from typing import Final
 
 from dragoman.bridge import jingled
-from dragoman.bridge.call import TROUBLES, Call, Rules, placed, reason_of
+from dragoman.bridge.call import TROUBLES, Call, Rules, placed, reason_of, sound_alone, unfit
+from dragoman.bridge.devices import Devices
 from dragoman.bridge.infos import TRICKLE, Infos
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
@@ -51,6 +52,7 @@ from dragoman.sip.uri import Uri
 from dragoman.sip.usage import Session
 from dragoman.xmpp import session as jingle
 from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext import jingle_dtls
 from dragoman.xmpp.ext.jingle import Reason, Why
 from dragoman.xmpp.ext.jingle_rtp import Rtp
 from dragoman.xmpp.ext.senders import Creator
@@ -113,6 +115,7 @@ class Calls(SessionService):
             packages=(TRICKLE,),
         )
         self.jingles = JingleSessions(token)
+        self.devices = Devices(xmpp, token)
         self.plane = plane
         self._xmpp = xmpp
         self._naming = naming
@@ -162,14 +165,15 @@ class Calls(SessionService):
     def on_stanza(self, stanza: Element, now: float) -> bool:
         """Take a stanza; False: it is of no call."""
         self._now = now
-        taken = self.jingles.on_stanza(stanza, now)
+        taken = self.devices.on_stanza(stanza) or self.jingles.on_stanza(stanza, now)
         self._drain()
         return taken
 
     def undelivered(self, stanza: Element, error: StanzaError, now: float) -> bool:
         """Learn that a stanza of ours did not arrive; False: it was of no call."""
         self._now = now
-        taken = self.jingles.undelivered(stanza, error, now)
+        taken = self.devices.undelivered(stanza)
+        taken = taken or self.jingles.undelivered(stanza, error, now)
         self._drain()
         return taken
 
@@ -188,12 +192,15 @@ class Calls(SessionService):
 
     def on_timer(self, now: float) -> None:
         """Do what is due."""
+        self._now = now
+        self.devices.on_timer(now)
         self.jingles.on_timer(now)
         super().on_timer(now)
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        return earliest((self.jingles.next_timer(), self.sessions.next_timer()))
+        timed = (self.devices, self.jingles, self.sessions)
+        return earliest(each.next_timer() for each in timed)
 
     def give_up(self, now: float) -> None:
         """Hang up everywhere: the gateway stops."""
@@ -419,10 +426,17 @@ class Calls(SessionService):
         )
 
     def _offer_client(self, call: Call) -> None:
-        assert call.phone is not None  # noqa: S101 - it has offered, or answered
-        self.plane.offer(
-            call.id, Side.SIP, call.phone, JINGLE, self.ask(call, partial(self._start, call))
-        )
+        """Tell the device what the phone offers, or answered, once it has said what it can do."""
+        self.devices.ask(call.peer, call.user, partial(self._offer_device, call), self._now)
+
+    def _offer_device(self, call: Call, features: frozenset[str] | None) -> None:
+        """Offer keys by DTLS, but to who has said that it takes none (XEP-0320 §3)."""
+        if call.over or call.phone is None:
+            return
+        clear = features is not None and jingle_dtls.NS not in features
+        toward = PLAIN if clear else JINGLE
+        start = self.ask(call, partial(self._start, call))
+        self.plane.offer(call.id, Side.SIP, call.phone, toward, start)
 
     def _start(self, call: Call, made: SessionDescription) -> None:
         call.layout = call.layout.with_streams(made, Creator.INITIATOR)
@@ -642,11 +656,23 @@ class Calls(SessionService):
             call.sip.refuse(answer.status, self._now, answer.headers)
             self._forget(call)
             return
+        if unfit(call, reason) and self._call_anew(call):
+            return
         if reason is None and by is jingle.By.TIMER:
             reason = Reason(Why.TIMEOUT)
         elif reason is None and error is not None:
             reason = Reason(Why.GENERAL_ERROR, error.text)
         self.end_sip(call, reason)
+
+    def _call_anew(self, call: Call) -> bool:
+        """Call a device again, with sound alone; False: there is nothing else to leave out."""
+        sound = None if call.phone is None else sound_alone(call.phone)
+        if sound is None:
+            return False
+        log.info("called again, with sound alone", extra=about(jid=call.user, sip=call.address))
+        call.phone, call.jingle, call.layout = sound, None, mapping.Layout()
+        self._offer_client(call)
+        return True
 
     def fail(self, call: Call, error: MediaError) -> None:
         """End a call that has no media."""

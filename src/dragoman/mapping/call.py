@@ -197,9 +197,10 @@ def _media(content: Content | None, place: Place, mid: str, author: Creator) -> 
     rtp = None if content is None else content.description
     if content is None or not isinstance(rtp, Rtp) or not _usable(content, place):
         return _refused(place)
-    encodings = {
-        each.id: each for each in rtp.payload_types if codec.rtpmap(each, rtp.media) is not None
-    }
+    encodings: dict[int, PayloadType] = {}
+    for each in rtp.payload_types:
+        if codec.rtpmap(each, rtp.media) is not None:
+            encodings.setdefault(each.id, each)  # QXmpp has two of one number
     if not encodings:
         return _refused(place)
     attributes = [Attribute("mid", mid)]

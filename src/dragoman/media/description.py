@@ -148,7 +148,7 @@ def offer(
         if stream is None or not media.formats:
             made.append(remote.media.refused())
             continue
-        kept = _kept(media, remote, stream)
+        kept = _kept(media, remote, stream, media)
         made.append(_media(media, kept, stream, remote.direction, offering=True))
     return _session(theirs, made, taken)
 
@@ -161,8 +161,8 @@ def answer(
 ) -> SessionDescription:
     """Make the answer to what a leg `offered`, of what the other one answers.
 
-    Codecs have the numbers that the leg offered them by; those that it did not offer are left out.
-    A stream that is None, or has no codec then, is refused.
+    Codecs have the numbers and names that the leg offered them by; those that it did not offer are
+    left out. A stream that is None, or has no codec then, is refused.
     """
     made = []
     taken: list[Stream | None] = []
@@ -172,7 +172,7 @@ def answer(
             made.append(asked.media.refused())
             taken.append(None)
             continue
-        kept = _offered_only(_kept(media, remote, stream), asked)
+        kept = _offered_only(_kept(media, remote, stream, asked.media), asked)
         kept += [Attribute("ice-mismatch")] if asked.mismatch else []
         direction = answer_direction(asked.direction, remote.direction)
         made.append(_media(media, kept, stream, direction, offering=False))
@@ -185,13 +185,16 @@ def common(remote: Remote, asked: Remote) -> bool:
     return bool(codecs.matched(remote.media, asked.media))
 
 
-def _kept(media: Media, remote: Remote, stream: Stream) -> list[Attribute]:
-    """Return what is passed on of what the other leg says of a stream."""
+def _kept(media: Media, remote: Remote, stream: Stream, spelled: Media) -> list[Attribute]:
+    """Return what is passed on of what the other leg says of a stream, codecs as `spelled` there.
+
+    Case does not count in their names (RFC 8866 §6.6), but does to some: QXmpp's is OPUS.
+    """
     feedback = remote.feedback and stream.way.feedback
     # packets name the stream that they are of: it must have the same name on both legs
     bundled = bool(remote.bundle) and stream.way.bundle and remote.mid == stream.mid
     numbers = codecs.identities(media)
-    maps = {number: codecs.rtpmap(media, number) for number in numbers}
+    maps = {number: codecs.rtpmap(spelled, number) for number in numbers}
     kept = [Attribute("rtpmap", str(_named(each, n))) for n, each in maps.items() if each]
     kept += [each for each in media.attributes if _passes(each, media, feedback, bundled)]
     return kept

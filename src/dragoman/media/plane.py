@@ -53,9 +53,12 @@ class Profile:
 
 
 JINGLE: Final = Profile(Keying.DTLS, ice=True, mux=True, bundle=True, feedback=True)
-"""What every Jingle client of today takes."""
+"""What Jingle clients of today take."""
 PLAIN: Final = Profile(ice=True)
-"""What every phone takes: who has no ICE answers without, and gets RTP where he says he is."""
+"""What every phone takes: who has no ICE answers without, and gets RTP where he says he is.
+
+So do clients that have no DTLS.
+"""
 SDES: Final = Profile(Keying.SDES, ice=True)
 DTLS: Final = Profile(Keying.DTLS, ice=True)
 WEBRTC: Final = JINGLE

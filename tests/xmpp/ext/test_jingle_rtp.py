@@ -235,6 +235,17 @@ def test_what_clients_leave_out_or_write_otherwise(text: str, expected: PayloadT
     assert found == expected
 
 
+def test_what_movim_writes_in_the_words_of_sdp() -> None:
+    said = (
+        "<bandwidth type='AS' value='30'/>"
+        f"<rtp-hdrext {HDREXT} id='14' uri='URI-toffset' senders='recvonly'/>"
+    )
+    found = Rtp.parse(read(description(said)))
+    assert found.bandwidths == (Bandwidth("AS", "30"),)
+    extension = HeaderExtension(14, "URI-toffset")
+    assert found.header_extensions == (extension,)
+
+
 @pytest.mark.parametrize("text", ["true", "1", " true "])
 def test_encryption_is_required(text: str) -> None:
     found = Rtp.parse(read(description(f"<encryption required='{text}'/>")))

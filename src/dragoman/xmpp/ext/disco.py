@@ -10,6 +10,8 @@ from dragoman.xmpp.stanza import reply
 
 INFO: Final = "http://jabber.org/protocol/disco#info"
 ITEMS: Final = "http://jabber.org/protocol/disco#items"
+MOST_TOLD: Final = 1024
+"""Features of an address that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,14 @@ class Info:
         told = [identity.element() for identity in self.identities]
         told += [Element(f"{{{INFO}}}feature", {"var": name}) for name in sorted(self.features)]
         return Element(f"{{{INFO}}}query", {"node": node} if node else {}, told)
+
+
+def told(query: Element) -> frozenset[str] | None:
+    """Return the features that an answer tells, the first `MOST_TOLD`; None where it is none."""
+    if query.name != f"{{{INFO}}}query":
+        return None
+    found = query.find_all(f"{{{INFO}}}feature")[:MOST_TOLD]
+    return frozenset(each.get("var", "") for each in found)
 
 
 Describe: TypeAlias = Callable[[str, str], Info | None]

@@ -116,8 +116,8 @@ class Bandwidth:
 
     @classmethod
     def parse(cls, element: Element) -> Self:
-        """Read a `<bandwidth/>`. Raises StanzaError."""
-        value = element.text.strip()
+        """Read a `<bandwidth/>`; Movim has its value in an attribute. Raises StanzaError."""
+        value = element.text.strip() or element.get("value", "").strip()
         if not (value.isascii() and value.isdigit() and len(value) <= 20):
             refuse(element, "not a number")
         return cls(token(element, "type"), value)

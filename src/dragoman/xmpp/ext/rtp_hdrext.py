@@ -15,6 +15,7 @@ MOST: Final = 64
 """Of a description."""
 MOST_PARAMETERS: Final = 16
 _PARAMETER: Final = f"{{{NS}}}parameter"
+_DIRECTIONS: Final = frozenset({"sendonly", "recvonly", "sendrecv", "inactive"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,14 @@ class HeaderExtension:
 
     @classmethod
     def parse(cls, element: Element) -> Self:
-        """Read an `<rtp-hdrext/>`. Raises StanzaError."""
+        """Read an `<rtp-hdrext/>`. Raises StanzaError.
+
+        Movim names senders as SDP does: whose direction that is nobody knows, so it counts as both.
+        """
         return cls(
             number(element, "id", most=LARGEST_ID),
             word(element, "uri"),
-            Senders.of(element),
+            Senders.BOTH if element.get("senders") in _DIRECTIONS else Senders.of(element),
             pairs(element, _PARAMETER, MOST_PARAMETERS),
         )
 

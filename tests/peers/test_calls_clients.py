@@ -1,0 +1,180 @@
+"""Calls of real phones with Dino and QXmpp, and of those who have several clients.
+
+What Dino and QXmpp heard is in a file, and is looked at here as what phones heard is.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.peers import callers
+from tests.peers.callers import ALICE, PEERS, TONE, Phone, Start, both_hear, has_heard
+from tests.peers.hosts import Gateway, Program, fresh, run, wait_until
+
+browser, client, phone = callers.browser, callers.client, callers.phone
+
+BOB: Final = "bob@jabber.example"
+DECLINE: Final = Path(__file__).parent / "sipp" / "decline.xml"
+PATIENCE: Final = 30
+OTHER_TONE: Final = 1000
+"""What a phone says to who takes his own tone, coming back, for an echo."""
+
+
+def hears(file: Path, who: Program, tone: int = TONE) -> None:
+    """Wait until a tone is in the file of what somebody heard."""
+    _hears(lambda: has_heard(file, tone) or None, who)
+
+
+def phone_hears(phone: Phone, tone: int = TONE) -> None:
+    """Wait until a phone has heard a tone."""
+    _hears(lambda: phone.has_heard(tone), phone.program)
+
+
+def _hears(heard: Callable[[], bool | None], who: Program) -> None:
+    wait_until(heard, PATIENCE, lambda: f"no tone was heard:\n{who.said()[-2000:]}")
+
+
+# -- QXmpp: neither XEP-0353 nor DTLS --------------------------------------------------
+
+
+@pytest.fixture
+def qxmpp(gateway: Gateway, start: Start) -> Callable[..., tuple[Program, Path]]:
+    """QXmpp as bob, for some seconds, with what it is told, and the file of what it hears."""
+
+    def online(seconds: int, *command: str) -> tuple[Program, Path]:
+        folder = PEERS / "qxmpp"
+        shutil.rmtree(folder, ignore_errors=True)
+        words = [f"{BOB}/qxmpp", "secret", str(seconds), folder, *command]
+        peer = start("bob", "qxmpp_user", *words)
+        peer.says("^connected", 90)  # it may have to be compiled
+        return peer, folder / "heard.pcm"
+
+    return online
+
+
+@pytest.mark.spec("MED-01")
+def test_a_client_that_knows_neither_proposals_nor_keys_calls_a_phone(
+    phone: Callable[..., Phone], qxmpp: Callable[..., tuple[Program, Path]]
+) -> None:
+    """It offers RTP in the clear over ICE, and hangs up itself."""
+    callee = phone(TONE=str(OTHER_TONE))
+    peer, heard = qxmpp(8, "call", f"{callee.user}/phone")
+    peer.says("call connected")
+    hears(heard, peer, OTHER_TONE)
+    phone_hears(callee)
+    callee.program.says(f"Call with sip:{BOB}.* terminated")
+
+
+@pytest.mark.spec("MED-36")
+def test_a_phone_calls_a_client_that_knows_neither_proposals_nor_keys(
+    phone: Callable[..., Phone], qxmpp: Callable[..., tuple[Program, Path]]
+) -> None:
+    """It is called by its full JID, and offered what it has said that it can do."""
+    peer, heard = qxmpp(16)
+    caller = phone(dials=f"sip:{BOB};gr=qxmpp", seconds=8, TONE=str(OTHER_TONE))
+    peer.says(f"call from {caller.user}/phone")
+    caller.program.says("180 Ringing")
+    hears(heard, peer, OTHER_TONE)
+    phone_hears(caller)
+    peer.says("call finished")
+
+
+# -- Dino: XEP-0353, DTLS-SRTP ---------------------------------------------------------
+
+
+@pytest.fixture
+def dino(gateway: Gateway, start: Start) -> Callable[[str, str], tuple[Program, Path]]:
+    """Dino as bob, told to call a phone or to answer it, and the file of what it hears."""
+    if not shutil.which("dino-im"):
+        pytest.skip("Dino is not here: run tests/lab/install --all")
+
+    def online(peer: str, action: str) -> tuple[Program, Path]:
+        return start("bob", "dino_user", BOB, peer, "75", action), PEERS / "dino-bob/heard.wav"
+
+    return online
+
+
+@pytest.mark.spec("MED-23")
+def test_dino_calls_a_phone(
+    phone: Callable[..., Phone], dino: Callable[[str, str], tuple[Program, Path]]
+) -> None:
+    callee = phone(TONE=str(OTHER_TONE), seconds=60)
+    run("bob", "xmpp_user", f"{BOB}/lab", "subscribe", callee.user, "--for", "2")
+    peer, heard = dino(callee.user, "call")
+    peer.says("calling", 60)
+    hears(heard, peer, OTHER_TONE)
+    phone_hears(callee)
+
+
+@pytest.mark.spec("MED-02")
+@pytest.mark.spec("MED-35")
+@pytest.mark.parametrize("video", ["no", "yes"])
+def test_a_phone_calls_dino(
+    video: str,
+    phone: Callable[..., Phone],
+    dino: Callable[[str, str], tuple[Program, Path]],
+    chat: Callable[..., Program],
+) -> None:
+    """It takes calls from those only whom it has talked to, or is about to.
+
+    Video that it cannot show makes it decline all; it rings again then, without.
+    """
+    another = chat(f"{BOB}/lab")
+    name = fresh("caller")
+    peer, heard = dino(f"{name}@sip.example", "answer")
+    another.hears(event="presence", sender=f"{BOB}/dino", type="available", seconds=30)
+    caller = phone(name=name, dials=f"sip:{BOB}", seconds=50, TONE=str(OTHER_TONE), VIDEO=video)
+    peer.says("pressed Accept", PATIENCE)
+    hears(heard, peer, OTHER_TONE)
+    phone_hears(caller)
+
+
+# -- Chromium: libwebrtc ---------------------------------------------------------------
+
+
+@pytest.mark.spec("MED-02")
+def test_a_phone_calls_a_device_of_a_client_by_its_name(
+    phone: Callable[..., Phone], client: Callable[..., Program]
+) -> None:
+    """Nothing is proposed: the device rings by session-initiate."""
+    browser = client()
+    caller = phone(dials=f"sip:{ALICE};gr=webrtc")
+    browser.hears(event="incoming", peer=f"{caller.user}/phone", proposed=False, seconds=PATIENCE)
+    caller.program.says("180 Ringing")
+    both_hear(caller, browser)
+
+
+# -- phones that do not answer ---------------------------------------------------------
+
+
+@pytest.mark.spec("MED-17")
+def test_a_phone_in_a_call_is_busy(
+    phone: Callable[..., Phone], client: Callable[..., Program]
+) -> None:
+    callee = phone(CALLS="1")
+    phone(dials=f"sip:{callee.user}")
+    callee.program.says("Call established")
+    client("call", f"{callee.user}/phone").hears(
+        event="terminated", reason="busy", seconds=PATIENCE
+    )
+
+
+@pytest.mark.spec("MED-17")
+def test_a_phone_whose_user_declines(start: Start, client: Callable[..., Program]) -> None:
+    start("carol", "sipp", "-sf", DECLINE, "-nostdin", "-i", "198.51.100.50", "-p", "5070")
+    browser = client("call", "carol@udp.sipp.example/phone")
+    browser.hears(event="ringing", seconds=PATIENCE)
+    browser.hears(event="terminated", reason="decline")
+
+
+@pytest.mark.spec("MED-17")
+def test_whoever_has_no_phone_is_gone_to_who_does_not_propose(
+    client: Callable[..., Program],
+) -> None:
+    name = fresh("nobody")
+    client("call", f"{name}@sip.example/phone").hears(
+        event="terminated", reason="gone", seconds=PATIENCE
+    )
