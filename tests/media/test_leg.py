@@ -108,7 +108,7 @@ def test_an_answer_without_the_keys_that_were_offered_is_none(
 
 
 @pytest.mark.spec("MED-25")
-def test_who_does_not_bundle_gets_the_first_stream_of_a_bundle_only() -> None:
+def test_who_leaves_a_bundle_that_there_is_keeps_its_first_stream_only() -> None:
     _, open_ = offered(CLIENT, JINGLE)
     lines = ["a=fingerprint:sha-256 AA", "a=rtcp-mux"]
     answer = parsed(

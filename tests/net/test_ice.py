@@ -9,7 +9,7 @@ from aioice.stun import Class, Message, Method, parse_message
 from dragoman.media.plane import MediaError
 from dragoman.media.remote import MOST_CANDIDATES, Credentials
 from dragoman.net import ice
-from dragoman.net.ice import Agent, Servers
+from dragoman.net.ice import Agent, LiteAgent, Servers
 from dragoman.net.rtp import Ports
 from dragoman.sdp.ice import Candidate
 
@@ -115,3 +115,61 @@ async def test_candidates_of_a_peer_have_a_bound_and_are_addresses() -> None:
     one.add([], complete=True)
     await one.aclose()
     one.start(CREDENTIALS, lite=False, components=1)  # too late: nothing begins
+
+
+class Asker(asyncio.DatagramProtocol):
+    """A peer that checks, with our password."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.answers += 1
+
+    def check(self, port: int) -> None:
+        names: dict[str, object] = {
+            "USERNAME": f"{CREDENTIALS.ufrag}:theirs",
+            "ICE-CONTROLLING": 1,
+            "USE-CANDIDATE": None,
+        }
+        asked = Message(Method.BINDING, Class.REQUEST, attributes=names)
+        asked.add_message_integrity(CREDENTIALS.password.encode())
+        self.transport.sendto(bytes(asked), (HOST, port))
+
+
+@pytest.mark.parametrize("plain", [False, True])
+async def test_a_peer_that_ceases_to_check_is_gone(plain: bool) -> None:
+    """RFC 7675 §5.1, for who asks nobody; but none who turned out to have no ICE."""
+    ports, told = Ports(43140, 43149, SystemRandom()), list[str]()
+    connected = asyncio.Event()
+    one = LiteAgent(
+        ports,
+        HOST,
+        HOST,
+        credentials=CREDENTIALS,
+        arrived=lambda *_: None,
+        connected=connected.set,
+        lost=told.append,
+        consent=0.3,
+    )
+    (candidate,) = await one.gather()
+    one.start(Credentials("theirs", "t" * 24), lite=False, components=1)
+    loop = asyncio.get_running_loop()
+    _, peer = await loop.create_datagram_endpoint(Asker, local_addr=(HOST, 0))
+    peer.check(candidate.port)
+    async with asyncio.timeout(5):
+        await connected.wait()
+    if plain:
+        one.plain()
+    begun = loop.time()
+    while loop.time() < begun + 0.8:
+        peer.check(candidate.port)
+        await asyncio.sleep(0.05)
+    assert told == []
+    await asyncio.sleep(0.8)
+    assert len(told) == (not plain)
+    peer.transport.close()
+    await one.aclose()

@@ -67,6 +67,11 @@ class Lite:
         del self.where[components:]
 
     @property
+    def only_answers(self) -> bool:
+        """Whether the peer is lite, too: he sends no checks, then."""
+        return self._lite
+
+    @property
     def selected(self) -> bool:
         """Whether there is a way for each component."""
         return None not in self.where

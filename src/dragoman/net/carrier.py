@@ -89,6 +89,7 @@ class Opening:
             components=components,
             arrived=self.listener.arrived,
             connected=self.listener.connected,
+            lost=self.listener.lost,
         )
 
 

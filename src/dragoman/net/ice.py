@@ -27,6 +27,8 @@ log = getLogger(__name__)
 
 GATHERING: Final = 3.0
 """Seconds that servers of STUN and TURN have to answer."""
+CONSENT: Final = 30.0
+"""Seconds after which a peer that was silent is not sent to any more (RFC 7675 §5.1)."""
 STRANGE: Final = (ValueError, KeyError, AssertionError, struct.error, TransactionError)
 """What aioice raises at STUN that is not as it should be."""
 
@@ -307,7 +309,11 @@ def _ours(each: Theirs) -> Candidate:
 
 
 class LiteAgent:
-    """One transport by ICE that only answers (RFC 8445 §2.5): for who has a public address."""
+    """One transport by ICE that only answers (RFC 8445 §2.5): for who has a public address.
+
+    It asks nobody for consent; but a peer that checks sends something every 15 s at least (RFC 8445
+    §11), and mostly asks itself every 5 s (RFC 7675 §5.1). One that is silent for CONSENT is gone.
+    """
 
     def __init__(
         self,
@@ -319,9 +325,15 @@ class LiteAgent:
         components: int = 1,
         arrived: Callable[[int, bytes, Place], None],
         connected: Callable[[], None],
+        lost: Callable[[str], None],
+        consent: float = CONSENT,
     ) -> None:
         """Have no socket yet: `gather` opens them."""
         self.credentials = credentials
+        self._consent, self._on_lost = consent, lost
+        self._silent = True
+        """Whether nothing came from the peer since it was looked at last."""
+        self._watch: asyncio.TimerHandle | None = None
         self._lite = Lite(credentials, components)
         self._ports, self._bind, self._advertised = ports, bind, advertised
         self._arrived, self._on_connected = arrived, connected
@@ -342,6 +354,7 @@ class LiteAgent:
     def plain(self) -> None:
         """Do without ICE: nothing is looked at."""
         self._plain = True
+        self._stop()
 
     def add(self, candidates: Sequence[Candidate], *, complete: bool = False) -> None:
         """Learn candidates of the peer; they matter only where he is lite, too."""
@@ -352,6 +365,8 @@ class LiteAgent:
         if self._plain:
             self._arrived(component, data, source)
             return
+        if source in self._lite.believed:
+            self._silent = False
         if data and data[0] > 3:
             if source in self._lite.believed:
                 self._arrived(component, data, source)
@@ -364,7 +379,25 @@ class LiteAgent:
     def _look(self) -> None:
         if self._lite.selected and not self._told:
             self._told = True
+            if not self._lite.only_answers:
+                self._listen()
             self._on_connected()
+
+    def _listen(self) -> None:
+        self._silent = True
+        self._watch = asyncio.get_running_loop().call_later(self._consent, self._look_again)
+
+    def _look_again(self) -> None:
+        if self._silent:
+            self._watch = None
+            self._on_lost("ICE: nothing came from the peer any more")
+        else:
+            self._listen()
+
+    def _stop(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def sender(self, component: int) -> Callable[[bytes, Place], None]:
         """Return what sends to the peer where he was nominated, if he was."""
@@ -383,5 +416,6 @@ class LiteAgent:
 
     async def aclose(self) -> None:
         """End it, and free sockets and ports."""
+        self._stop()
         if self._pair is not None:
             self._pair.close()
