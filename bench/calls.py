@@ -206,6 +206,7 @@ class CallBench(Bench):
 
 async def measure(plane: str, options: argparse.Namespace, steps: Steps, directory: Path) -> None:
     """Start everything, run the cases with one plane, stop everything."""
+    os.sched_setaffinity(0, {options.cores[0]})  # as all that is started now will have
     engine = Engine(directory) if plane == "rtpengine" else None
     ports = Ports(free_port(SOCK_DGRAM, SOCK_STREAM), free_port(SOCK_STREAM))
     sip, xmpp = (GATEWAY, ports.sip), (GATEWAY, ports.xmpp)
@@ -218,8 +219,7 @@ async def measure(plane: str, options: argparse.Namespace, steps: Steps, directo
         more.write(f'bind = "{GATEWAY}"\nfirst_port = 20000\nlast_port = 29999\n')
         more.write(f'rtpengine = ["{engine.address}"]\n' if engine is not None else "")
     gateway = Gateway([*shlex.split(options.gateway), "run", "--config", str(file)], directory)
-    for each in filter(None, (engine, gateway)):
-        os.sched_setaffinity(each.process.pid, {options.cores[0]})
+    os.sched_setaffinity(0, {options.cores[-1]})
     bench = CallBench(far_ends, gateway, Plan(0, 0, 0, 0, 0, 0))
     bench.engine = engine
     try:
@@ -246,19 +246,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="finish within 30 seconds")
     parser.add_argument("--plane", choices=PLANES, action="append", help="one only")
-    parser.add_argument("--calls", type=int, action="append", help="150, 300, ...")
+    parser.add_argument("--calls", type=int, action="append", help="150, 200, ...")
     parser.add_argument("--rate", type=float, action="append", help="calls a second: 30, 60, ...")
     parser.add_argument("--seconds", type=float, default=0.0, help="of each case (10)")
     parser.add_argument("--gateway", default=shlex.join([sys.executable, "-m", "dragoman"]))
     options = parser.parse_args(arguments)
     steps = Steps(
-        options.calls or ([50] if options.quick else [150, 300, 450, 600]),
+        options.calls or ([50] if options.quick else [150, 200, 250, 300, 400]),
         options.rate or ([20] if options.quick else [30, 45, 60, 80, 100]),
         options.seconds or (2.0 if options.quick else 10.0),
     )
     everywhere = os.sched_getaffinity(0)
     options.cores = sorted(everywhere)
-    os.sched_setaffinity(0, {options.cores[-1]})
     try:
         for plane in options.plane or PLANES:
             if plane == "rtpengine" and shutil.which("rtpengine") is None:
