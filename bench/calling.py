@@ -8,9 +8,10 @@ once. Both say G.711: 50 packets a second, each of which has to come out at the 
 import asyncio
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -102,12 +103,14 @@ class Client(Peer):
         super().__init__(ice_controlling=True)
         self.heard_of = heard
 
-    def data_received(self, data: bytes, component: int) -> None:
-        """Count a packet (called by aioice)."""
-        if self.counting:
+    def heard_by(
+        self, stun: Callable[[bytes, tuple[str, int]], None], data: bytes, addr: tuple[str, int]
+    ) -> None:
+        """Count a packet, or hand it to `stun`, which was to get it."""
+        if self.counting and data[0] > 3:
             self.heard_of.arrive(data)
         else:
-            super().data_received(data, component)
+            stun(data, addr)
 
 
 class Line:
@@ -139,6 +142,10 @@ class Line:
         await loop.create_datagram_endpoint(lambda: self.phone, local_addr=(HOST, 0))
         found = await self.client.get_component_candidates(1, [HOST])
         self.client._local_candidates, self.client._local_candidates_end = found, True  # noqa: SLF001
+        for each in self.client._protocols:  # noqa: SLF001
+            # one packet in some 50,000 would be taken for STUN
+            heard = partial(self.client.heard_by, each.datagram_received)
+            each.datagram_received = heard  # type: ignore[method-assign]
 
     async def connect(self) -> float:
         """Call; return the seconds until the phone's answer was there. TimeoutError, if never."""

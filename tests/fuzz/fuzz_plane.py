@@ -6,6 +6,7 @@ RFC 3264, RFC 8445 §7.3, RFC 7983.
 from contextlib import suppress
 
 from dragoman.errors import RemoteError
+from dragoman.mapping.idle import idled
 from dragoman.media import codecs, rtp
 from dragoman.media.description import Stream, Way, answer, mids, offer
 from dragoman.media.icelite import Lite
@@ -59,6 +60,13 @@ def described(data: bytes) -> None:
         [Stream(Way.taken(each), None, each.mid) if each.carried else None for each in remotes],
     )
     assert len(SessionDescription.parse(made.encode()).media) == len(remotes)
+    refusing = [
+        Stream(Way.taken(each), None, each.mid) if each.carried and not n % 2 else None
+        for n, each in enumerate(remotes)
+    ]
+    told, idle = idled(answer(found, remotes, remotes, refusing), found)
+    again = read(SessionDescription.parse(told.encode()))
+    assert all(again[n].open and again[n].bundle for n in idle)
     for one in remotes:
         for other in remotes:
             codecs.translation(one.media, other.media, one.media)
