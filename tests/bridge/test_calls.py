@@ -76,6 +76,7 @@ class Plane:
         self.pressed: list[tuple[Side, str, int]] = []
         self.learnt: list[Candidate] = []
         self.closed: list[str] = []
+        self.offered = SessionDescription()
         self.calls: list[str] = []
 
     def offer(
@@ -85,12 +86,15 @@ class Plane:
         self.asked.append(("offer", side))
         self.profiles.append(toward)
         self.said.append(offer)
+        self.offered = offer
         told(self.trouble or _ported(offer))
 
     def answer(self, call: str, side: Side, answer: SessionDescription, told: Told) -> None:
         self.asked.append(("answer", side))
         self.said.append(answer)
-        told(self.trouble or _ported(answer))
+        pairs = zip(answer.media, self.offered.media, strict=True)
+        media = tuple(one if other.port else one.refused() for one, other in pairs)
+        told(self.trouble or _ported(replace(answer, media=media)))
 
     def revert(self, call: str) -> None:
         self.asked.append(("revert", Side.SIP))
@@ -220,6 +224,30 @@ class Gateway:
         headers += [("Content-Type", "application/sdp")] if body else []
         response = response_to(asked, status, "", headers, body, "tag2")
         self.calls.on_response(cast("SessionHandle", handle), response, self.now)
+
+    def phone_asks(self, body: bytes, number: int) -> None:
+        """Have the phone that was called offer something else, and acknowledge the answer."""
+        invite = next(request for request, _ in self.sent if request.method == "INVITE")
+        said = [
+            ("Via", f"SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKagain{number}"),
+            ("From", f"{invite.get('To')};tag=tag2"),
+            ("To", invite.get("From") or ""),
+            ("Call-ID", invite.get("Call-ID") or ""),
+            ("Contact", f"<sip:{JULIET}>"),
+            ("Max-Forwards", "70"),
+        ]
+        for method in ("INVITE", "ACK"):
+            headers = [*said, ("CSeq", f"{number} {method}")]
+            headers += [("Content-Type", "application/sdp")] if method == "INVITE" else []
+            request = build_request(
+                method, f"sip:{ROMEO}", headers, body if method == "INVITE" else b""
+            )
+            if method == "INVITE":
+                arrived = cast("ServerTransaction", Transaction(request))
+                event = RequestArrived(request, FLOW, arrived)
+                self.calls.on_request(event, Uri.parse(f"sip:{JULIET}"), self.now)
+            else:
+                self.calls.on_ack(AckArrived(request, FLOW, arrived), self.now)
 
     @property
     def statuses(self) -> list[int]:
@@ -645,6 +673,36 @@ def test_a_phone_that_stops_to_see_and_goes_on_to_hear_holds_nobody() -> None:
     assert [(each.name, each.senders) for each in modified.contents] == [("1", Senders.INITIATOR)]
     assert not [each for each in gateway.actions if each.action is Action.SESSION_INFO]
     assert gateway.statuses[-1] == 200
+
+
+@pytest.mark.spec("MED-13")
+@pytest.mark.spec("MED-35")
+def test_a_phone_that_refuses_pictures_may_take_them_up() -> None:
+    """The client, whose sound and pictures go one way, hears of all that it offered."""
+    gateway = Gateway()
+    offered = (OPUS, PCMU)
+    vp8 = Rtp("video", (PayloadType(96, "VP8", 90000),))
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"), Rtp("video"))))
+    gateway.phone_answers(200, sdp(more="m=video 0 RTP/AVP 96\r\n"))
+    both = (audio(*offered), Content("1", description=vp8, transport=IceUdp("u", "p")))
+    groups = (Group("BUNDLE", ("0", "1")),)
+    begin = Jingle(Action.SESSION_INITIATE, "s1", both, groups=groups, initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    accepted = gateway.actions[-1]
+    assert accepted.action is Action.SESSION_ACCEPT
+    told = [(each.name, each.senders) for each in accepted.contents]
+    assert told == [("0", Senders.BOTH), ("1", Senders.RESPONDER)]
+
+    taken = "m=video {} RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+    gateway.phone_asks(sdp(version=2, more=taken.format(0)), 1)
+    assert gateway.actions[-1] == accepted
+    gateway.phone_asks(sdp(version=3, more=taken.format(4002)), 2)
+    assert gateway.statuses == [200, 200]
+    modified = gateway.actions[-1]
+    assert modified.action is Action.CONTENT_MODIFY
+    assert [(each.name, each.senders) for each in modified.contents] == [("1", Senders.BOTH)]
+    gateway.phone_asks(sdp(version=4, more=taken.format(0)), 3)
+    assert gateway.actions[-1].action is Action.CONTENT_REMOVE
 
 
 @pytest.mark.spec("MED-15")

@@ -376,3 +376,12 @@ def test_the_default_candidate_is_the_one_most_likely_to_work() -> None:
     relay = replace(host, type="relay", address="203.0.113.9")
     assert default([host, relay, replace(host, type="srflx")]) == ("203.0.113.9", 1)
     assert default([host], 2) is None
+
+
+def test_what_nobody_would_read_is_not_said() -> None:
+    """Octets that are no UTF-8 are three each once they were read."""
+    junk = b"\xed" * 40_000
+    data = b"v=0\r\nm=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=fmtp:0 " + junk
+    heard = SessionDescription.parse(data)
+    with pytest.raises(MediaError, match="too many octets"):
+        offer(heard, read(heard), [Stream(Way.offered(PLAIN), Here())])

@@ -1,28 +1,62 @@
-"""Calls between real phones and real clients, with what is heard at both ends looked at."""
+"""Calls between real phones and real clients, whose media the gateway carries, or rtpengine."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.peers import callers
 from tests.peers.callers import ALICE, Phone, both_hear
-from tests.peers.hosts import Program, fresh, wait_until
+from tests.peers.hosts import Gateway, Program, forget_state, fresh, wait_until
 
 browser, client, phone = callers.browser, callers.client, callers.phone
+
+PLANES = {
+    "embedded": {},
+    "rtpengine": {
+        "DRAGOMAN_MEDIA__PLANE": "rtpengine",
+        "DRAGOMAN_MEDIA__RTPENGINE": '["media.lab.example:2223"]',
+    },
+}
+FRAMES = r'"video":\{"received":\{"packets":[0-9]+,"bytes":[0-9]+,"frames":[1-9]'
+
+
+@pytest.fixture(scope="module", params=PLANES)
+def plane(request: pytest.FixtureRequest) -> str:
+    """What carries the media."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def gateway(lab: None, plane: str) -> Iterator[Gateway]:
+    """`dragoman run` with that plane."""
+    forget_state()
+    with Gateway(environment=PLANES[plane]) as running:
+        yield running
+        running.stop()
+
+
+def sees(browser: Program, plane: str) -> None:
+    """Wait for pictures of the phone's, which rtpengine has none of: it knows no BUNDLE."""
+    if plane == "embedded":
+        browser.says(FRAMES)
+    else:
+        browser.hears(event="stats")
+        assert not re.search(FRAMES, browser.said())
 
 
 @pytest.mark.spec("MED-02")
 @pytest.mark.spec("MED-27")
 def test_a_phone_calls_a_client(
-    phone: Callable[..., Phone], client: Callable[..., Program]
+    phone: Callable[..., Phone], client: Callable[..., Program], plane: str
 ) -> None:
     browser = client()
     caller = phone(dials=f"sip:{ALICE}", seconds=12)
     browser.hears(event="propose", sender=f"{caller.user}/phone")
     browser.hears(event="dtls", state="connected")
     both_hear(caller, browser)
-    browser.says(r'"video":\{"received":\{"packets":[0-9]+,"bytes":[0-9]+,"frames":[1-9]')
+    sees(browser, plane)
     browser.hears(event="terminated", reason="success")
 
 
@@ -41,14 +75,14 @@ def test_a_client_calls_a_phone(
 
 @pytest.mark.spec("MED-01")
 def test_a_client_that_proposes_nothing_calls_a_phone_by_sound_and_picture(
-    phone: Callable[..., Phone], client: Callable[..., Program]
+    phone: Callable[..., Phone], client: Callable[..., Program], plane: str
 ) -> None:
     """The device that it calls is but a name of ours."""
     callee = phone()
     browser = client("call", f"{callee.user}/phone", "--video")
     browser.hears(event="dtls", state="connected")
     both_hear(callee, browser)
-    browser.says(r'"video":\{"received":\{"packets":[0-9]+,"bytes":[0-9]+,"frames":[1-9]')
+    sees(browser, plane)
 
 
 @pytest.mark.parametrize(

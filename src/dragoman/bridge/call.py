@@ -68,6 +68,8 @@ class Call:
     profile: Profile = field(default_factory=Profile)
     joined: bool = False
     """Whether the client has said by Jingle what it takes."""
+    idle: frozenset[int] = frozenset()
+    """Streams that the phone refuses, and by which the client sends nothing."""
     held: Direction = Direction.SENDRECV
     """Which way the client lets media go."""
     change: Callable[[SessionDescription | None], None] | None = None

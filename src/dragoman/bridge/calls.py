@@ -23,6 +23,7 @@ from dragoman.mapping import call as mapping
 from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
 from dragoman.mapping.failure import Refused
+from dragoman.mapping.idle import idled
 from dragoman.media.plane import (
     DTLS,
     JINGLE,
@@ -342,7 +343,7 @@ class Calls(SessionService):
             return
         call.jingle, session.data, old.data = session, call, None
         call.user, call.caller, call.joined = session.remote, Side.XMPP, False
-        call.layout, call.held = mapping.Layout(), Direction.SENDRECV
+        call.layout, call.held, call.idle = mapping.Layout(), Direction.SENDRECV, frozenset()
 
     # -- from SIP ----------------------------------------------------------------------
 
@@ -612,6 +613,8 @@ class Calls(SessionService):
         )
 
     def _accept_client(self, call: Call, made: SessionDescription) -> None:
+        assert call.client is not None  # noqa: S101 - it is answered
+        made, call.idle = idled(made, call.client)
         contents, groups = mapping.contents(made, call.layout, Creator.RESPONDER)
         if call.jingle is not None:
             call.jingle.accept(contents, groups, self._now)

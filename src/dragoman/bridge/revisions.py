@@ -93,7 +93,9 @@ class Revisions:
         self._tell_turn(call, before, new)
         known = len(call.layout.places)
         live = [n for n, media in enumerate(made.media) if media.port]
+        self._wake(call, made, call.idle.intersection(live))
         gone = [n for n in range(known) if n not in live and call.client.media[n].port]
+        gone = [n for n in gone if n not in call.idle]
         self._remove(call, gone)
         added = [n for n in live if n >= known or not call.client.media[n].port]
         if added:
@@ -117,6 +119,17 @@ class Revisions:
             for place in call.layout.places[n : n + 1]
         )
         if contents:
+            call.jingle.modify(contents, self._calls.now())
+
+    def _wake(self, call: Call, made: SessionDescription, streams: frozenset[int]) -> None:
+        """Tell the client of streams that the phone takes now, and had refused."""
+        call.idle -= streams
+        contents = tuple(
+            Content(place.name, place.creator, mapping.senders(way, call.our_role))
+            for n in sorted(streams)
+            for place, way in [(call.layout.places[n], made.direction_of(made.media[n]))]
+        )
+        if contents and call.jingle is not None:
             call.jingle.modify(contents, self._calls.now())
 
     def _remove(self, call: Call, gone: Sequence[int]) -> None:

@@ -19,6 +19,7 @@ from dragoman.sdp.failure import SdpError
 from dragoman.sdp.ice import Candidate
 from dragoman.sdp.offer import DISCARD, answer_direction
 from dragoman.sdp.session import (
+    MAX_SIZE,
     NOWHERE,
     Address,
     Attribute,
@@ -286,7 +287,10 @@ def _transport(stream: Stream, local: Local, *, offering: bool) -> Iterator[Attr
 def _session(
     theirs: SessionDescription, media: Sequence[Media], streams: Sequence[Stream | None]
 ) -> SessionDescription:
-    """Return the whole; where all streams have one address, that is said once."""
+    """Return the whole; where all streams have one address, that is said once.
+
+    MediaError for one that nobody would read: it may be longer than what it is made of.
+    """
     attributes = []
     bundled = [each.mid for each in streams if each is not None and each.way.bundle]
     if bundled:
@@ -304,12 +308,15 @@ def _session(
         media = [replace(each, connections=()) for each in media]
     elif any(not each.connections for each in media):
         connection = NOWHERE
-    return SessionDescription(
+    made = SessionDescription(
         media=tuple(media),
         connection=connection,
         attributes=tuple(attributes),
         bandwidths=theirs.bandwidths,
     )
+    if len(made.encode()) > MAX_SIZE:
+        raise MediaError(Trouble.UNACCEPTABLE, "a description of too many octets")
+    return made
 
 
 def mids(remotes: Sequence[Remote], known: Mapping[int, str]) -> dict[int, str]:
