@@ -6,10 +6,13 @@ from typing import Final, TypeAlias
 
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.stanza import iq as query_of
 from dragoman.xmpp.stanza import reply
 
 INFO: Final = "http://jabber.org/protocol/disco#info"
 ITEMS: Final = "http://jabber.org/protocol/disco#items"
+MOST_FEATURES: Final = 1000
+"""Features of an address that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,18 @@ def info(iq: Element, describe: Describe) -> Element:
     if found is None:
         raise StanzaError(Condition.ITEM_NOT_FOUND)
     return reply(iq, (found.query(node),))
+
+
+def ask(to: str, from_: str, ident: str) -> Element:
+    """Return the request that asks an address what it is and can do (XEP-0030 §3.1)."""
+    return query_of(to, from_, id=ident, type="get", children=(Element(f"{{{INFO}}}query"),))
+
+
+def features_of(answer: Element) -> frozenset[str]:
+    """Return the features that the answer to such a request lists; none of an error."""
+    query = answer.find(f"{{{INFO}}}query")
+    found = [] if query is None else query.find_all(f"{{{INFO}}}feature")
+    return frozenset(each.get("var", "") for each in found[:MOST_FEATURES])
 
 
 def items(iq: Element, found: Iterable[Item] = ()) -> Element:
