@@ -16,7 +16,7 @@ from dragoman.sip.flow import Cause
 from dragoman.sip.message import Header, Request, build_request, response_to
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import coin, disco
+from dragoman.xmpp.ext import coin, disco, jmi
 from dragoman.xmpp.ext.jingle import JINGLE, Action, Jingle, Reason, Why
 from dragoman.xmpp.ext.jingle_rtp import Rtp
 from dragoman.xmpp.ext.jmi import Initiation, Step
@@ -504,6 +504,18 @@ def test_the_subscription_is_refreshed_and_ends_with_the_call() -> None:
     assert room.focus_says(change("carol", 2), 2, "terminated;reason=timeout") == 200
     assert len(room.told()) == 1
     assert room.calls.describe()["subscriptions"] == 0
+
+
+def test_another_device_that_takes_the_call_over_is_asked_anew() -> None:
+    room = heard()
+    balcony = f"{ROMEO}/balcony"
+    propose = Initiation(Step.PROPOSE, "s2", (Rtp("audio"),))
+    assert room.calls.on_stanza(jmi.carrier(JULIET, balcony, propose, "p2"), room.now)
+    assert room.asked_of("SUBSCRIBE")[-1].get("Expires") == "0"
+    begin = replace(BEGIN, sid="s2", initiator=balcony)
+    stanza = iq(PHONE, balcony, id="b2", type="set", children=(begin.element(),))
+    assert room.calls.on_stanza(stanza, room.now)
+    assert (room.asked.get("type"), room.asked.get("to")) == ("get", balcony)
 
 
 # -- the client mixes -----------------------------------------------------------------------------

@@ -346,6 +346,7 @@ class Calls(SessionService):
                 self.end_sip(call, Reason(Why.EXPIRED))
             session.end(Reason(Why.EXPIRED, "there is no call any more"), self._now)
             return
+        self.conferences.over(call, self._now)  # the other device is to be asked, and to say
         call.jingle, session.data, old.data = session, call, None
         call.user, call.caller, call.joined = session.remote, Side.XMPP, False
         call.layout, call.held = mapping.Layout(), Direction.SENDRECV
