@@ -13,6 +13,7 @@ from dragoman.testing.calling import Answering, call
 from dragoman.xmpp.ext.jmi import NS
 from tests.house import ALICE, House, build, configuration, tear_down
 
+ICE_UDP = "urn:xmpp:jingle:transports:ice-udp:1"
 ALICE_URI = "sip:alice@xmpp.test"
 OFFER = (
     b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -73,6 +74,33 @@ async def test_a_gateway_that_stops_hangs_up(house: House) -> None:
     async with asyncio.timeout(5):
         await answering.byes.get()
     await stopping
+
+
+@pytest.mark.spec("MED-10")
+@pytest.mark.parametrize(
+    "media",
+    [
+        Media(),
+        Media(plane="rtpengine", rtpengine=["127.0.0.1:9"]),
+        Media(jmi="early-proceed"),
+        Media(plane="none"),
+    ],
+    ids=["embedded", "rtpengine", "early-proceed", "none"],
+)
+async def test_no_leg_needs_all_candidates_in_an_offer_or_an_answer(
+    tmp_path: Path, media: Media
+) -> None:
+    """Every leg toward XMPP is the gateway's own, and takes candidates as they come."""
+    settings = configuration(tmp_path).model_copy(update={"media": media})
+    house = await build(tmp_path, settings=settings)
+    query = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+    for user in (CAROL, f"{CAROL}/phone"):
+        house.domain.send(f"<iq from='{ALICE}' to='{user}' type='get' id='d'>{query}</iq>", CAROL)
+        answer = await house.domain.next_stanza()
+        found = {each.get("var") for each in answer.iter() if each.tag.endswith("}feature")}
+        assert (ICE_UDP in found) is (media.plane != "none")
+        assert "urn:ietf:rfc:3264" not in found
+    await tear_down(house)
 
 
 async def test_without_a_plane_there_are_no_calls(tmp_path: Path) -> None:

@@ -137,6 +137,7 @@ class Gateway:
         self.questions: list[Element] = []
         self.cancelled: list[str] = []
         self.secure = secure
+        self.contact = f"<sip:{JULIET}>"
         self.now = 0.0
         tokens = iter(range(10**6))
         messages, _ = service()
@@ -195,7 +196,7 @@ class Gateway:
             ("To", f"<sip:{ROMEO}>" + (f";tag={tag}" if tag else "")),
             ("Call-ID", "call-1"),
             ("CSeq", f"{number} {method}"),
-            ("Contact", f"<sip:{JULIET}>"),
+            ("Contact", self.contact),
             ("Max-Forwards", "70"),
             *headers,
             *([("Content-Type", kind)] if body else []),
@@ -220,7 +221,7 @@ class Gateway:
 
     def phone_answers(self, status: int, body: bytes = b"", request: int = -1) -> None:
         asked, handle = self.sent[request]
-        headers = [("Contact", f"<sip:{JULIET}>")]
+        headers = [("Contact", self.contact)]
         headers += [("Content-Type", "application/sdp")] if body else []
         response = response_to(asked, status, "", headers, body, "tag2")
         self.calls.on_response(cast("SessionHandle", handle), response, self.now)

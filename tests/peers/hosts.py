@@ -111,7 +111,7 @@ class Program:
         lines = self.said().splitlines()
         return [json.loads(each) for each in lines if each.startswith("{") and each.endswith("}")]
 
-    def hears(self, seconds: float = PATIENCE, **expected: str | int) -> dict[str, Any]:
+    def hears(self, seconds: float = PATIENCE, **expected: str | int | list[str]) -> dict[str, Any]:
         """Return the first event (a JSON object a line) that has all that is `expected`."""
 
         def found() -> dict[str, Any] | None:

@@ -74,6 +74,10 @@ class Call:
     """Which way the client lets media go."""
     change: Callable[[SessionDescription | None], None] | None = None
     """What is done with the phone's answer to an offer of ours; None for one that is refused."""
+    focus: Uri | None = None
+    """Where the phone's conference is asked about, where the phone mixes one (RFC 4579 §4)."""
+    marked: bool = False
+    """Whether the phone has heard that the client mixes a conference."""
     waiting: list[Callable[[], None]] = field(default_factory=list)
     """Changes that the client wants while another is under way."""
     trickled: set[tuple[str, str, str]] = field(default_factory=set)

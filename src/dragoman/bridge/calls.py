@@ -11,6 +11,7 @@ from typing import Final
 
 from dragoman.bridge import jingled
 from dragoman.bridge.call import TROUBLES, Call, Rules, placed, reason_of, sound_alone, unfit
+from dragoman.bridge.conference import ISFOCUS, Conferences, marker, mixes
 from dragoman.bridge.devices import Devices
 from dragoman.bridge.infos import TRICKLE, Infos
 from dragoman.bridge.naming import Naming
@@ -132,6 +133,9 @@ class Calls(SessionService):
         self._contact = ""
         self._revisions = Revisions(self)
         self._infos = Infos(self)
+        self.conferences = Conferences(
+            line, xmpp, naming, ends_of, self.sessions.knows, token, chance
+        )
 
     # -- what comes --------------------------------------------------------------------
 
@@ -166,6 +170,8 @@ class Calls(SessionService):
     def on_stanza(self, stanza: Element, now: float) -> bool:
         """Take a stanza; False: it is of no call."""
         self._now = now
+        if self.conferences.on_stanza(stanza, now):
+            return True
         taken = self.devices.on_stanza(stanza) or self.jingles.on_stanza(stanza, now)
         self._drain()
         return taken
@@ -173,6 +179,8 @@ class Calls(SessionService):
     def undelivered(self, stanza: Element, error: StanzaError, now: float) -> bool:
         """Learn that a stanza of ours did not arrive; False: it was of no call."""
         self._now = now
+        if self.conferences.undelivered(stanza, error, now):
+            return True
         taken = self.devices.undelivered(stanza)
         taken = taken or self.jingles.undelivered(stanza, error, now)
         self._drain()
@@ -212,7 +220,8 @@ class Calls(SessionService):
 
     def describe(self) -> dict[str, int]:
         """Return how many calls there are, and in what stage their SIP legs are."""
-        return {"calls": len(self._calls), **super().describe()}
+        told = self.conferences.describe()
+        return {"calls": len(self._calls), **super().describe(), **told}
 
     # -- turns -------------------------------------------------------------------------
 
@@ -264,7 +273,8 @@ class Calls(SessionService):
         match event:
             case sip.Ringing():
                 self._rang(call)
-            case sip.Answered(session, body, _):
+            case sip.Answered(session, body, response):
+                self.conferences.phone_says(call, response, self._now)
                 self._answered(call, body or session.remote)
             case sip.Confirmed(_, body):
                 self._confirmed(call, body)
@@ -281,7 +291,8 @@ class Calls(SessionService):
     def _within(self, call: Call, event: sip.Event) -> None:
         """Learn what happens in a session that goes on."""
         match event:
-            case sip.Offered(_, _, body):
+            case sip.Offered(_, request, body):
+                self.conferences.phone_says(call, request, self._now)
                 self._revisions.offered(call, body)
             case sip.Changed(_, body):
                 self._revisions.changed(call, body)
@@ -313,6 +324,8 @@ class Calls(SessionService):
                 self._client_left(call, by, reason, error)
             case jingle.Migrated():
                 pass
+            case jingle.Informed(_, jingle.Info.CONFERENCE):
+                self.met(call)
             case _:
                 self._revisions.on_jingle(call, event)
 
@@ -341,6 +354,7 @@ class Calls(SessionService):
                 self.end_sip(call, Reason(Why.EXPIRED))
             session.end(Reason(Why.EXPIRED, "there is no call any more"), self._now)
             return
+        self.conferences.over(call, self._now)  # the other device is to be asked, and to say
         call.jingle, session.data, old.data = session, call, None
         call.user, call.caller, call.joined = session.remote, Side.XMPP, False
         call.layout, call.held, call.idle = mapping.Layout(), Direction.SENDRECV, frozenset()
@@ -373,6 +387,7 @@ class Calls(SessionService):
         negotiation = call.negotiation
         call.negotiation = negotiation.asked() if offered is None else negotiation.offered(offered)
         call.phone, call.sip, session.data = offered, session, call
+        self.conferences.phone_says(call, event.request, self._now)
         try:
             if caller.recipient.resource:
                 self._offer_client(call)
@@ -443,10 +458,12 @@ class Calls(SessionService):
         call.layout = call.layout.with_streams(made, Creator.INITIATOR)
         contents, groups = mapping.contents(made, call.layout, Creator.INITIATOR)
         if call.jingle is not None:
-            call.jingle.start(contents, groups, self._now)
+            call.jingle.start(contents, groups, self._now, marker(call))
             return
         try:
-            call.jingle = self.jingles.initiate(call.peer, call.user, contents, groups, self._now)
+            call.jingle = self.jingles.initiate(
+                call.peer, call.user, contents, groups, self._now, marker(call)
+            )
         except NoRoom:
             self.end_sip(call, Reason(Why.GENERAL_ERROR, "too many calls"))
             return
@@ -461,10 +478,13 @@ class Calls(SessionService):
         )
 
     def _accept(self, call: Call, made: SessionDescription) -> None:
-        if call.talking or call.sip is None:
-            return  # the INVITE had no offer, and its call is answered
-        call.negotiation, said = placed(call.negotiation, made).answer(made)
-        call.sip.answer(Body(said.encode()), self._now)
+        if call.sip is None:
+            return
+        if not call.talking:  # else the INVITE had no offer, and its call is answered
+            call.negotiation, said = placed(call.negotiation, made).answer(made)
+            call.sip.stand_at(self.contact(call))
+            call.sip.answer(Body(said.encode()), self._now)
+        self.met(call)
 
     # -- from XMPP ---------------------------------------------------------------------
 
@@ -547,10 +567,9 @@ class Calls(SessionService):
         call.negotiation, said = placed(call.negotiation, made).offer(made)
         try:
             source = without_gr(self._naming.sip_sender(call.user))
-            contact = self._naming.contact(call.user, call.peer) + FEATURES
             target = str(call.address)
             remote = f"<{without_gr(call.address)}>"
-            parties = Parties(target, str(NameAddress("", source)), remote, contact)
+            parties = Parties(target, str(NameAddress("", source)), remote, self.contact(call))
             call.sip = self.sessions.invite(parties, Body(said.encode()), self._now)
         except (Full, SipError, Unmappable) as error:
             self.hang_up(call, Reason(Why.GENERAL_ERROR, error.reason))
@@ -617,7 +636,23 @@ class Calls(SessionService):
         made, call.idle = idled(made, call.client)
         contents, groups = mapping.contents(made, call.layout, Creator.RESPONDER)
         if call.jingle is not None:
-            call.jingle.accept(contents, groups, self._now)
+            call.jingle.accept(contents, groups, self._now, marker(call))
+            self.met(call)
+
+    def contact(self, call: Call) -> str:
+        """Return our Contact in a call as the phone is to hear it. Raises Unmappable."""
+        if call.sip is None:
+            usual = self._naming.contact(call.user, call.peer) + FEATURES
+        else:
+            usual = call.sip.dialog.contact.removesuffix(f";{ISFOCUS}")
+        return self.conferences.contact(call, usual, self._now)
+
+    def met(self, call: Call) -> None:
+        """Learn that both talk, or what the client does with it: the phone hears if it mixes."""
+        if call.sip is not None and call.talking and mixes(call) is not call.marked:
+            call.sip.stand_at(self.contact(call))
+            self._revisions.announce(call)
+        self.conferences.joined(call, self._now)
 
     def _joined(self, call: Call, said: jingled.Said) -> None:
         """Learn what a client takes whose proposal the phone answered."""
@@ -712,6 +747,7 @@ class Calls(SessionService):
     def _forget(self, call: Call) -> None:
         call.over = True
         call.waiting.clear()
+        self.conferences.over(call, self._now)
         if self._calls.pop(call.id, None) is not None:
             self.plane.counters(call.id, partial(_tell, call))
             self.plane.close(call.id)

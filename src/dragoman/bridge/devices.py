@@ -12,7 +12,7 @@ from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import disco
 from dragoman.xmpp.failure import StanzaError
 from dragoman.xmpp.jid import Jid
-from dragoman.xmpp.stanza import IQ, ends, iq, payload
+from dragoman.xmpp.stanza import IQ, ends
 
 PATIENCE: Final = 2.0
 """Seconds that an answer may take: somebody waits for the call."""
@@ -41,8 +41,7 @@ class Devices:
         ident = self._token()
         self._asked[ident] = local, device, told
         self._late.set(ident, now + PATIENCE)
-        query = Element(f"{{{disco.INFO}}}query")
-        asks = iq(str(device), str(local), id=ident, type="get", children=(query,))
+        asks = disco.ask(str(device), str(local), ident)
         self._xmpp.send(asks, local.domain, device.domain)
 
     def on_stanza(self, stanza: Element) -> bool:
@@ -56,8 +55,7 @@ class Devices:
                 return False
         except StanzaError:
             return False
-        said = payload(stanza) if stanza.get("type") == "result" else None
-        self._tell(ident, None if said is None else disco.told(said))
+        self._tell(ident, disco.told(stanza) if stanza.get("type") == "result" else None)
         return True
 
     def undelivered(self, stanza: Element) -> bool:

@@ -22,6 +22,8 @@ from dragoman.bridge.calls import Calls
 from dragoman.bridge.cards import Cards
 from dragoman.bridge.chat import Chats
 from dragoman.bridge.chat import Rules as ChatRules
+from dragoman.bridge.conference import EVENT as CONFERENCE
+from dragoman.bridge.conference import Conferring
 from dragoman.bridge.directory import Directory, Look, Override, Place, Side, Standing
 from dragoman.bridge.discovery import Discovery
 from dragoman.bridge.faults import BUG, Timed, Timers, contained, nothing
@@ -225,19 +227,21 @@ class Hub:
         numbers = count(1)
         self.openings = self._openings(numbers)
         self.calls = self._calls(numbers)
+        self.conferences = None if self.calls is None else self.calls.conferences
         self._dialogs = [each for each in (self.openings, self.calls) if each is not None]
         methods, extensions = (SESSION_METHODS, SUPPORTED) if self._dialogs else ((), ())
         more = () if self.calls is None else ("INFO",)
         self.allow = (*ALLOW, *methods, *more)
         """The methods that are served."""
         known = extensions if self.calls is None else CALL_EXTENSIONS
-        self._abilities = options.Abilities(self.allow, TYPES, EVENTS, known, encodings=ENCODINGS)
+        events = EVENTS if self.calls is None else (*EVENTS, CONFERENCE)
+        self._abilities = options.Abilities(self.allow, TYPES, events, known, encodings=ENCODINGS)
         self.presence = self._presence()
         sessions: list[Timed] = []
         if self.openings is not None:
             sessions += [self.openings.chats, self.openings]
         if self.calls is not None:
-            sessions.append(self.calls)
+            sessions += [self.calls, self.calls.conferences]
         self._timers = Timers(
             [self.messages, *self.presence.services, *sessions, self.federation, self.intake]
         )
@@ -422,7 +426,9 @@ class Hub:
     def _knows(self, request: Request) -> bool:
         """Tell whether a request is of a dialog of ours: nobody else knows its tags."""
         if request.method == "NOTIFY":
-            return self.presence.knows(request)
+            conferences = self.conferences
+            known = conferences is not None and conferences.knows(request)
+            return known or self.presence.knows(request)
         return any(each.knows(request) for each in self._dialogs)
 
     def _of_invite(self, event: AckArrived | AckMissing | CancelArrived) -> None:
@@ -455,6 +461,8 @@ class Hub:
             for service in self._dialogs:
                 if service.has(handle):
                     contained(failed, service.on_response, handle, response, now)
+        elif isinstance(handle, Conferring) and self.conferences is not None:
+            contained(failed, self.conferences.on_response, handle, response, now)
         else:
             contained(failed, self.presence.on_response, handle, response, now)
 
@@ -465,6 +473,8 @@ class Hub:
             for service in self._dialogs:
                 if service.has(handle):
                     contained(nothing, service.on_failure, handle, cause, self._loop.time())
+        elif isinstance(handle, Conferring) and self.conferences is not None:
+            contained(nothing, self.conferences.on_failure, handle, cause, self._loop.time())
         else:
             contained(nothing, self.presence.on_failure, handle, cause, self._loop.time())
 
@@ -479,7 +489,10 @@ class Hub:
                 self.cards.heard_in(request, sender, now)
                 if self.openings is not None:
                     self.openings.heard(request, sender)
-            self.presence.on_request(request, transaction, sender, now)
+            if self.conferences is not None and self.conferences.takes(request):
+                self.conferences.on_request(request, transaction, sender, now)
+            else:
+                self.presence.on_request(request, transaction, sender, now)
         elif self._is_of_session(request):
             self._serve_session(arrived, sender, now)
         elif request.method != "OPTIONS":

@@ -241,6 +241,10 @@ class Revisions:
         except LocalError as error:
             self._calls.hang_up(call, Reason(Why.GENERAL_ERROR, error.reason))
 
+    def announce(self, call: Call) -> None:
+        """Have the phone hear our Contact anew: the offer is what it was."""
+        self.when_free(call, partial(self._ask_phone, call))
+
     def changed(self, call: Call, body: Body | None) -> None:
         """Take the phone's answer to an offer of ours."""
         then, call.change = call.change, None

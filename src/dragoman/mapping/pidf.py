@@ -10,10 +10,10 @@ from typing import Final
 from dragoman.errors import RemoteError
 from dragoman.mapping import multipart
 from dragoman.mapping.date import parse_stamp, stamp
+from dragoman.mapping.document import read_document
 from dragoman.sip.header import MediaType
 from dragoman.sip.message import SipError
 from dragoman.xmpp.element import Element, to_xml
-from dragoman.xmpp.parser import parse_document
 
 MEDIA_TYPE: Final = "application/pidf+xml"
 RELATED: Final = "multipart/related"
@@ -28,8 +28,6 @@ BLINK: Final = "urn:ag-projects:xml:ns:pidf"
 PERSONS: Final = (PERSON, "urn:ietf:params:xml:ns:pidf:person")
 RPIDS: Final = (RPID, "urn:ietf:params:xml:ns:pidf:rpid:rpid-person")
 """The second of each is a draft's, which Asterisk writes."""
-CHARSETS: Final = frozenset({"iso-8859-1", "latin1", "us-ascii", "ascii", "windows-1252"})
-"""Beside UTF-8: XML leaves others to the reader."""
 
 LARGEST: Final = 65_535
 """Octets of a document that is read."""
@@ -47,9 +45,6 @@ PREFIXES: Final = {PERSON: "dm", RPID: "rpid", CIPID: "c", CAPS: "caps"}
 DECLARED: Final = "".join(f" xmlns:{prefix}='{space}'" for space, prefix in PREFIXES.items())
 
 
-_DECLARED: Final = re.compile(
-    rb"<\?xml\b[^>]{0,80}\bencoding=[\"']([A-Za-z0-9._-]{1,32})[\"'][^>]{0,80}\?>"
-)
 _QVALUE: Final = re.compile(r"0(?:\.[0-9]{0,17})?|1(?:\.0{0,17})?|\.[0-9]{1,17}")
 
 
@@ -171,29 +166,10 @@ def write(document: Document) -> bytes:
 
 
 def _read(body: bytes) -> Element:
-    """Read the XML of a document, which may have comments and be in Latin letters."""
-    if len(body) > LARGEST:
-        raise PidfError("the presence document is too long")
-    body = _without_comments(body.lstrip(b"\xef\xbb\xbf \t\r\n"))
-    declared = _DECLARED.match(body)
-    if declared is not None and declared[1].decode().lower() in CHARSETS:
-        body = body[declared.end() :].decode("windows-1252", "replace").encode()
     try:
-        return parse_document(body.lstrip(), limit=2 * LARGEST)
+        return read_document(body, LARGEST)
     except RemoteError as error:
         raise PidfError(error.reason) from error
-
-
-def _without_comments(body: bytes) -> bytes:
-    """Leave out comments, which a stream may not have and a document may."""
-    kept, at = [], 0
-    while (begin := body.find(b"<!--", at)) >= 0:
-        end = body.find(b"-->", begin + 4)
-        if end < 0:
-            break
-        kept.append(body[at:begin])
-        at = end + 3
-    return b"".join([*kept, body[at:]]) if kept else body[at:]
 
 
 def _idle_devices(root: Element) -> dict[str, float | None]:

@@ -147,17 +147,19 @@ class Dialog:
                 target = _bounded(replace(self, target=_target(response))).target
         return replace(self, target=target, local_cseq=max(self.local_cseq, response.cseq.number))
 
-    def met(self, request: Request) -> "Dialog":
+    def met(self, request: Request, *, direct: bool = False) -> "Dialog":
         """Return the dialog that the peer's first request makes of one with only our half.
 
-        That is how a SUBSCRIBE's begins: by its NOTIFY (RFC 6665 §4.4.1). Raises SipError(400),
-        and 513 for one that is too large.
+        That is how a SUBSCRIBE's begins: by its NOTIFY (RFC 6665 §4.4.1). Where we asked the peer
+        himself (`direct`), he may leave his Contact out, and stays where he is. Raises
+        SipError(400), and 513 for one that is too large.
         """
+        stays = direct and request.get("Contact") is None
         return _bounded(
             replace(
                 self,
                 remote_tag=request.from_.tag or "",
-                target=_target(request),
+                target=self.target if stays else _target(request),
                 route_set=RouteSet.from_request(request),
                 remote_cseq=request.cseq.number,
             )

@@ -57,6 +57,10 @@ class Package:
     event: str
     accept: str
     expires: int = 3600
+    more: tuple[Header, ...] = ()
+    """Other headers of each SUBSCRIBE."""
+    direct: bool = False
+    """Whether those asked are asked where they are: Linphone's NOTIFYs have no Contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +287,7 @@ class Subscriber(Generic[Key]):
         if event is None or Event.parse(event) != Event(self._package.event):
             raise SipError(f"not the event subscribed to: {event!r}", 489)
         _state(request)
-        _after(found.dialog, request)
+        self._after(found.dialog, request)
         return found.key
 
     def take(self, request: Request, now: float) -> Notice[Key]:
@@ -291,7 +295,7 @@ class Subscriber(Generic[Key]):
         found = self._by_call[request.call_id]
         state = _state(request)
         first = found.stage is Stage.UNHEARD
-        found.dialog = _after(found.dialog, request)
+        found.dialog = self._after(found.dialog, request)
         if state.state == TERMINATED:
             self._close(found, None)
         elif found.stage in {Stage.UNHEARD, Stage.HEARD}:
@@ -347,6 +351,17 @@ class Subscriber(Generic[Key]):
         found, self._events = self._events, []
         return found
 
+    def _after(self, dialog: Dialog, request: Request) -> Dialog:
+        """Return the dialog after a NOTIFY, which makes it if it is the first; raises SipError."""
+        if dialog.remote_tag:
+            after = dialog.received(request, refresh=True)
+        else:
+            after = dialog.met(request, direct=self._package.direct)
+        via = request.via  # with `received` and `rport` as we have seen them
+        port = via.rport or ""
+        seen = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else via.port
+        return after.met_at(via.received or via.host, seen if via.transport == "UDP" else None)
+
     def _add(self, found: _Subscription[Key]) -> None:
         self._all[found.key] = found
         self._by_call[found.dialog.call_id] = found
@@ -356,6 +371,7 @@ class Subscriber(Generic[Key]):
             ("Event", self._package.event),
             ("Accept", self._package.accept),
             ("Expires", str(expires)),
+            *self._package.more,
         ]
         found.dialog, request = found.dialog.request("SUBSCRIBE", headers)
         found.handle = next(self._numbers)
@@ -445,15 +461,6 @@ class Subscriber(Generic[Key]):
 def is_last(request: Request) -> bool:
     """Tell whether a NOTIFY that `match` found ends its subscription."""
     return _state(request).state == TERMINATED
-
-
-def _after(dialog: Dialog, request: Request) -> Dialog:
-    """Return the dialog after a NOTIFY, which makes it if it is the first; raises SipError."""
-    after = dialog.received(request, refresh=True) if dialog.remote_tag else dialog.met(request)
-    via = request.via  # with `received` and `rport` as we have seen them
-    port = via.rport or ""
-    seen = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else via.port
-    return after.met_at(via.received or via.host, seen if via.transport == "UDP" else None)
 
 
 def _tag(response: Response) -> str | None:

@@ -507,6 +507,10 @@ class Session:
         self._wanted, self._tries = body, 0
         self._go_on(now)
 
+    def stand_at(self, contact: str) -> None:
+        """Have another Contact in whatever is said from now on (§12.2.1.1)."""
+        self.dialog = replace(self.dialog, contact=contact)
+
     def withdraw(self) -> None:
         """Have no offer wait any more: one that has gone out is not taken back."""
         self._wanted = None

@@ -109,6 +109,8 @@ class Answering:
     phone: Phone
     answers: Sequence[bytes | int | None]
     device: str = ""
+    features: str = ""
+    """Parameters of its Contact (RFC 3840), with their semicolons."""
     calls: list[Call] = field(default_factory=list)
     byes: asyncio.Queue[SipText] = field(default_factory=asyncio.Queue)
     headers: tuple[tuple[str, str], ...] = ()
@@ -131,7 +133,7 @@ class Answering:
         to = request.get("To") or ""
         local = to if parameter(to, "tag") else to + tag
         user = _uri(to)
-        contact = contact_of(self.phone, user, self.device)
+        contact = contact_of(self.phone, user, self.device) + self.features
         found = Call(
             self.phone,
             local,

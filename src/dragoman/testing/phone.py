@@ -19,7 +19,7 @@ T2: Final = 4.0
 TIMEOUT: Final = 64 * T1
 PHRASES: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 486: "Busy Here"}
 ALLOWED: Final = ("MESSAGE", "OPTIONS")
-SESSIONS: Final = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "UPDATE", "PRACK"})
+SESSIONS: Final = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "UPDATE", "PRACK", "SUBSCRIBE"})
 
 
 @dataclass(frozen=True, slots=True)

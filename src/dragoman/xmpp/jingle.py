@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 from dragoman.clock import Alarms
 from dragoman.errors import LocalError, RemoteError
 from dragoman.xmpp.element import Element
+from dragoman.xmpp.ext import coin
 from dragoman.xmpp.ext.grouping import Group
 from dragoman.xmpp.ext.jingle import Action, Jingle, Reason, Why
 from dragoman.xmpp.ext.jingle_errors import out_of_order, says, tie_break
@@ -150,6 +151,8 @@ class Session:
         """Whatever the user wants to have with it."""
         self.messages = False
         """Whether it began with a proposal, so that `finish` belongs to its end."""
+        self.mixes: bool | None = None
+        """Whether the peer mixes a conference (XEP-0298 §5); None: it says nothing of it."""
         self.negotiation = Negotiation(Creator.INITIATOR if ours else Creator.RESPONDER)
         self._outlet = outlet
         self._asked: dict[str, Asked] = {}
@@ -179,15 +182,18 @@ class Session:
         self.messages = True
         self._enter(Stage.PROPOSED, now)
 
-    def initiate(self, contents: Contents, groups: Groups, now: float) -> None:
+    def initiate(
+        self, contents: Contents, groups: Groups, now: float, more: Element | None = None
+    ) -> None:
         """Send a session-initiate that nobody expects; for `Sessions`."""
-        self._initiate(contents, groups, now)
+        self._initiate(contents, groups, now, more)
         self._enter(Stage.CALLING, now, RING)
 
     def initiated(self, jingle: Jingle, now: float) -> None:
         """Begin with their session-initiate; for `Sessions`. Raises StanzaError."""
         self.negotiation.begin(whole(jingle.contents, Creator.INITIATOR))
         self._enter(Stage.CALLED, now)
+        self._mark(jingle)
         self.tell(Initiated(self, jingle.contents, jingle.groups))
 
     def ring(self, now: float) -> None:
@@ -209,20 +215,29 @@ class Session:
         self._say(Initiation(Step.PROCEED, self.sid))
         self._enter(stage, now)
 
-    def start(self, contents: Contents, groups: Groups, now: float) -> None:
-        """Send the session-initiate to the device that proceeded."""
+    def start(
+        self, contents: Contents, groups: Groups, now: float, more: Element | None = None
+    ) -> None:
+        """Send the session-initiate to the device that proceeded; `more` is what else it says."""
         stage = step(self.stage, Move.START)
-        self._initiate(contents, groups, now)
+        self._initiate(contents, groups, now, more)
         self._enter(stage, now)
 
-    def _initiate(self, contents: Contents, groups: Groups, now: float) -> None:
+    def _initiate(
+        self, contents: Contents, groups: Groups, now: float, more: Element | None
+    ) -> None:
         self.negotiation.begin(ours_whole(contents, Creator.INITIATOR))
-        self._ask(Action.SESSION_INITIATE, now, contents, groups)
+        self._ask(Action.SESSION_INITIATE, now, contents, groups, info=more)
 
-    def accept(self, contents: Contents, groups: Groups, now: float) -> None:
-        """Accept their session-initiate; contents of theirs that are missing are refused."""
+    def accept(
+        self, contents: Contents, groups: Groups, now: float, more: Element | None = None
+    ) -> None:
+        """Accept their session-initiate; contents of theirs that are missing are refused.
+
+        `more` is what else it says.
+        """
         stage, mine = step(self.stage, Move.ACCEPT), self._mine(contents)
-        self._ask(Action.SESSION_ACCEPT, now, mine, groups)
+        self._ask(Action.SESSION_ACCEPT, now, mine, groups, info=more)
         self.negotiation.accept(mine)
         self._enter(stage, now)
 
@@ -392,8 +407,14 @@ class Session:
         """Take a request of the peer's. Raises StanzaError, and then nothing has happened."""
         stage = step(self.stage, jingle.action)
         self._takers()[jingle.action](jingle, now)
+        self._mark(jingle)
         if stage is Stage.ACTIVE and self.stage is Stage.CALLING:
             self._enter(stage, now)
+
+    def _mark(self, jingle: Jingle) -> None:
+        """Learn whether the peer mixes, which any request may say."""
+        mixes = coin.is_focus(jingle)
+        self.mixes = self.mixes if mixes is None else mixes
 
     def _takers(self) -> Mapping[Action, Callable[[Jingle, float], None]]:
         """Return what takes each request; step() has refused those that are missing here."""

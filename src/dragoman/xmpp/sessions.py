@@ -83,12 +83,18 @@ class Sessions:
         return session
 
     def initiate(
-        self, local: Jid, remote: Jid, contents: Contents, groups: Groups, now: float
+        self,
+        local: Jid,
+        remote: Jid,
+        contents: Contents,
+        groups: Groups,
+        now: float,
+        more: Element | None = None,
     ) -> Session:
         """Call a device at once, at its full JID. Raises Full, LocalError for no contents."""
         ours_whole(contents, Creator.INITIATOR)
         session = self._add(self._token(), local, remote, ours=True)
-        session.initiate(contents, groups, now)
+        session.initiate(contents, groups, now, more)
         return session
 
     # -- what comes -------------------------------------------------------------------------------

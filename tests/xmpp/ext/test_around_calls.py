@@ -103,9 +103,11 @@ def test_most_requests_say_nothing_of_it() -> None:
 
 def test_a_document_of_a_conference() -> None:
     document = Element(coin.DOCUMENT, {"entity": "xmpp:romeo@monague.lit/orchard"})
-    iq_ = coin.carrier("a@b/c", "d@e/f", "i1", SID, document)
-    assert iq_.get("type") == "set"
-    assert coin.document(iq_) == (SID, document)
+    iq_ = coin.carrier("a@b/c", "d@e/f", "i1", document)
+    assert (iq_.get("type"), iq_.elements) == ("set", [document])
+    assert coin.document(iq_) == ("", document)
+    about = Element("{urn:xmpp:jingle:1}jingle", {"sid": SID})
+    assert coin.document(Element("{jabber:client}iq", {}, [about, document])) == (SID, document)
     assert coin.document(Element("{jabber:client}iq", {}, [document])) == ("", document)
     assert coin.document(Element("{jabber:client}iq")) is None
 
@@ -164,4 +166,5 @@ def test_features_are_those_of_the_specification() -> None:
         *("urn:xmpp:jingle:transports:ice-udp:1", "urn:xmpp:jingle:apps:dtls:0"),
         *("urn:xmpp:jingle:apps:grouping:0", f"{rtp}:rtcp-fb:0", f"{rtp}:rtp-hdrext:0"),
         *(f"{rtp}:ssma:0", "urn:xmpp:jingle-message:0", "urn:ietf:rfc:5888", "urn:ietf:rfc:5576"),
+        "urn:xmpp:coin:1",
     } == CALLS

@@ -26,10 +26,13 @@ def is_focus(jingle: Jingle) -> bool | None:
     return None if found is None else flag(found, "isfocus")
 
 
-def carrier(to: str, from_: str, id_: str, sid: str, document: Element) -> Element:
-    """Return the request that carries a document about the conference of a session (§6)."""
-    about = Element(JINGLE, {"sid": sid})
-    return stanza.iq(to, from_, type="set", id=id_, children=(about, document))
+def carrier(to: str, from_: str, id_: str, document: Element) -> Element:
+    """Return the request that carries a document about a conference (§6).
+
+    The document alone: §6 lets a `<jingle/>` tell the session, but a request has one child
+    (RFC 6120 §8.2.3), and Prosody refuses one that has two.
+    """
+    return stanza.iq(to, from_, type="set", id=id_, children=(document,))
 
 
 def document(iq: Element) -> tuple[str, Element] | None:

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.stanza import iq as query_of
 from dragoman.xmpp.stanza import reply
 
 INFO: Final = "http://jabber.org/protocol/disco#info"
@@ -57,9 +58,10 @@ class Info:
         return Element(f"{{{INFO}}}query", {"node": node} if node else {}, told)
 
 
-def told(query: Element) -> frozenset[str] | None:
-    """Return the features that an answer tells, the first `MOST_TOLD`; None where it is none."""
-    if query.name != f"{{{INFO}}}query":
+def told(answer: Element) -> frozenset[str] | None:
+    """Return the features that an iq tells, the first `MOST_TOLD`; None where it tells nothing."""
+    query = answer.find(f"{{{INFO}}}query")
+    if query is None:
         return None
     found = query.find_all(f"{{{INFO}}}feature")[:MOST_TOLD]
     return frozenset(each.get("var", "") for each in found)
@@ -79,6 +81,11 @@ def info(iq: Element, describe: Describe) -> Element:
     if found is None:
         raise StanzaError(Condition.ITEM_NOT_FOUND)
     return reply(iq, (found.query(node),))
+
+
+def ask(to: str, from_: str, ident: str) -> Element:
+    """Return the request that asks an address what it is and can do (XEP-0030 §3.1)."""
+    return query_of(to, from_, id=ident, type="get", children=(Element(f"{{{INFO}}}query"),))
 
 
 def items(iq: Element, found: Iterable[Item] = ()) -> Element:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from dragoman.xmpp.ext import (
+    coin,
     grouping,
     jingle,
     jingle_dtls,
@@ -28,6 +29,7 @@ CALLS: Final = frozenset(
         rtp_hdrext.NS,
         ssma.NS,
         ssma.FEATURE,
+        coin.NS,
         jmi.NS,
     }
 )
