@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from pydantic import BaseModel
 
-from dragoman.app.config import Component, Configuration, PresenceServer, Section, SipAccount
+from dragoman.app.config import Component, Configuration, PresenceServer, Section, SipAccount, Turn
 from tests.checklists import ROOT
 
 REFERENCE: Final = ROOT / "docs" / "reference" / "configuration.md"
@@ -36,7 +36,7 @@ def keys(model: type[BaseModel]) -> set[str]:
     return {
         name
         for name, field in model.model_fields.items()
-        if name not in {"component", "account", "publish"}
+        if name not in {"component", "account", "publish", "turn"}
         and not (isinstance(field.annotation, type) and issubclass(field.annotation, Section))
     }
 
@@ -47,6 +47,7 @@ def test_the_reference_has_every_key_and_no_other() -> None:
         "[[xmpp.component]]": keys(Component),
         "[[sip.account]]": keys(SipAccount),
         "[[presence.publish]]": keys(PresenceServer),
+        "[[media.turn]]": keys(Turn),
     }
     for name, field in Configuration.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):

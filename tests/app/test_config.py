@@ -130,6 +130,8 @@ def test_the_environment_wins_over_the_file(
         ("DRAGOMAN_SIPP", "1", "DRAGOMAN_SIPP: no such key; allowed here: dns"),
         ("DRAGOMAN_SIP__LISTEN", "1x", "DRAGOMAN_SIP__LISTEN: found '1x'"),
         ("DRAGOMAN_SIP__LISTEN", '["udp:*:x"]', "DRAGOMAN_SIP__LISTEN: sip.listen.0: found"),
+        ("DRAGOMAN_MEDIA__STUN", '["turn:a.example"]', 'allowed: "stun:HOST[:PORT]"'),
+        ("DRAGOMAN_MEDIA__TURN", '[{"uri": "turns:a?transport=udp"}]', 'allowed: "turn:HOST'),
     ],
 )
 def test_a_wrong_variable_is_refused(
@@ -147,6 +149,8 @@ def test_what_is_printed_is_a_configuration_of_the_same_meaning(tmp_path: Path) 
         "[sip]\nadvertise = 'gw.example'\n[[xmpp.component]]\ndomain = 'a.example'\n"
         "secret = 'hidden'\nserver = 'b.example:5347'\n"
         "[[sip.account]]\nrealm = 'Trunk'\nuser = 'u'\npassword = 'hidden'\n"
+        "[media]\nstun = ['stun:a.example']\n"
+        "[[media.turn]]\nuri = 'turns:a.example'\nuser = 'u'\npassword = 'hidden'\n"
     )
     text = describe(load(first))
     assert "hidden" not in text

@@ -73,7 +73,7 @@ PACKAGES = {
     "the lab": "iproute2 iptables procps openssl unbound bind9-dnsutils",
     "servers": "prosody prosody-modules lua-unbound ejabberd kamailio"
                " kamailio-presence-modules kamailio-tls-modules kamailio-extra-modules"
-               " rtpengine-daemon",
+               " rtpengine-daemon coturn",
     "SIP clients": "baresip-core baresip-ffmpeg linphone-cli sip-tester"
                    " python3-twisted python3-greenlet",
     "XMPP clients": "python3-slixmpp python3-aiohttp profanity-light python3-pyte"

@@ -9,8 +9,10 @@ from aioice.stun import Class, Message, Method, parse_message
 from dragoman.media.plane import MediaError
 from dragoman.media.remote import MOST_CANDIDATES, Credentials
 from dragoman.net import ice
-from dragoman.net.ice import Agent, LiteAgent, Servers
+from dragoman.net.ice import Agent, LiteAgent
 from dragoman.net.rtp import Ports
+from dragoman.net.servers import Server as ServerOf
+from dragoman.net.servers import Servers
 from dragoman.sdp.ice import Candidate
 
 HOST, OUTSIDE = "127.0.0.1", ("203.0.113.9", 7777)
@@ -76,8 +78,10 @@ async def test_a_server_says_where_we_are_if_it_says_anything(
     )
     place = transport.get_extra_info("sockname")
     ports = Ports(43100, 43109, SystemRandom())
-    one = agent(ports, Servers(stun=(HOST, place[1])))
+    servers = Servers([ServerOf.parse(f"stun:{HOST}:{place[1]}")])
+    one = agent(ports, servers)
     found = await one.gather()
+    assert bool(servers.asked()) is not silent  # the next call does not wait for it
     outside = [] if silent else [(1, "srflx", OUTSIDE[0])]
     assert shown(found) == [(1, "host", "198.51.100.1"), *outside]
     assert [each.related for each in found[1:]] == [("198.51.100.1", found[0].port)] * len(outside)

@@ -314,9 +314,35 @@ async def test_who_bundles_leaves_one_transport(plane: Embedded, phone: Phone) -
 @pytest.mark.spec("MED-25")
 @pytest.mark.parametrize("lite", [False, True])
 async def test_who_refuses_rtcp_on_the_port_of_rtp_has_it_on_another(
-    make: Making, events: Events, phone: Phone, lite: bool
+    make: Making, events: Events, lite: bool
 ) -> None:
     """RFC 5761 §5.1.1, by ICE with two components."""
+    desk, other = Desk(make(replace(SETTINGS, lite=lite))), await Phone.open()
+    phone, muxed = Checked(), Profile(ice=True, mux=True)
+    await phone.gather()
+    offer = await desk.offer(XMPP, other.says(), muxed)
+    assert offer.media[0].value("rtcp-mux") == ""
+    assert len(offer.media[0].values("candidate")) == 2
+    other.hears(await desk.answer(SIP, phone.says()))
+    await phone.hears(offer)
+    await connected(events)
+    other.send(REPORT, 1)
+    assert await phone.next() == (REPORT, 2)
+    await phone.ice.sendto(REPORT, 2)
+    assert await other.next() == REPORT
+    again = await desk.offer(XMPP, other.says(), muxed)
+    assert again.media[0].value("rtcp-mux") is None
+    assert again.media[0].value("rtcp") is not None
+    await phone.ice.close()
+    other.close()
+
+
+@pytest.mark.spec("MED-25")
+@pytest.mark.parametrize("lite", [False, True])
+async def test_rtcp_on_another_port_has_keys_of_its_own(
+    make: Making, events: Events, phone: Phone, lite: bool
+) -> None:
+    """RFC 5764 §4.1, by ICE with two components."""
     desk = Desk(make(replace(SETTINGS, lite=lite)))
     client = Client(controlling=True, active=True, mid="0", components=2)
     await client.gather()

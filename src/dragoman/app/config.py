@@ -31,6 +31,7 @@ from dragoman.errors import LocalError
 from dragoman.net.dns import parse_server
 from dragoman.net.listen import Place
 from dragoman.net.msrp import SCHEMES as MSRP_SCHEMES
+from dragoman.net.servers import Server as MediaServer
 from dragoman.net.sip import SCHEMES as SIP_SCHEMES
 from dragoman.sip.failure import SipError
 from dragoman.sip.route import RouteSet
@@ -124,6 +125,19 @@ def _proxy(text: str) -> str:
     return text
 
 
+def _uri(*schemes: str) -> Any:
+    def check(text: str) -> str:
+        try:
+            if text.partition(":")[0].lower() in schemes and MediaServer.parse(text):
+                return text
+        except LocalError:
+            pass
+        allowed = " or ".join(f'"{each}:HOST[:PORT]"' for each in schemes)
+        raise ValueError(f"{allowed}; TURN may have ?transport=udp, or tcp, and TLS has tcp alone")
+
+    return AfterValidator(check)
+
+
 SipListener = Annotated[str, _listener(*SIP_SCHEMES)]
 WebListener = Annotated[str, AfterValidator(_web_listener)]
 MsrpListener = Annotated[str, _listener(*MSRP_SCHEMES)]
@@ -136,6 +150,8 @@ NameServer = Annotated[str, AfterValidator(_name_server)]
 Server = Annotated[str, AfterValidator(_server)]
 Host = Annotated[str, AfterValidator(_host)]
 Proxy = Annotated[str, AfterValidator(_proxy)]
+StunUri = Annotated[str, _uri("stun")]
+TurnUri = Annotated[str, _uri("turn", "turns")]
 Bundle = Annotated[str, AfterValidator(_bundle)]
 
 
@@ -301,6 +317,16 @@ class Msrp(Section):
     )
 
 
+class Turn(Section):
+    """A server that relays media (RFC 8656)."""
+
+    uri: TurnUri = Field(
+        description='The server, "turn:HOST[:PORT][?transport=udp|tcp]", or "turns:..." for TLS.'
+    )
+    user: str = Field(default="", description="The user name.")
+    password: str = Field(default="", description="The password.", repr=False)
+
+
 class Media(Section):
     """What carries the audio and video of calls."""
 
@@ -318,6 +344,16 @@ class Media(Section):
     )
     advertise: Host = Field(
         default="", description="The address that peers are told, where a NAT maps it to that one."
+    )
+    stun: list[StunUri] = Field(
+        default=[],
+        description='Servers of STUN, "stun:HOST[:PORT]": the first that answers says what our'
+        " address is outside a NAT. None is asked where the address is a public one.",
+    )
+    turn: list[Turn] = Field(
+        default=[],
+        description="Servers of TURN: the first that answers relays media where nothing else gets"
+        " through. None is asked where the address is a public one.",
     )
     first_port: int = Field(default=30000, ge=1024, le=65534, description="The first port.")
     last_port: int = Field(default=39999, ge=1025, le=65535, description="The last port.")

@@ -9,6 +9,7 @@ from dragoman.app.config import Configuration, Media
 from dragoman.bridge.call import Rules
 from dragoman.media.plane import MediaEvent
 from dragoman.net.media import Embedded, Settings
+from dragoman.net.servers import Server, Servers
 
 if TYPE_CHECKING:
     from dragoman.net.rtpengine import Rtpengine
@@ -41,10 +42,17 @@ def plane(
         advertised=media.advertise,
         first=media.first_port,
         last=media.last_port,
+        servers=_servers(media),
         calls=media.calls,
         silence=silence,
     )
     return Embedded(settings, heard)
+
+
+def _servers(media: Media) -> Servers:
+    """Return whom to ask for candidates."""
+    turn = (Server.parse(each.uri, each.user, each.password) for each in media.turn)
+    return Servers([*map(Server.parse, media.stun), *turn])
 
 
 def rules(media: Media) -> Rules:

@@ -7,8 +7,9 @@ from typing import Final, Protocol
 from dragoman.media.description import Way
 from dragoman.media.remote import Credentials, Place
 from dragoman.media.transport import Sockets
-from dragoman.net.ice import Agent, LiteAgent, Servers
+from dragoman.net.ice import Agent, LiteAgent
 from dragoman.net.rtp import Pair, Ports
+from dragoman.net.servers import Servers
 
 UFRAG: Final = 8
 PASSWORD: Final = 24

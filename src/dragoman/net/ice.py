@@ -7,7 +7,6 @@ import asyncio
 import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import ip_address
 from logging import getLogger
 from typing import Any, Final, cast
@@ -21,28 +20,19 @@ from dragoman.errors import LocalError
 from dragoman.media.icelite import Lite, host_candidate, reachable
 from dragoman.media.remote import MOST_CANDIDATES, Credentials, Place
 from dragoman.net.rtp import Pair, Ports
+from dragoman.net.servers import Server, Servers
 from dragoman.sdp.ice import Candidate
 
 log = getLogger(__name__)
 
 GATHERING: Final = 3.0
 """Seconds that servers of STUN and TURN have to answer."""
+CLOSING: Final = 2.0
+"""Seconds that a server of TURN has to hear that we are gone."""
 CONSENT: Final = 30.0
 """Seconds after which a peer that was silent is not sent to any more (RFC 7675 §5.1)."""
 STRANGE: Final = (ValueError, KeyError, AssertionError, struct.error, TransactionError)
 """What aioice raises at STUN that is not as it should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """What finds out our address from outside (RFC 8489), and relays (RFC 8656)."""
-
-    stun: Place | None = None
-    turn: Place | None = None
-    username: str | None = None
-    password: str | None = None
-    transport: str = "udp"
-    """How TURN is spoken: "udp" or "tcp"."""
 
 
 class Agent(Connection):
@@ -67,19 +57,14 @@ class Agent(Connection):
         lost: Callable[[str], None],
     ) -> None:
         """Have no socket yet: `gather` opens them."""
-        servers = servers or Servers()
         super().__init__(
             ice_controlling=controlling,
             components=components,
-            stun_server=servers.stun,
-            turn_server=servers.turn,
-            turn_username=servers.username,
-            turn_password=servers.password,
-            turn_transport=servers.transport,
             local_username=credentials.ufrag,
             local_password=credentials.password,
         )
         self._ports = ports
+        self._servers = servers or Servers()
         self._bind, self._advertised = bind, advertised
         self._held: list[int] = []
         self._arrived = arrived
@@ -96,21 +81,32 @@ class Agent(Connection):
         """Open sockets and find out our candidates; MediaError (FULL) without a port."""
         self._local_candidates_start = True
         found = await self._host_candidates()
-        tasks = [asyncio.ensure_future(each) for each in self._asking()]
-        if tasks:
-            done, late = await asyncio.wait(tasks, timeout=GATHERING)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-            for task in done:
-                if task.exception() is None:
-                    candidate, protocol = task.result()
-                    found.append(candidate)
-                    if protocol is not None:
-                        self._protocols.append(protocol)
+        found += await self._ask()
         self._local_candidates = found
         self._local_candidates_end = True
         return tuple(map(_ours, found))
+
+    async def _ask(self) -> list[Theirs]:
+        """Return what servers of STUN and TURN found out, within GATHERING seconds."""
+        tasks = {asyncio.ensure_future(each): server for server, each in self._asking()}
+        if not tasks:
+            return []
+        found = []
+        done, late = await asyncio.wait(tasks, timeout=GATHERING)
+        for task in late:
+            task.cancel()
+            self._servers.failed(tasks[task], "no answer")
+        await asyncio.gather(*late, return_exceptions=True)
+        for task in done:
+            error = task.exception()
+            if error is not None:
+                self._servers.failed(tasks[task], str(error) or type(error).__name__)
+                continue
+            candidate, protocol = task.result()
+            found.append(candidate)
+            if protocol is not None:
+                self._protocols.append(protocol)
+        return found
 
     async def _host_candidates(self) -> list[Theirs]:
         loop = asyncio.get_running_loop()
@@ -134,26 +130,27 @@ class Agent(Connection):
         foundation, priority = each.foundation, each.priority
         return Theirs(foundation, component, "udp", priority, each.address, port, "host")
 
-    def _asking(self) -> list[Any]:
-        """Return what asks the servers, a coroutine each."""
-        found: list[Any] = []
-        for protocol in self._protocols:
-            if self.stun_server and ip_address(protocol.local_candidate.host).version == 4:
-                found.append(aioice.ice.server_reflexive_candidate(protocol, self.stun_server))
-            if self.turn_server:
-                found.append(
-                    aioice.ice.relayed_candidate(
-                        component=protocol.local_candidate.component,
-                        hide_related_address=False,
-                        protocol_factory=lambda: _Socket(self),
-                        turn_server=self.turn_server,
-                        turn_username=self.turn_username,
-                        turn_password=self.turn_password,
-                        turn_ssl=False,
-                        turn_transport=self.turn_transport,
-                    )
-                )
-        return found
+    def _asking(self) -> list[tuple[Server, Any]]:
+        """Return what asks the servers: a coroutine for each socket."""
+        asked = self._servers.asked()
+        sockets = [(each, server) for each in self._protocols for server in asked]
+        return [
+            (server, (self._relayed if server.relays else _mapped)(protocol, server))
+            for protocol, server in sockets
+            if server.relays or ip_address(protocol.local_candidate.host).version == 4
+        ]
+
+    def _relayed(self, protocol: StunProtocol, server: Server) -> Any:
+        return aioice.ice.relayed_candidate(
+            component=protocol.local_candidate.component,
+            hide_related_address=False,
+            protocol_factory=lambda: _Socket(self),
+            turn_server=(server.host, server.port),
+            turn_username=server.username or None,
+            turn_password=server.password or None,
+            turn_ssl=server.scheme == "turns",
+            turn_transport=server.transport,
+        )
 
     # -- the peer ----------------------------------------------------------------------------
 
@@ -269,11 +266,21 @@ class Agent(Connection):
         if running is not None:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-        with suppress(*STRANGE):
-            await self.close()
+        for protocol in self._protocols:
+            protocol.transport.close()
+        # what a server of TURN has for us goes by itself, should that not answer any more
+        await asyncio.wait([asyncio.ensure_future(self._end())], timeout=CLOSING)
         held, self._held = self._held, []
         for port in held:
             self._ports.release(port)
+
+    async def _end(self) -> None:
+        with suppress(*STRANGE):
+            await self.close()
+
+
+def _mapped(protocol: StunProtocol, server: Server) -> Any:
+    return aioice.ice.server_reflexive_candidate(protocol, (server.host, server.port))
 
 
 class _Socket(StunProtocol):

@@ -30,8 +30,8 @@ from dragoman.media.relay import CHECKED, PATIENCE, SILENCE, Relay
 from dragoman.media.remote import Credentials, Place, Remote
 from dragoman.media.transport import Carrier, Sockets, Transport
 from dragoman.net.carrier import Listener, Opening
-from dragoman.net.ice import Servers
 from dragoman.net.rtp import Ports
+from dragoman.net.servers import Servers
 from dragoman.sdp.ice import Candidate
 from dragoman.sdp.session import SessionDescription
 

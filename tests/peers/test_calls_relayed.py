@@ -1,0 +1,94 @@
+"""Calls whose only way is a relay: coturn, a real server of TURN (RFC 8656)."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import pytest
+
+from tests.peers import callers
+from tests.peers.callers import Phone, both_hear
+from tests.peers.hosts import Gateway, Program, forget_state, run, wait_until
+
+browser, client, phone = callers.browser, callers.client, callers.phone
+
+RELAY: Final = "198.51.100.11"
+CLIENT: Final = "198.51.100.40"
+USER, PASSWORD, REALM = "gateway", "turn-secret", "lab.example"
+PORTS: Final = (49152, 49300)
+
+
+@pytest.fixture(scope="module")
+def coturn(lab: None) -> Iterator[Program]:
+    """A relay on the host media."""
+    if not shutil.which("turnserver"):
+        pytest.skip("need coturn: run tests/lab/install")
+    words = [
+        *("turnserver", "-n", "-v", "--log-file=stdout", "--simple-log", "--no-cli"),
+        *("--listening-ip", RELAY, "--relay-ip", RELAY, "--lt-cred-mech", "--realm", REALM),
+        *("--user", f"{USER}:{PASSWORD}", "--no-tls", "--no-dtls", "--pidfile", "/dev/null"),
+        *("--min-port", str(PORTS[0]), "--max-port", str(PORTS[1])),
+        *("--userdb", "/run/lab/turn.db"),
+    ]
+    with Program("media", *words) as running:
+
+        def listens() -> bool | None:
+            assert running.alive, running.said()
+            return ":3478" in run("media", "ss", "-Hlun").decode() or None
+
+        wait_until(listens, 10, running.said)
+        yield running
+
+
+@pytest.fixture(scope="module", params=["udp", "tcp"])
+def gateway(coturn: Program, request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    """A gateway that knows the relay."""
+    forget_state()
+    uri = f"turn:{RELAY}:3478?transport={request.param}"
+    turn = f'[{{"uri": "{uri}", "user": "{USER}", "password": "{PASSWORD}"}}]'
+    with Gateway(environment={"DRAGOMAN_MEDIA__TURN": turn}) as running:
+        yield running
+        running.stop()
+
+
+@contextmanager
+def only_the_relay() -> Iterator[None]:
+    """Have the host of the gateway drop UDP from the client, and to it."""
+    rules = [("INPUT", "-s"), ("OUTPUT", "-d")]
+    for chain, end in rules:
+        run("gw", "iptables", "-A", chain, end, CLIENT, "-p", "udp", "-j", "DROP")
+    try:
+        yield
+    finally:
+        for chain, end in rules:
+            run("gw", "iptables", "-D", chain, end, CLIENT, "-p", "udp", "-j", "DROP")
+
+
+@pytest.mark.parametrize("calls", ["client", "phone"])
+def test_media_go_by_the_relay_where_nothing_else_gets_through(
+    phone: Callable[..., Phone], client: Callable[..., Program], coturn: Program, calls: str
+) -> None:
+    with only_the_relay():
+        if calls == "client":
+            caller = phone()
+            browser = client("call", caller.user)
+        else:
+            browser = client()
+            caller = phone(dials=f"sip:{callers.ALICE}")
+        both_hear(caller, browser)
+        pair = browser.says(r'"event":"pair".*"remote":"(\w+) udp ([0-9.]+):(\d+)"')
+        assert pair[2] == RELAY
+        assert PORTS[0] <= int(pair[3]) <= PORTS[1]
+
+
+def test_what_was_relayed_is_given_back(
+    phone: Callable[..., Phone], client: Callable[..., Program], coturn: Program
+) -> None:
+    """An allocation is over with its call (RFC 8656 §8), not by its time."""
+    before = coturn.said().count("delete: realm")
+    callee = phone(seconds=25)
+    browser = client("call", callee.user)
+    both_hear(callee, browser)
+    browser.hears(event="terminated", seconds=30)
+    wait_until(lambda: coturn.said().count("delete: realm") > before or None, 10, coturn.said)
