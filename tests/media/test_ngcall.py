@@ -83,7 +83,7 @@ def _answering() -> SessionDescription:
 @pytest.mark.spec("MED-07")
 def test_keys_are_offered_in_our_order_and_no_others(house: House) -> None:
     offered = house.offer(XMPP, CLIENT, SDES).description
-    assert house.engine.last("offer")[b"ICE"] == b"remove"
+    assert house.engine.last("offer")[b"ICE"] == b"force"
     lines = [sdes.Line.parse(each) for each in offered.media[0].values("crypto")]
     assert [line.suite for line in lines] == ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM"]
     answer = sdp(
@@ -91,6 +91,21 @@ def test_keys_are_offered_in_our_order_and_no_others(house: House) -> None:
     )
     assert house.answer(SIP, answer).description
     assert heard(house, "answer").media[0].values("crypto") == (f"2 {lines[0].suite} {KEY}",)
+
+
+def test_a_key_is_known_by_its_suite_whatever_the_phone_calls_it(house: House) -> None:
+    """baresip that has ICE answers by the tag 1, whichever was offered."""
+    offered = house.offer(XMPP, CLIENT, SDES).description
+    lines = [sdes.Line.parse(each) for each in offered.media[0].values("crypto")]
+    taken = lines[0]
+    answer = sdp(
+        "c=IN IP4 192.0.2.1",
+        "m=audio 5004 RTP/SAVP 0",
+        f"a=crypto:{taken.tag + 6} {taken.suite} {KEY}",
+    )
+    assert house.answer(SIP, answer).description
+    known = heard(house, "answer").media[0].values("crypto")
+    assert known == (f"{taken.tag} {taken.suite} {KEY}",)
 
 
 @pytest.mark.spec("MED-36")

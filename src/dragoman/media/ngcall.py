@@ -33,6 +33,8 @@ SHORTEST: Final = 100
 LONGEST: Final = 5000
 """Milliseconds that a digit lasts with an engine."""
 
+NO_TAGS: Final[Mapping[int, Mapping[str, int]]] = {}
+
 Step: TypeAlias = Generator[Asked, Reply | None, SessionDescription | None]
 """Yields what to ask, is sent what the engine said (None: nothing), returns what to tell."""
 
@@ -153,6 +155,8 @@ class NgCall:
         self.agreed: Agreed | None = None
         self._lite = lite
         self._dtmf = False
+        self._tags: dict[int, dict[str, int]] = {}
+        """By stream and suite, the tags of the keys that the engine offered last."""
 
     # -- offer and answer ------------------------------------------------------------------------
 
@@ -172,7 +176,7 @@ class NgCall:
         # who was not heard of yet has offered; now that he is offered to, ICE has the other roles
         first = self.agreed is not None and not far.ways
         reset = first and all(each.ice is None for each in remotes)
-        ports = self._ports((yield self._offering(self.open, reset=reset)), list(ways))
+        ports = self._offered((yield self._offering(self.open, reset=reset)), self.open)
         streams = [
             Stream(ways[index], ports[index], names.get(index, "")) if index in ways else None
             for index in range(len(remotes))
@@ -195,7 +199,7 @@ class NgCall:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream was taken that can be carried")
         self.legs[side].begin(remotes)
         if self.legs[offer.side].late:
-            self._taken((yield self._offering(offer)))
+            self._offered((yield self._offering(offer)), offer)
         ways = {index: way.answered(remotes[index]) for index, way in offer.ways.items()}
         agreed = Agreed(replace(offer, ways=ways), remotes, tuple(live))
         ports = self._ports((yield self._answering(agreed)), _heard_of(agreed))
@@ -262,7 +266,7 @@ class NgCall:
         return Asked(Command.QUERY, {"call-id": self.id})
 
     def _repeat(self, agreed: Agreed) -> Generator[Asked, Reply | None, None]:
-        self._taken((yield self._offering(agreed.offer)))
+        self._offered((yield self._offering(agreed.offer)), agreed.offer)
         self._taken((yield self._answering(agreed)))
 
     def _offering(self, offer: Offer, *, reset: bool = False) -> Asked:
@@ -293,7 +297,7 @@ class NgCall:
             {
                 **self._named(side),
                 **ng.answering(back, dtmf=self._dtmf),
-                "sdp": self._written(side.other, agreed.remotes, agreed.live),
+                "sdp": self._written(side.other, agreed.remotes, agreed.live, self._tags),
             },
         )
 
@@ -307,16 +311,36 @@ class NgCall:
             "to-tag": offering.other.value,
         }
 
-    def _written(self, side: Side, remotes: Sequence[Remote], live: Sequence[int]) -> str:
-        """Return what the engine is to know of a description: ways, and codecs by name."""
+    def _written(
+        self,
+        side: Side,
+        remotes: Sequence[Remote],
+        live: Sequence[int],
+        tags: Mapping[int, Mapping[str, int]] = NO_TAGS,
+    ) -> str:
+        """Return what the engine is to know of a description: ways, and codecs by name.
+
+        Keys have the `tags` that it knows them by: there are phones that answer by another, and
+        engines that offer by others when they are asked again.
+        """
         leg = self.legs[side]
         media = [
-            _media(remote, leg.of(remote), index) if index in live else _refused(remote, index)
+            _media(_tagged(remote, tags.get(index)), leg.of(remote), index)
+            if index in live
+            else _refused(remote, index)
             for index, remote in enumerate(remotes)
         ]
         return str(SessionDescription(media=tuple(media), connection=NOWHERE))
 
     # -- what the engine says --------------------------------------------------------------------
+
+    def _offered(self, reply: Reply | None, offer: Offer) -> dict[int, Port]:
+        """Return the engine's ways of what it was told to offer, and know its keys."""
+        ports = self._ports(reply, list(offer.ways))
+        self._tags = {
+            index: {line.suite: line.tag for line in port.crypto} for index, port in ports.items()
+        }
+        return ports
 
     def _ports(self, reply: Reply | None, wanted: Sequence[int]) -> dict[int, Port]:
         """Return the engine's ways, of the streams that are wanted."""
@@ -346,17 +370,11 @@ def _ways(remotes: Sequence[Remote], agreed: Mapping[int, Way], toward: Profile)
 
     Of a bundle there is one: the first sound, else the first of all.
     """
-    wanted = next(iter(agreed.values()), None) or _offered(toward)
+    wanted = next(iter(agreed.values()), None) or Way.offered(toward)
     found = [index for index, remote in enumerate(remotes) if remote.carried][:MOST_STREAMS]
     if wanted.bundle or any(remotes[index].bundle for index in found):
         found = sorted(found, key=lambda index: remotes[index].media.kind.lower() != "audio")[:1]
     return dict.fromkeys(found, wanted)
-
-
-def _offered(toward: Profile) -> Way:
-    """Return how we offer: by SDES without ICE, for an engine with both sends the leg nothing."""
-    way = Way.offered(toward)
-    return replace(way, ice=way.ice and way.keying is not Keying.SDES)
 
 
 def _differ(open_: Offer, side: Side, ways: Mapping[int, Way]) -> bool:
@@ -407,6 +425,16 @@ def _takes_digits(agreed: Agreed, toward: Side) -> bool:
 def _events(media: Media) -> bool:
     found = (codecs.rtpmap(media, number) for number in media.formats)
     return any(each is not None and each.encoding.lower() == codecs.EVENTS for each in found)
+
+
+def _tagged(remote: Remote, tags: Mapping[str, int] | None) -> Remote:
+    """Return what was answered, its keys by the tags that they were offered by."""
+    if not tags or remote.keying is not Keying.SDES:
+        return remote
+    keys = [replace(key, tag=tags.get(key.suite, key.tag)) for key in _keys(remote.media)]
+    kept = [each for each in remote.media.attributes if each.name != "crypto"]
+    lines = [Attribute("crypto", str(key)) for key in keys]
+    return replace(remote, media=replace(remote.media, attributes=(*kept, *lines)))
 
 
 def _refused(remote: Remote, index: int) -> Media:
