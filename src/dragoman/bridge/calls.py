@@ -19,7 +19,7 @@ from dragoman.bridge.sessions import Caller, SessionLine, SessionService
 from dragoman.clock import earliest
 from dragoman.log import about
 from dragoman.mapping import call as mapping
-from dragoman.mapping import hangup
+from dragoman.mapping import hangup, idle
 from dragoman.mapping.address import Unmappable, without_gr
 from dragoman.mapping.failure import Refused
 from dragoman.media.plane import (
@@ -598,9 +598,11 @@ class Calls(SessionService):
         )
 
     def _accept_client(self, call: Call, made: SessionDescription) -> None:
-        contents, groups = mapping.contents(made, call.layout, Creator.RESPONDER)
+        accepted = mapping.contents(made, call.layout, Creator.RESPONDER)
+        if call.client is not None:
+            accepted, call.client = idle.kept(accepted, call.client, call.layout, call.client_role)
         if call.jingle is not None:
-            call.jingle.accept(contents, groups, self._now)
+            call.jingle.accept(*accepted, self._now)
 
     def _joined(self, call: Call, said: jingled.Said) -> None:
         """Learn what a client takes whose proposal the phone answered."""

@@ -14,6 +14,7 @@ from dragoman.bridge.jingled import Said, read
 from dragoman.bridge.transports import Transports
 from dragoman.errors import LocalError
 from dragoman.mapping import call as mapping
+from dragoman.mapping import idle
 from dragoman.mapping.hold import turned
 from dragoman.media.plane import JINGLE, MediaError, Side
 from dragoman.sdp.failure import SdpError
@@ -91,9 +92,11 @@ class Revisions:
             self._decline(call, 488)
             return
         self._tell_turn(call, before, new)
+        self._wake(call, before, new)
         known = len(call.layout.places)
         live = [n for n, media in enumerate(made.media) if media.port]
-        gone = [n for n in range(known) if n not in live and call.client.media[n].port]
+        had = set(range(known)) - idle.refused(before)
+        gone = [n for n in sorted(had) if n not in live and call.client.media[n].port]
         self._remove(call, gone)
         added = [n for n in live if n >= known or not call.client.media[n].port]
         if added:
@@ -118,6 +121,16 @@ class Revisions:
         )
         if contents:
             call.jingle.modify(contents, self._calls.now())
+
+    def _wake(self, call: Call, before: SessionDescription | None, new: SessionDescription) -> None:
+        """Tell the client that the phone has a stream now that it refused before."""
+        if call.client is None or call.jingle is None:
+            return
+        places, call.client = idle.woken(call.client, before, new)
+        contents = [call.layout.places[n] for n in places]
+        if contents:
+            both = tuple(Content(each.name, each.creator) for each in contents)
+            call.jingle.modify(both, self._calls.now())
 
     def _remove(self, call: Call, gone: Sequence[int]) -> None:
         if not gone or call.client is None or call.jingle is None:
