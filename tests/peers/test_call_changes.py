@@ -106,6 +106,21 @@ def test_a_phone_without_video_is_called_by_who_has_some(
 
 
 @pytest.mark.spec("MED-13")
+def test_a_phone_shows_itself_later_to_who_called_by_video(
+    linphone_caller: Callable[..., Linphone], talker: Program
+) -> None:
+    callee = linphone_caller("--video", "VP8", "--later")
+    talker.tell(f"call {callee.user} --video")
+    both_hear(callee, talker)
+    talker.forget()
+    callee.program.tell("show")
+    callee.program.hears(event="call", state="changing")
+    callee.program.hears(event="media", video="VP8")
+    talker.says(r'"video":\{"received":\{"packets":[0-9]+,"bytes":[0-9]+,"frames":[1-9]')
+    hears_again(talker)
+
+
+@pytest.mark.spec("MED-13")
 @pytest.mark.spec("MED-35")
 def test_a_phone_that_is_refused_video_keeps_sound(
     linphone_caller: Callable[..., Linphone], talker: Program
