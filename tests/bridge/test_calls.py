@@ -530,6 +530,17 @@ def test_a_phone_holds() -> None:
     assert [each.local_name for each in infos if each is not None] == ["hold", "unhold"]
 
 
+@pytest.mark.spec("MED-15")
+def test_a_phone_resumes_by_its_answer_to_an_offer_it_asked_for() -> None:
+    gateway, _ = talking_to_client()
+    gateway.phone_acknowledges(gateway.phone_says(body=sdp("sendonly", 2), number=2))
+    again = gateway.phone_says(number=3)
+    assert gateway.statuses[-1] == 200
+    gateway.phone_acknowledges(again, sdp("sendrecv", 3))
+    infos = [each.info for each in gateway.actions if each.action is Action.SESSION_INFO]
+    assert [each.local_name for each in infos if each is not None] == ["hold", "unhold"]
+
+
 @pytest.mark.spec("MED-13")
 @pytest.mark.spec("MED-15")
 def test_a_phone_that_stops_to_see_and_goes_on_to_hear_holds_nobody() -> None:
