@@ -142,9 +142,9 @@ def test_an_answer_that_crosses_a_cancel_is_hung_up(sipp: Scene, talker: Program
         < INVITE
         > 180
         < CANCEL
+        > 200 last
         > 200
           sdp
-        > 200 last
         < ACK
         < BYE
         > 200 last
