@@ -420,6 +420,26 @@ def test_contents_in_another_order_than_proposed_leave_the_phones_streams_in_pla
     assert gateway.methods == ["INVITE", "ACK"]
 
 
+@pytest.mark.spec("MED-35")
+def test_a_phone_without_video_leaves_the_clients_bundle_whole() -> None:
+    """The client's video is accepted one way, the other, until the phone has some too."""
+    gateway = Gateway()
+    vp8 = Rtp("video", (PayloadType(96, "VP8", 90000),), mux=True)
+    contents = (audio(OPUS, PCMU), Content("1", description=vp8, transport=IceUdp("u", "p")))
+    groups = (Group("BUNDLE", ("0", "1")),)
+    begin = Jingle(Action.SESSION_INITIATE, "s1", contents, initiator=CLIENT, groups=groups)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    answer = sdp(more="a=mid:0\r\nm=video 0 RTP/AVP 96\r\n")
+    gateway.phone_answers(200, answer.replace(b"m=audio", b"a=group:BUNDLE 0\r\nm=audio"))
+    (accepted,) = gateway.actions
+    assert [(each.name, each.senders) for each in accepted.contents] == [
+        ("0", Senders.BOTH),
+        ("1", Senders.RESPONDER),
+    ]
+    assert accepted.groups == groups
+    assert accepted.contents[1].transport == accepted.contents[0].transport
+
+
 @pytest.mark.spec("MED-01")
 def test_a_client_that_proposes_nothing() -> None:
     gateway = Gateway()
@@ -651,6 +671,17 @@ def test_a_phone_holds() -> None:
     assert gateway.statuses[-1] == 200
     gateway.phone_acknowledges(again)
     gateway.phone_says(body=sdp("sendrecv", 3), number=3)
+    infos = [each.info for each in gateway.actions if each.action is Action.SESSION_INFO]
+    assert [each.local_name for each in infos if each is not None] == ["hold", "unhold"]
+
+
+@pytest.mark.spec("MED-15")
+def test_a_phone_resumes_by_its_answer_to_an_offer_it_asked_for() -> None:
+    gateway, _ = talking_to_client()
+    gateway.phone_acknowledges(gateway.phone_says(body=sdp("sendonly", 2), number=2))
+    again = gateway.phone_says(number=3)
+    assert gateway.statuses[-1] == 200
+    gateway.phone_acknowledges(again, sdp("sendrecv", 3))
     infos = [each.info for each in gateway.actions if each.action is Action.SESSION_INFO]
     assert [each.local_name for each in infos if each is not None] == ["hold", "unhold"]
 

@@ -6,6 +6,7 @@ import pytest
 
 from dragoman.mapping import call, codec, transport
 from dragoman.mapping.call import Layout, Place
+from dragoman.media import codecs
 from dragoman.sdp.grammar import is_token
 from dragoman.sdp.session import MAX_MEDIA, Direction, Media, SessionDescription
 from dragoman.xmpp.element import Element
@@ -298,7 +299,9 @@ def test_who_was_not_heard_of_has_what_clients_have() -> None:
     found = call.stand_in([Rtp("audio"), Rtp("video"), Rtp("hologram")])
     names = [[each.name for each in codec.payload_types(media)] for media in found.media]
     assert names[0][:4] == ["opus", "G722", "PCMU", "PCMA"]
-    assert names[1] == ["VP8", "H264"]
+    assert names[1] == ["VP8", "H264", "H264"]
+    said = [codecs.parameters(found.media[1], number) for number in found.media[1].formats]
+    assert [each.get("packetization-mode") for each in said] == [None, "1", "0"]
     assert [each.port for each in found.media] == [9, 9]
 
 

@@ -14,7 +14,9 @@ into SIPp's XML here, since all of its messages have the same dozen headers:
     > 200 last             a response to what came last
     > BYE                  a request in the dialog, or the first INVITE, with these headers:
       Session-Expires: 90
-      sdp                  and with a description; `sdp sendonly`
+      sdp                  and with a description: `sdp sendonly`, `sdp events` with RFC 4733
+      line m=image 5 udptl t38     and one more line of it
+      says text/plain hello|you    or with another body, of these lines
     > INVITE again         the same once more
     pause 500              milliseconds
 """
@@ -40,10 +42,11 @@ o=sipp 1 {version} IN IP4 [local_ip]
 s=-
 c=IN IP4 [local_ip]
 t=0 0
-m=audio 6000 RTP/AVP 0
+m=audio 6000 RTP/AVP {formats}
 a=rtpmap:0 PCMU/8000
 a={direction}
 """
+EVENTS: Final = ["a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15"]
 MESSAGE: Final = re.compile(
     r"-{20,} ([\d-]+) ([\d:.]+)\nUDP message (received|sent)[^\n]*\n\n(.*?)(?=-{20,}|\Z)", re.DOTALL
 )
@@ -151,17 +154,29 @@ class Scenario:
 
     def _send(self, words: list[str], more: list[str]) -> str:
         head = self._response(words) if words[0].isdigit() else self._request(words)
-        body = ""
+        body: list[str] = []
         for each in more:
-            if each.partition(" ")[0] == "sdp":
+            what, *said = each.split(" ", 2)
+            if what == "sdp":
                 self._version += "again" not in words
-                direction = each.partition(" ")[2] or "sendrecv"
-                body = SDP.format(version=self._version, direction=direction).strip()
+                body += self._description("".join(said))
                 head.append("Content-Type: application/sdp")
+            elif what == "line":
+                body.append(" ".join(said))
+            elif what == "says":
+                body += said[1].split("|")
+                head.append(f"Content-Type: {said[0]}")
             else:
                 head.append(each)
-        lines = [*head, "Content-Length: [len]", "", *body.splitlines()]
+        lines = [*head, "Content-Length: [len]", "", *body]
         return "<send><![CDATA[\n\n" + "\n".join(lines) + "\n\n]]></send>"
+
+    def _description(self, said: str) -> list[str]:
+        events = said == "events"
+        direction = "sendrecv" if events or not said else said
+        formats = "0 101" if events else "0"
+        body = SDP.format(version=self._version, direction=direction, formats=formats)
+        return [*body.strip().splitlines(), *(EVENTS if events else ())]
 
     def _response(self, words: list[str]) -> list[str]:
         status, *options = words

@@ -90,6 +90,36 @@ def test_a_client_that_is_mute_changes_nothing(
     hears_again(talker)
 
 
+@pytest.mark.spec("MED-35")
+def test_a_phone_without_video_is_called_by_who_has_some(
+    linphone_caller: Callable[..., Linphone], talker: Program
+) -> None:
+    """libwebrtc takes no answer that leaves a stream of its bundle out."""
+    callee = linphone_caller()
+    talker.tell(f"call {callee.user} --video")
+    both_hear(callee, talker)
+    callee.program.tell("hold")
+    talker.hears(event="hold")
+    callee.program.tell("resume")
+    talker.hears(event="resumed")
+    hears_again(talker)
+
+
+@pytest.mark.spec("MED-13")
+def test_a_phone_shows_itself_later_to_who_called_by_video(
+    linphone_caller: Callable[..., Linphone], talker: Program
+) -> None:
+    callee = linphone_caller("--video", "VP8", "--later")
+    talker.tell(f"call {callee.user} --video")
+    both_hear(callee, talker)
+    talker.forget()
+    callee.program.tell("show")
+    callee.program.hears(event="call", state="changing")
+    callee.program.hears(event="media", video="VP8")
+    talker.says(r'"video":\{"received":\{"packets":[0-9]+,"bytes":[0-9]+,"frames":[1-9]')
+    hears_again(talker)
+
+
 @pytest.mark.spec("MED-13")
 @pytest.mark.spec("MED-35")
 def test_a_phone_that_is_refused_video_keeps_sound(

@@ -142,9 +142,9 @@ def test_an_answer_that_crosses_a_cancel_is_hung_up(sipp: Scene, talker: Program
         < INVITE
         > 180
         < CANCEL
+        > 200 last
         > 200
           sdp
-        > 200 last
         < ACK
         < BYE
         > 200 last
@@ -397,6 +397,117 @@ def test_a_phone_that_calls_refreshes_its_session(sipp: Scene, talker: Program) 
         to=ALICE,
     )
     hangs_up(talker, phone)
+
+
+@pytest.mark.spec("MED-28")
+def test_digits_of_info_are_heard(sipp: Scene, talker: Program) -> None:
+    phone = sipp(
+        """
+        > INVITE
+          sdp events
+        < 100?
+        < 180
+        < 200
+        > ACK
+        pause 1500
+        > INFO
+          says application/dtmf-relay Signal=5|Duration=300
+        < 200
+        > INFO
+          says text/plain 5
+        < 415
+          Accept: application/dtmf-relay
+        < BYE
+        > 200 last
+    """,
+        to=ALICE,
+    )
+    talker.hears(event="digit", digit="5")
+    phone.sees("SIP/2.0 415")
+    talker.tell("hangup")
+    phone.succeeds()
+
+
+@pytest.mark.spec("MED-34")
+@pytest.mark.spec("MED-35")
+def test_what_nobody_knows_is_refused_alone(sipp: Scene, talker: Program) -> None:
+    phone = sipp(
+        """
+        > INVITE
+          X-Strange: yes
+          sdp
+          line a=strange:thing
+          line m=image 6002 udptl t38
+          line i=a picture
+          line m=application 6004 TCP/MSRP *
+        < 100?
+        < 180
+        < 200
+          body: m=audio [1-9]
+          body: m=image 0 udptl t38
+          body: m=application 0
+        > ACK
+        < BYE
+        > 200 last
+    """,
+        to=ALICE,
+    )
+    hangs_up(talker, phone)
+
+
+@pytest.mark.spec("MED-14")
+@pytest.mark.spec("MED-15")
+def test_a_phone_holds_by_update_and_asks_for_an_offer(sipp: Scene, talker: Program) -> None:
+    """RFC 3311 §5.2; RFC 3261 §14.2; a change that is refused leaves the call as it was."""
+    phone = sipp(
+        """
+        > INVITE
+          sdp
+        < 100?
+        < 180
+        < 200
+        > ACK
+        > UPDATE
+          sdp sendonly
+        < 200
+          body: a=recvonly
+        > INVITE
+        < 100?
+        < 200
+          body: m=audio [1-9]
+        > ACK
+          sdp
+        > INVITE
+          says application/sdp v=0|o=- 1 9 IN IP4 0.0.0.0|s=-|t=0 0|m=image 6002 udptl t38
+        < 100?
+        < 488
+        > ACK
+        > OPTIONS
+        < 200
+        < BYE
+        > 200 last
+    """,
+        to=ALICE,
+    )
+    talker.hears(event="hold")
+    talker.hears(event="resumed")
+    phone.sees("CSeq: [0-9] OPTIONS")
+    hangs_up(talker, phone)
+
+
+def test_what_is_of_no_call_is_refused(sipp: Scene, talker: Program) -> None:
+    """RFC 3261 §9.2, §12.2.2."""
+    phone = sipp(
+        """
+        > BYE
+        < 481
+        > UPDATE
+          sdp
+        < 481
+    """,
+        to=ALICE,
+    )
+    phone.succeeds()
 
 
 @pytest.mark.spec("MED-22")

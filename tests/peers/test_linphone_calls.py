@@ -25,7 +25,7 @@ ICE: Final[dict[str, tuple[tuple[str, ...], str]]] = {
 Caller = Callable[..., Linphone]
 
 
-@pytest.mark.parametrize(("options", "encryption"), WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize(("options", "encryption"), (WAYS | ICE).values(), ids=WAYS | ICE)
 @pytest.mark.spec("MED-25")
 def test_a_client_calls_linphone(
     linphone_caller: Caller, talker: Program, options: tuple[str, ...], encryption: str
@@ -33,7 +33,8 @@ def test_a_client_calls_linphone(
     callee = linphone_caller(*options)
     talker.tell(f"call {callee.user}")
     both_hear(callee, talker)
-    callee.program.hears(event="media", encryption=encryption)
+    ice = "host" if "--ice" in options else "off"
+    callee.program.hears(event="media", encryption=encryption, ice=ice)
 
 
 @pytest.mark.parametrize(("options", "encryption"), (WAYS | ICE).values(), ids=WAYS | ICE)

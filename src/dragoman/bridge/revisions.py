@@ -73,11 +73,19 @@ class Revisions:
         call.negotiation = call.negotiation.asked()
         if call.client is None:
             raise SdpError("nothing is agreed on yet", 488)
-        call.change = partial(self._settled, call)
+        call.change = partial(self._taken_up, call, call.phone)
         client = directed(call.client, call.held)
         self._plane.offer(
             call.id, Side.XMPP, client, call.profile, self._or(call, partial(self._reoffer, call))
         )
+
+    def _taken_up(
+        self, call: Call, before: SessionDescription | None, answer: SessionDescription | None
+    ) -> None:
+        """Take what a phone answers that asked for an offer: by that it may hold, or resume."""
+        if answer is not None:
+            self._tell_turn(call, before, answer)
+        self._settled(call, answer)
 
     def _reoffer(self, call: Call, made: SessionDescription) -> None:
         call.negotiation, said = call.negotiation.offer(made)

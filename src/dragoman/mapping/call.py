@@ -416,14 +416,25 @@ _PICTURE: Final = (
     Feedback("nack"),
     Feedback("nack", "pli"),
 )
-_H264: Final = (
-    Parameter("level-asymmetry-allowed", "1"),
-    Parameter("packetization-mode", "1"),
-    Parameter("profile-level-id", "42e01f"),
-)
+
+
+def _h264(number: int, mode: str) -> PayloadType:
+    """Return H.264 with one NAL unit in a packet, which is all that many phones have, or more.
+
+    RFC 6184 §6.2, §6.3.
+    """
+    parameters = (
+        Parameter("level-asymmetry-allowed", "1"),
+        Parameter("packetization-mode", mode),
+        Parameter("profile-level-id", "42e01f"),
+    )
+    return PayloadType(number, "H264", 90000, parameters=parameters, feedback=_PICTURE)
+
+
 _VIDEO: Final = (
     PayloadType(96, "VP8", 90000, feedback=_PICTURE),
-    PayloadType(102, "H264", 90000, parameters=_H264, feedback=_PICTURE),
+    _h264(102, "1"),
+    _h264(104, "0"),
 )
 _USUAL: Final = {"audio": _AUDIO, "video": _VIDEO}
 
