@@ -80,10 +80,16 @@ class Plane:
         self.calls: list[str] = []
 
     def offer(
-        self, call: str, side: Side, offer: SessionDescription, toward: Profile, told: Told
+        self,
+        call: str,
+        side: Side,
+        offer: SessionDescription,
+        toward: Profile,
+        told: Told,
+        successor: Side | None = None,
     ) -> None:
         self.calls.append(call)
-        self.asked.append(("offer", side))
+        self.asked.append(("offer" if successor is None else "succeed", side))
         self.profiles.append(toward)
         self.said.append(offer)
         self.offered = offer
@@ -137,6 +143,7 @@ class Gateway:
         self.questions: list[Element] = []
         self.cancelled: list[str] = []
         self.secure = secure
+        self.reaches: Callable[[str], bool | None] = lambda _: True
         self.now = 0.0
         tokens = iter(range(10**6))
         messages, _ = service()
@@ -152,6 +159,7 @@ class Gateway:
             lambda: self.now,
             lambda: None,
             rules=rules,
+            reaches=lambda host: self.reaches(host),
         )
 
     # -- what `SessionLine` and `XmppPort` want
@@ -309,9 +317,9 @@ def talking_to_client() -> tuple[Gateway, Transaction]:
     return gateway, invite
 
 
-def talking_to_phone() -> Gateway:
+def talking_to_phone(gateway: Gateway | None = None) -> Gateway:
     """A client has called a phone, and they talk."""
-    gateway = Gateway()
+    gateway = gateway or Gateway()
     gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
     gateway.phone_answers(180)
     gateway.phone_answers(200, sdp())

@@ -49,7 +49,7 @@ def plane(
 
 def rules(media: Media) -> Rules:
     """Return how calls are made."""
-    return Rules(early=media.jmi == "early-proceed")
+    return Rules(early=media.jmi == "early-proceed", transfer=media.transfer == "on")
 
 
 def _instance(state: Path) -> str:

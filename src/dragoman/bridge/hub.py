@@ -17,7 +17,6 @@ from typing import Final, TypeAlias
 from dragoman.bridge.admission import Admitted
 from dragoman.bridge.album import Source
 from dragoman.bridge.call import Rules as CallRules
-from dragoman.bridge.calls import SUPPORTED as CALL_EXTENSIONS
 from dragoman.bridge.calls import Calls
 from dragoman.bridge.cards import Cards
 from dragoman.bridge.chat import Chats
@@ -227,11 +226,14 @@ class Hub:
         self.calls = self._calls(numbers)
         self._dialogs = [each for each in (self.openings, self.calls) if each is not None]
         methods, extensions = (SESSION_METHODS, SUPPORTED) if self._dialogs else ((), ())
-        more = () if self.calls is None else ("INFO",)
+        more = () if self.calls is None else self.calls.more
+        self.supported = extensions + (() if self.calls is None else self.calls.extensions)
+        """The extensions that may be required."""
         self.allow = (*ALLOW, *methods, *more)
         """The methods that are served."""
-        known = extensions if self.calls is None else CALL_EXTENSIONS
-        self._abilities = options.Abilities(self.allow, TYPES, EVENTS, known, encodings=ENCODINGS)
+        self._abilities = options.Abilities(
+            self.allow, TYPES, EVENTS, self.supported, encodings=ENCODINGS
+        )
         self.presence = self._presence()
         sessions: list[Timed] = []
         if self.openings is not None:
@@ -281,7 +283,15 @@ class Hub:
             self._settle,
             numbers,
             rules=settings.calls,
+            reaches=self._reaches,
         )
+
+    def _reaches(self, host: str) -> bool | None:
+        """Tell whether XMPP users may call users of a SIP domain; None: the DNS is being asked."""
+        if self.naming.attached(host):
+            return True
+        standing = self.directory.stands_for(Side.XMPP, host, self._loop.time())
+        return None if standing is Standing.UNKNOWN else standing is Standing.YES
 
     def _on_media(self, event: MediaEvent) -> None:
         if self.calls is not None:
@@ -482,6 +492,8 @@ class Hub:
             self.presence.on_request(request, transaction, sender, now)
         elif self._is_of_session(request):
             self._serve_session(arrived, sender, now)
+        elif request.method == "REFER" and "REFER" in self.allow:
+            self.respond(transaction, response_to(request, 403, "Only Within a Call"))
         elif request.method != "OPTIONS":
             allow = ("Allow", ", ".join(self._abilities.allow))
             self.respond(transaction, response_to(request, 405, headers=[allow]))
@@ -889,6 +901,8 @@ class Hub:
         """Judge again, in order, what waited for word of `domain`; "" stands for all."""
         self.intake.learned(domain, self._loop.time())
         self.federation.learned(self._loop.time())
+        if self.calls is not None:
+            contained(nothing, self.calls.learned, self._loop.time())
         self._settle()
 
     # -- pictures -------------------------------------------------------------------------

@@ -463,5 +463,19 @@ def narrowed(answer: SessionDescription, offer: SessionDescription) -> SessionDe
     return replace(answer, media=media) if any(each.port for each in media) else None
 
 
+def agreed(offer: SessionDescription, answer: SessionDescription) -> SessionDescription:
+    """Return a description with only what another one has too: streams, and codecs by what they
+    are. Who was told of these need not hear anything new where somebody else is offered them."""
+    media = []
+    for n, asked in enumerate(offer.media):
+        given = answer.media[n] if n < len(answer.media) else None
+        if not asked.port or given is None or not given.port:
+            media.append(asked.refused())
+            continue
+        kept = codecs.matched(given, asked).values()
+        media.append(codecs.renumbered(asked, {number: number for number in kept}))
+    return replace(offer, media=tuple(media))
+
+
 def _common(asked: Media, given: Media) -> bool:
     return codecs.speech(codecs.renumbered(given, codecs.matched(given, asked))) is not None

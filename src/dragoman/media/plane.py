@@ -129,11 +129,19 @@ class Plane(Protocol):
     """What carries media. `call` is a name that the caller makes up, without blanks."""
 
     def offer(
-        self, call: str, side: Side, offer: SessionDescription, toward: Profile, told: Told
+        self,
+        call: str,
+        side: Side,
+        offer: SessionDescription,
+        toward: Profile,
+        told: Told,
+        successor: Side | None = None,
     ) -> None:
         """Take what the leg `side` offers; tell what to offer the other leg, in the way `toward`.
 
-        The first offer begins the call, later ones change it.
+        The first offer begins the call, later ones change it. `successor` is a leg that is another
+        peer than before: nothing that was agreed on with that one counts, who has his media until
+        the offer is answered.
         """
 
     def answer(self, call: str, side: Side, answer: SessionDescription, told: Told) -> None:

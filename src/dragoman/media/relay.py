@@ -532,6 +532,13 @@ class Relay:
             self._quiet[side] = now
         self.look(now)
 
+    def succeed(self, side: Side) -> None:
+        """Learn that another peer has a leg now: he is to connect, and what was lost is not."""
+        self.halves[side].clear()
+        self._connected.discard(side)
+        self._deadline.pop(side, None)
+        self._lost = False
+
     def look(self, now: float) -> None:
         """Notice who is connected, and who failed: call it when a path may have changed."""
         for side, paths in self.paths.items():

@@ -72,10 +72,16 @@ class Rtpengine:
     # -- the port ------------------------------------------------------------------------------
 
     def offer(
-        self, call: str, side: Side, offer: SessionDescription, toward: Profile, told: Told
+        self,
+        call: str,
+        side: Side,
+        offer: SessionDescription,
+        toward: Profile,
+        told: Told,
+        successor: Side | None = None,
     ) -> None:
         """Take what the leg `side` offers (see `Plane`)."""
-        self._calls.offer(call, side, offer, toward, told, self._clock())
+        self._calls.offer(call, side, offer, toward, told, self._clock(), successor)
         self._wake()
 
     def answer(self, call: str, side: Side, answer: SessionDescription, told: Told) -> None:
