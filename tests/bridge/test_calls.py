@@ -1025,3 +1025,31 @@ def test_there_are_only_so_many_calls() -> None:
     gateway.calls._most = 0
     gateway.phone_says(body=sdp())
     assert gateway.statuses == [503]
+
+
+def parted(offer: bytes, more: bytes) -> bytes:
+    return (
+        b"--b\r\nContent-Type: application/sdp\r\n\r\n"
+        + offer
+        + b"\r\n--b\r\n"
+        + more
+        + b"\r\n--b--\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        (b"Content-Type: application/ISUP\r\nContent-Disposition: signal;handling=optional", 180),
+        (b"Content-Type: application/ISUP\r\nContent-Disposition: signal", 415),
+    ],
+)
+def test_an_offer_among_other_parts(more: bytes, status: int) -> None:
+    """RFC 5621 §3.1."""
+    gateway = Gateway()
+    gateway.phone_says(body=parted(sdp(), more + b"\r\n\r\nx"), kind="multipart/mixed;boundary=b")
+    if status == 180:
+        gateway.client_says(Initiation(Step.RINGING, gateway.sid()), f"{JULIET}/phone")
+    assert gateway.statuses == [status]
+    accept = gateway.responses[-1].get("Accept")
+    assert (accept is not None and "application/sdp" in accept) is (status == 415)

@@ -396,7 +396,7 @@ class Calls(SessionService):
                 self.transfers.replaces(event, event.replaced, caller)
         except SdpError as error:
             log.warning("call refused", extra=about(sip=caller.sender, reason=error.reason))
-            session.refuse(error.status, self._now)
+            session.refuse(error.status, self._now, jingled.refusal(error.status))
         except (NoRoom, Full) as error:
             log.warning("call refused", extra=about(sip=caller.sender, reason=error.reason))
             session.refuse(503, self._now, [("Retry-After", "60")])

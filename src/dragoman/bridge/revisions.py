@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dragoman.bridge.call import Call, directed, widened
-from dragoman.bridge.jingled import Said, read
+from dragoman.bridge.jingled import Said, read, refusal
 from dragoman.bridge.transports import Transports
 from dragoman.errors import LocalError
 from dragoman.mapping import call as mapping
@@ -172,7 +172,7 @@ class Revisions:
 
     def _decline(self, call: Call, status: int) -> None:
         if call.sip is not None:
-            call.sip.decline(self._calls.now(), status)
+            call.sip.decline(self._calls.now(), status, refusal(status))
         self._revert(call)
         self.go_on(call)
 
