@@ -77,6 +77,7 @@ class Plane:
         self.learnt: list[Candidate] = []
         self.closed: list[str] = []
         self.offered = SessionDescription()
+        self.refreshed: list[Side] = []
         self.calls: list[str] = []
 
     def offer(
@@ -112,6 +113,9 @@ class Plane:
 
     def digits(self, call: str, toward: Side, digits: str, milliseconds: int) -> None:
         self.pressed.append((toward, digits, milliseconds))
+
+    def refresh(self, call: str, toward: Side) -> None:
+        self.refreshed.append(toward)
 
     def counters(self, call: str, told: Callable[[dict[Side, Counters]], None]) -> None:
         told({})
@@ -1053,3 +1057,25 @@ def test_an_offer_among_other_parts(more: bytes, status: int) -> None:
     assert gateway.statuses == [status]
     accept = gateway.responses[-1].get("Accept")
     assert (accept is not None and "application/sdp" in accept) is (status == 415)
+
+
+UPDATE = (
+    b"<media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder>"
+    b"</vc_primitive></media_control>"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "asked"),
+    [
+        (UPDATE, 200, [Side.XMPP]),
+        (b"<media_control/>", 200, []),
+        (b"<!DOCTYPE x><media_control/>", 400, []),
+    ],
+)
+def test_a_phone_asks_for_a_whole_picture(body: bytes, status: int, asked: list[Side]) -> None:
+    """RFC 5168."""
+    gateway, _ = talking_to_client()
+    gateway.phone_says("INFO", body, 2, kind="application/media_control+xml")
+    assert gateway.statuses[-1] == status
+    assert gateway.plane.refreshed == asked

@@ -158,6 +158,10 @@ class Plane(Protocol):
     def digits(self, call: str, toward: Side, digits: str, milliseconds: int) -> None:
         """Send telephone-events (RFC 4733) to a leg that negotiated them; else nothing happens."""
 
+    def refresh(self, call: str, toward: Side) -> None:
+        """Ask a leg for a whole picture of its video, as it agreed on: PLI (RFC 4585 §6.3.1) or
+        FIR (RFC 5104 §4.3.1); else nothing happens."""
+
     def counters(self, call: str, told: Callable[[dict[Side, Counters]], None]) -> None:
         """Tell how a call fares; nothing for one that is not known."""
 

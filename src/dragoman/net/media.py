@@ -148,6 +148,12 @@ class Embedded:
         if found is not None:
             found.digits(toward, digits, milliseconds)
 
+    def refresh(self, call: str, toward: Side) -> None:
+        """Ask a leg for a whole picture."""
+        found = self._calls.get(call)
+        if found is not None:
+            found.refresh(toward)
+
     def counters(self, call: str, told: Callable[[dict[Side, Counters]], None]) -> None:
         """Tell how a call fares."""
         found = self._calls.get(call)
@@ -374,6 +380,14 @@ class _Call:
                     log.warning("digits not sent", extra=about(reason=error.reason))
                 self._rearm()
                 return
+
+    def refresh(self, toward: Side) -> None:
+        """Ask a leg for a whole picture of each stream of video, as it said that one may."""
+        remotes = self.legs[toward].remotes
+        for index, half in self.relay.halves[toward].items():
+            media = remotes[index].media
+            if media.kind.lower() == "video":
+                half.refresh({each.partition(" ")[2] for each in media.values("rtcp-fb")})
 
     # -- transports ----------------------------------------------------------------------------
 

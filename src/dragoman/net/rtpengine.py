@@ -106,6 +106,9 @@ class Rtpengine:
         self._calls.digits(call, toward, digits, milliseconds, self._clock())
         self._wake()
 
+    def refresh(self, call: str, toward: Side) -> None:
+        """Do nothing: no engine makes feedback when it is asked to."""
+
     def counters(self, call: str, told: Callable[[dict[Side, Counters]], None]) -> None:
         """Tell how a call fares."""
         self._calls.counters(call, told, self._clock())
