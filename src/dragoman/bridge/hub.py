@@ -42,6 +42,7 @@ from dragoman.bridge.ways import Policy, Ways
 from dragoman.clock import earliest
 from dragoman.errors import LocalError, ProtocolError, RemoteError
 from dragoman.log import about
+from dragoman.mapping.call import capabilities
 from dragoman.mapping.content import TYPES
 from dragoman.mapping.encoding import ENCODINGS
 from dragoman.mapping.failure import Unreached
@@ -71,7 +72,7 @@ from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.message import Header, Request, Response, response_to
 from dragoman.sip.route import RouteSet
 from dragoman.sip.session import METHODS as SESSION_METHODS
-from dragoman.sip.session import SUPPORTED, SessionHandle
+from dragoman.sip.session import SDP, SUPPORTED, SessionHandle
 from dragoman.sip.uri import Uri
 from dragoman.store.interface import Identifiers
 from dragoman.store.memory import Memory
@@ -232,7 +233,12 @@ class Hub:
         self.allow = (*ALLOW, *methods, *more)
         """The methods that are served."""
         self._abilities = options.Abilities(
-            self.allow, TYPES, EVENTS, self.supported, encodings=ENCODINGS
+            self.allow,
+            (SDP, *TYPES) if self._dialogs else TYPES,
+            EVENTS,
+            self.supported,
+            ENCODINGS,
+            b"" if self.calls is None else capabilities().encode(),
         )
         self.presence = self._presence()
         sessions: list[Timed] = []

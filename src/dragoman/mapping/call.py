@@ -442,6 +442,23 @@ def stand_in(descriptions: Sequence[Rtp]) -> SessionDescription:
     return description(made, (), layout, Creator.INITIATOR)
 
 
+def capabilities() -> SessionDescription:
+    """Return what calls can be, as nobody offers it: with port 0 and no transport (RFC 3264 §9)."""
+    offered = stand_in([Rtp(kind) for kind in _USUAL])
+    kept = {"rtpmap", "fmtp"}
+    media = [
+        Media(
+            each.kind,
+            0,
+            "RTP/AVP",
+            each.formats,
+            attributes=tuple(a for a in each.attributes if a.name in kept),
+        )
+        for each in offered.media
+    ]
+    return SessionDescription(media=tuple(media), connection=NOWHERE)
+
+
 def agrees(offer: SessionDescription, answer: SessionDescription) -> bool:
     """Tell whether an answer to another offer is one to this, so that nobody need be asked anew.
 
