@@ -93,3 +93,17 @@ def test_linphone_transfers_a_call_that_it_has_announced(
     assert not [each for each in online.events() if each.get("event") == "terminated"]
     for each in (caller, other):
         each.tell("quit")
+
+
+def test_a_client_transfers_its_call_to_another_phone(
+    phone: Callable[..., Phone], client: Callable[..., Program]
+) -> None:
+    """XEP-0251: the phone is asked by REFER; the two phones hear each other afterwards."""
+    other, callee = phone(), phone()
+    online = client("call", callee.user)
+    online.hears(event="tone", hz=TONE, seconds=20)
+    phone_hears(callee)
+    online.tell(f"transfer {other.user}")
+    other.program.says("Call established")
+    online.hears(event="terminated", reason="success")
+    phone_hears(other)

@@ -17,6 +17,7 @@ from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.jingle import Session as JingleSession
 
 if TYPE_CHECKING:
+    from dragoman.bridge.referral import Referral
     from dragoman.bridge.transfer import Report, Transfer
 
 TROUBLES: Final = {
@@ -89,6 +90,8 @@ class Call:
     """How another phone is being called in place of this one, if it is."""
     reports: "list[Report]" = field(default_factory=list)
     """Of this transfer, and of those before whose phone has not taken the last word yet."""
+    referral: "Referral | None" = None
+    """What the phone was asked to do instead of talking to this client, if it was."""
     occupied: bool = False
     """Whether that is under way at the plane: nothing else changes meanwhile."""
     referrals: int = 0

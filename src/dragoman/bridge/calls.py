@@ -25,6 +25,7 @@ from dragoman.bridge.infos import TRICKLE, Infos
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.bridge.redirect import Reaches, Redirects
+from dragoman.bridge.referral import Referrals
 from dragoman.bridge.revisions import Revisions
 from dragoman.bridge.sessions import Caller, SessionLine, SessionService
 from dragoman.bridge.transfer import Taking, Transfer, Transfers
@@ -78,11 +79,11 @@ from dragoman.xmpp.sessions import Sessions as JingleSessions
 
 log = getLogger(__name__)
 
-MORE: Final = ("INFO", "REFER")
+MORE: Final = ("INFO", "REFER", "NOTIFY")
 """The methods that may come in a call, beyond those of every session."""
 EXTENSIONS: Final = (TRICKLE, REPLACES, NOREFERSUB, NOSUB)
 """What may be required of us in a call, beyond what may in every session."""
-OF_TRANSFER: Final = frozenset({"REFER", REPLACES, NOREFERSUB, NOSUB})
+OF_TRANSFER: Final = frozenset({"REFER", "NOTIFY", REPLACES, NOREFERSUB, NOSUB})
 """What of these there is where calls may be transferred."""
 KINDS: Final = ("audio", "video")
 DEVICE: Final = "phone"
@@ -134,7 +135,8 @@ class Calls(SessionService):
             supported=(*sip.SUPPORTED, *self.extensions),
             packages=(TRICKLE,),
         )
-        self.jingles = JingleSessions(token)
+        unwanted = frozenset() if self.rules.transfer else frozenset({jingle.Info.TRANSFER})
+        self.jingles = JingleSessions(token, unwanted=unwanted)
         self.devices = Devices(xmpp, token)
         self.plane = plane
         self._xmpp = xmpp
@@ -151,6 +153,7 @@ class Calls(SessionService):
         self.revisions = Revisions(self)
         self.transfers = Transfers(self, reaches)
         self.redirects = Redirects(self, reaches)
+        self.referrals = Referrals(self)
         self._infos = Infos(self)
 
     # -- what comes --------------------------------------------------------------------
@@ -218,11 +221,15 @@ class Calls(SessionService):
         self.jingles.on_timer(now)
         self.transfers.on_timer(now)
         self.redirects.on_timer(now)
+        self.referrals.on_timer(now, self._calls)
         super().on_timer(now)
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        timed = (self.devices, self.jingles, self.sessions, self.transfers, self.redirects)
+        timed = (
+            *(self.devices, self.jingles, self.sessions),
+            *(self.transfers, self.redirects, self.referrals),
+        )
         return earliest(each.next_timer() for each in timed)
 
     def learned(self, now: float) -> None:
@@ -308,7 +315,8 @@ class Calls(SessionService):
                 self.end_jingle(call, hangup.of_header(reason, Why.CANCEL))
             case sip.Ended(_, by, reason) if not self.transfers.left(call):
                 otherwise = Why.EXPIRED if by is sip.By.TIMER else Why.SUCCESS
-                self.end_jingle(call, hangup.of_header(reason, otherwise))
+                why = hangup.of_header(reason, otherwise)
+                self.end_jingle(call, self.referrals.parting(call, why))
             case _:
                 self._within(call, event)
 
@@ -323,6 +331,9 @@ class Calls(SessionService):
                 self.revisions.unchanged(call)
             case sip.Replied(_, handle, status):
                 self.transfers.replied(call, handle, status)
+                self.referrals.replied(call, handle, status)
+            case sip.InDialog(_, request) if request.method == "NOTIFY":
+                self.referrals.notified(call, event)
             case sip.InDialog(_, request, transaction) if request.method == "REFER":
                 self.transfers.referred(call, request, transaction)
             case sip.InDialog():
@@ -351,6 +362,8 @@ class Calls(SessionService):
                 self._client_left(call, by, reason, error)
             case jingle.Migrated():
                 pass
+            case jingle.Informed(_, jingle.Info.TRANSFER, element):
+                self.referrals.refer(call, element, self._calls.values())
             case _:
                 self.revisions.on_jingle(call, event)
 
@@ -586,6 +599,14 @@ class Calls(SessionService):
         except Unmappable:
             return None
 
+    def called(self, user: Jid) -> Uri:
+        """Return how SIP users call somebody, whichever side he is on. Raises Unmappable."""
+        return self._naming.sip_recipient(user)
+
+    def caller(self, user: Jid) -> Uri:
+        """Return how an XMPP user is called on SIP. Raises Unmappable."""
+        return self._naming.sip_sender(user)
+
     def parties(self, user: Jid, peer: Jid, target: Uri, called: Uri) -> Parties:
         """Return who calls whom in an INVITE of an XMPP user's, to where. Raises Unmappable."""
         source = without_gr(self._naming.sip_sender(user))
@@ -777,6 +798,7 @@ class Calls(SessionService):
     def _forget(self, call: Call) -> None:
         call.over = True
         self.transfers.ended(call)
+        self.referrals.ended(call)
         call.waiting.clear()
         if self._calls.pop(call.id, None) is not None:
             self.plane.counters(call.id, partial(_tell, call))

@@ -82,7 +82,7 @@ from dragoman.trace import Direction, Tap
 from dragoman.trace import Protocol as Seen
 from dragoman.xmpp import locate as servers
 from dragoman.xmpp.element import Element, to_xml
-from dragoman.xmpp.ext.jingle_features import CALLS
+from dragoman.xmpp.ext.jingle_features import CALLS, TRANSFERS
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.s2s_in import IncomingStream
@@ -210,7 +210,8 @@ class Hub:
             settings.rules,
             settings.store,
         )
-        able = frozenset() if settings.media is None else CALLS
+        able = CALLS | TRANSFERS if settings.calls.transfer else CALLS
+        able = frozenset() if settings.media is None else able
         self.discovery = Discovery(
             settings.version, settings.wall, self.naming.is_component, lambda _: able
         )
@@ -230,7 +231,7 @@ class Hub:
         more = () if self.calls is None else self.calls.more
         self.supported = extensions + (() if self.calls is None else self.calls.extensions)
         """The extensions that may be required."""
-        self.allow = (*ALLOW, *methods, *more)
+        self.allow = tuple(dict.fromkeys((*ALLOW, *methods, *more)))
         """The methods that are served."""
         self._abilities = options.Abilities(
             self.allow,
@@ -437,8 +438,8 @@ class Hub:
 
     def _knows(self, request: Request) -> bool:
         """Tell whether a request is of a dialog of ours: nobody else knows its tags."""
-        if request.method == "NOTIFY":
-            return self.presence.knows(request)
+        if request.method == "NOTIFY" and self.presence.knows(request):
+            return True
         return any(each.knows(request) for each in self._dialogs)
 
     def _of_invite(self, event: AckArrived | AckMissing | CancelArrived) -> None:
@@ -490,7 +491,7 @@ class Hub:
         if request.method == "MESSAGE":
             self.cards.heard_in(request, sender, now)
             self.messages.on_request(request, transaction, sender, now, trusted=admitted.trusted)
-        elif request.method in METHODS:
+        elif request.method in METHODS and not self._is_of_call(request):
             if request.method != "NOTIFY":  # which may come from whoever was asked, in any name
                 self.cards.heard_in(request, sender, now)
                 if self.openings is not None:
@@ -505,6 +506,11 @@ class Hub:
             self.respond(transaction, response_to(request, 405, headers=[allow]))
         else:
             self.respond(transaction, options.answer(request, self._abilities))
+
+    def _is_of_call(self, request: Request) -> bool:
+        """Tell a NOTIFY of what becomes of a REFER."""
+        calls = self.calls
+        return request.method == "NOTIFY" and calls is not None and calls.knows(request)
 
     def _is_of_session(self, request: Request) -> bool:
         """Tell whether a request begins a session, or is one of those that go on in one."""
