@@ -10,6 +10,7 @@ import pytest_asyncio
 from dragoman.app.config import Media
 from dragoman.app.demo import CAROL
 from dragoman.testing.calling import Answering, call
+from dragoman.testing.siptext import SipText
 from dragoman.xmpp.ext.jmi import NS
 from tests.house import ALICE, House, build, configuration, tear_down
 
@@ -109,3 +110,46 @@ async def test_without_a_plane_there_are_no_calls(tmp_path: Path) -> None:
     refused = await call(house.phone, f"sip:{CAROL}", ALICE_URI, OFFER)
     assert refused.status == 488
     await tear_down(house)
+
+
+@pytest.mark.parametrize(
+    ("accept", "described"), [("", True), ("application/sdp", True), ("text/plain", False)]
+)
+async def test_what_calls_can_be_is_told_to_who_asks(
+    house: House, accept: str, described: bool
+) -> None:
+    """RFC 3261 §11.2, RFC 3264 §9."""
+    headers = [
+        ("Max-Forwards", "70"),
+        ("From", f"<sip:{CAROL}>;tag=1"),
+        ("To", f"<{ALICE_URI}>"),
+        ("Call-ID", "options"),
+        ("CSeq", "1 OPTIONS"),
+        *([("Accept", accept)] if accept else []),
+    ]
+    sent = await house.phone.request(SipText(f"OPTIONS {ALICE_URI} SIP/2.0", tuple(headers)))
+    response = sent.responses[-1]
+    assert response.status == 200
+    for name, word in (
+        ("Allow", "REFER"),
+        ("Accept", "application/sdp"),
+        ("Supported", "replaces"),
+        ("Supported", "timer"),
+    ):
+        assert word in (response.get(name) or "")
+    assert (response.get("Content-Type") == "application/sdp") is described
+    assert (b"m=audio 0 RTP/AVP" in response.body) is described
+
+
+async def test_a_transfer_of_no_call_is_forbidden(house: House) -> None:
+    headers = [
+        ("Max-Forwards", "70"),
+        ("From", f"<sip:{CAROL}>;tag=1"),
+        ("To", f"<{ALICE_URI}>"),
+        ("Call-ID", "refer"),
+        ("CSeq", "1 REFER"),
+        ("Contact", f"<sip:{CAROL}>"),
+        ("Refer-To", "<sip:dave@sip.example>"),
+    ]
+    sent = await house.phone.request(SipText(f"REFER {ALICE_URI} SIP/2.0", tuple(headers)))
+    assert sent.status == 403

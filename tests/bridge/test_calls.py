@@ -77,13 +77,20 @@ class Plane:
         self.learnt: list[Candidate] = []
         self.closed: list[str] = []
         self.offered = SessionDescription()
+        self.refreshed: list[Side] = []
         self.calls: list[str] = []
 
     def offer(
-        self, call: str, side: Side, offer: SessionDescription, toward: Profile, told: Told
+        self,
+        call: str,
+        side: Side,
+        offer: SessionDescription,
+        toward: Profile,
+        told: Told,
+        successor: Side | None = None,
     ) -> None:
         self.calls.append(call)
-        self.asked.append(("offer", side))
+        self.asked.append(("offer" if successor is None else "succeed", side))
         self.profiles.append(toward)
         self.said.append(offer)
         self.offered = offer
@@ -106,6 +113,9 @@ class Plane:
 
     def digits(self, call: str, toward: Side, digits: str, milliseconds: int) -> None:
         self.pressed.append((toward, digits, milliseconds))
+
+    def refresh(self, call: str, toward: Side) -> None:
+        self.refreshed.append(toward)
 
     def counters(self, call: str, told: Callable[[dict[Side, Counters]], None]) -> None:
         told({})
@@ -138,6 +148,7 @@ class Gateway:
         self.cancelled: list[str] = []
         self.secure = secure
         self.contact = f"<sip:{JULIET}>"
+        self.reaches: Callable[[str], bool | None] = lambda _: True
         self.now = 0.0
         tokens = iter(range(10**6))
         messages, _ = service()
@@ -153,6 +164,7 @@ class Gateway:
             lambda: self.now,
             lambda: None,
             rules=rules,
+            reaches=lambda host: self.reaches(host),
         )
 
     # -- what `SessionLine` and `XmppPort` want
@@ -310,9 +322,9 @@ def talking_to_client() -> tuple[Gateway, Transaction]:
     return gateway, invite
 
 
-def talking_to_phone() -> Gateway:
+def talking_to_phone(gateway: Gateway | None = None) -> Gateway:
     """A client has called a phone, and they talk."""
-    gateway = Gateway()
+    gateway = gateway or Gateway()
     gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
     gateway.phone_answers(180)
     gateway.phone_answers(200, sdp())
@@ -1049,3 +1061,53 @@ def test_there_are_only_so_many_calls() -> None:
     gateway.calls._most = 0
     gateway.phone_says(body=sdp())
     assert gateway.statuses == [503]
+
+
+def parted(offer: bytes, more: bytes) -> bytes:
+    return (
+        b"--b\r\nContent-Type: application/sdp\r\n\r\n"
+        + offer
+        + b"\r\n--b\r\n"
+        + more
+        + b"\r\n--b--\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        (b"Content-Type: application/ISUP\r\nContent-Disposition: signal;handling=optional", 180),
+        (b"Content-Type: application/ISUP\r\nContent-Disposition: signal", 415),
+    ],
+)
+def test_an_offer_among_other_parts(more: bytes, status: int) -> None:
+    """RFC 5621 §3.1."""
+    gateway = Gateway()
+    gateway.phone_says(body=parted(sdp(), more + b"\r\n\r\nx"), kind="multipart/mixed;boundary=b")
+    if status == 180:
+        gateway.client_says(Initiation(Step.RINGING, gateway.sid()), f"{JULIET}/phone")
+    assert gateway.statuses == [status]
+    accept = gateway.responses[-1].get("Accept")
+    assert (accept is not None and "application/sdp" in accept) is (status == 415)
+
+
+UPDATE = (
+    b"<media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder>"
+    b"</vc_primitive></media_control>"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "asked"),
+    [
+        (UPDATE, 200, [Side.XMPP]),
+        (b"<media_control/>", 200, []),
+        (b"<!DOCTYPE x><media_control/>", 400, []),
+    ],
+)
+def test_a_phone_asks_for_a_whole_picture(body: bytes, status: int, asked: list[Side]) -> None:
+    """RFC 5168."""
+    gateway, _ = talking_to_client()
+    gateway.phone_says("INFO", body, 2, kind="application/media_control+xml")
+    assert gateway.statuses[-1] == status
+    assert gateway.plane.refreshed == asked

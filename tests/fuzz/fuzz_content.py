@@ -1,5 +1,6 @@
 """Fuzz target: bodies of all kinds, packed or not, are read or refused (RFC 2046, RFC 5438)."""
 
+from contextlib import suppress
 from zlib import compress
 
 from dragoman.mapping import imdn, rcs
@@ -7,6 +8,9 @@ from dragoman.mapping.content import TYPES, Content, read
 from dragoman.mapping.encoding import MAX_BODY
 from dragoman.mapping.failure import Refused
 from dragoman.mapping.imdn import Imdn, ImdnError, Status
+from dragoman.mapping.session_part import session_part
+from dragoman.sdp.failure import SdpError
+from dragoman.sip.header import MediaType
 from dragoman.sip.message import Request, SipError
 
 PLAIN = b"Content-Type: text/plain\r\nContent-Language: cs\r\n\r\nahoj"
@@ -39,7 +43,8 @@ SEEDS = tuple(
 TOKENS = (
     *(b"--b\r\n", b"\r\n--b--", b"\r\n\r\n", PLAIN, HTML, PICTURE, WRAPPED, FILES, b"--c"),
     *(b"Content-Type: multipart/mixed;boundary=b\r\n", b"Content-Transfer-Encoding: base64\r\n"),
-    *(b";handling=required", b"charset=utf-16", b"message/cpim", b"text/html", b"<data url='"),
+    *(b"Content-Type: application/sdp\r\n\r\nv=0", b";handling=optional", b";handling=required"),
+    *(b"charset=utf-16", b"message/cpim", b"text/html", b"<data url='"),
 )
 
 
@@ -51,6 +56,8 @@ def one_input(data: bytes) -> None:
         return
     packed = kind > len(KINDS)
     media = "text/plain" if packed else KINDS[kind]
+    with suppress(SdpError):
+        assert len(session_part(MediaType.parse(media), body)) <= len(body)
     headers = [("Content-Type", media), *([("Content-Encoding", "deflate")] if packed else [])]
     try:
         found = read(Request("MESSAGE", "sip:a@b", headers, body))

@@ -21,6 +21,8 @@ from dragoman.sip.header import (
 )
 from dragoman.sip.header import Warning as SipWarning
 from dragoman.sip.message import Request, Response
+from dragoman.sip.refer import Refer
+from dragoman.sip.replaces import Replaces
 from tests.fuzz.fuzz_sip_endpoint import UDP
 
 SEEDS = (
@@ -35,6 +37,8 @@ SEEDS = (
     b"5 18000 ;duration=3600 (maintenance)",
     b"6Sat, 13 Nov 2010 23:29:00 GMT",
     b"7<sip:+15551@gw.example;user=phone>, <tel:+15551>",
+    b"9a@b;to-tag=1;from-tag=2;early-only",
+    b":<sip:a@b;method=INVITE?Replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2&Require=replaces>",
     b"8<http://a.example/photo.jpg> ;purpose=icon, <https://a.example/> ;purpose=info",
 )
 TOKENS = (
@@ -101,9 +105,22 @@ def more(text: str) -> None:
     assert max(len(said.icon), len(said.info)) <= LONGEST_URL
 
 
+def replaces(text: str) -> None:
+    found = Replaces.parse(text)
+    assert Replaces.parse(str(found)) == found
+
+
+def refer(text: str) -> None:
+    named = (("Refer-To", text), ("Referred-By", text), ("CSeq", "1 REFER"))
+    found = Refer.of(Request("REFER", "sip:a@b", named))
+    for name, value in found.headers:
+        assert value.isprintable(), name
+
+
 READERS: tuple[Callable[[str], None], ...] = (
     *(via, addresses, cseq, media_type),
     *(warning, seconds, date, identities, more),
+    *(replaces, refer),
 )
 
 

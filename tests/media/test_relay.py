@@ -516,3 +516,28 @@ def test_counters_are_of_all_streams_of_a_leg() -> None:
         half.pass_on(packet(), 0.0)
     assert relay.counters()[SIP].packets == 2
     assert relay.counters()[SIP].octets == 10
+
+
+@pytest.mark.parametrize(
+    ("feedback", "expected"),
+    [
+        ({"nack pli", "ccm fir"}, rtcp.PictureLoss(0x77, 0xABCD)),
+        ({"ccm fir"}, rtcp.FullIntra(0x77, ((0xABCD, 1),))),
+        ({"nack"}, None),
+    ],
+)
+def test_a_leg_is_asked_for_a_whole_picture_as_it_takes_it(
+    feedback: set[str], expected: rtcp.Packet | None
+) -> None:
+    one, other = joined()
+    half = one.path.halves[0]
+    half.refresh(feedback)
+    assert one.rtcp == []
+    one.path.receive(0, packet(1, ssrc=0x1), PUBLIC, 1.0)
+    for sequence in (7, 8):
+        one.path.receive(0, packet(sequence), PUBLIC, 1.0)
+    other.path.receive(0, packet(1, ssrc=0x77), HERE, 1.0)
+    half.refresh(feedback)
+    found = [rtcp.parse(data) for data, _ in one.rtcp]
+    assert [each[1:] for each in found] == ([] if expected is None else [[expected]])
+    assert all(each[0] == rtcp.Receiver(0x77) for each in found)

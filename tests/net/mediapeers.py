@@ -243,10 +243,15 @@ class Desk:
         self.plane = plane
 
     async def offer(
-        self, side: Side, offer: SessionDescription, toward: Profile, call: str = "call"
+        self,
+        side: Side,
+        offer: SessionDescription,
+        toward: Profile,
+        call: str = "call",
+        successor: Side | None = None,
     ) -> SessionDescription:
         told: asyncio.Future[SessionDescription | MediaError] = asyncio.Future()
-        self.plane.offer(call, side, offer, toward, told.set_result)
+        self.plane.offer(call, side, offer, toward, told.set_result, successor)
         return await self._outcome(told)
 
     async def answer(

@@ -124,6 +124,45 @@ async def test_a_client_calls_a_phone(
     await client.close()
 
 
+@pytest.mark.spec("MED-31")
+@pytest.mark.parametrize("toward", [PLAIN, SDES])
+async def test_another_phone_takes_the_place_of_one(
+    plane: Embedded, events: Events, phone: Phone, toward: Profile
+) -> None:
+    """The client hears of nothing; the old phone has its media until the new one has answered."""
+    client = await calling(plane, phone)
+    await connected(events)
+    desk, other = Desk(plane), await Phone.open()
+    offer = await desk.offer(XMPP, client.says("active"), toward, successor=SIP)
+    assert offer.media[0].port != phone.there[1]
+    await talk(client, phone)
+    plane.revert("call")
+    await talk(client, phone, 5)
+    offer = await desk.offer(XMPP, client.says("active"), toward, successor=SIP)
+    other.hears(offer)
+    keys = [sdes.Line.parse(each) for each in offer.media[0].values("crypto")]
+    mine = [sdes.answer(each, bytes) for each in keys[:1]]
+    protocol = "RTP/SAVP" if keys else "RTP/AVP"
+    lines = (f"m=audio {other.port} {protocol} 0", *(f"a=crypto:{each}" for each in mine))
+    await desk.answer(SIP, sdp(f"c=IN IP4 {HOST}", *lines))
+    assert await events.next() == Connected("call", SIP)
+    srtp = sdes.session(mine[0], keys[0]) if keys else None
+    await client.send(packet(9))
+    heard = await other.next()
+    assert (srtp.unprotect(heard) if srtp else heard) == packet(9)
+    said = packet(10)
+    other.send(srtp.protect(said) if srtp else said)
+    assert await client.next() == said
+    phone.send(packet(11))
+    await client.send(packet(12))
+    heard = await other.next()
+    assert (srtp.unprotect(heard) if srtp else heard) == packet(12)
+    assert phone.heard.empty()
+    assert len(plane.ports) == 2
+    await client.close()
+    other.close()
+
+
 @pytest.mark.spec("MED-25")
 @pytest.mark.spec("MED-26")
 @pytest.mark.spec("MED-27")

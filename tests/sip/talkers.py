@@ -133,9 +133,11 @@ def answering(event: Event, now: float) -> None:
 class Bench:
     """Sessions on a bench: what tests have them hear, and what they want done."""
 
-    def __init__(self, bounds: Bounds | None = None) -> None:
+    def __init__(self, bounds: Bounds | None = None, supported: Sequence[str] = SUPPORTED) -> None:
         tokens = count(1)
-        self.sessions = Sessions(lambda: f"t{next(tokens)}", middle, lambda _: US, bounds)
+        self.sessions = Sessions(
+            lambda: f"t{next(tokens)}", middle, lambda _: US, bounds, supported=supported
+        )
         self.now = 0.0
         self.numbers = count(1)
         self.acted: list[Action] = []

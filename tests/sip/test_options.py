@@ -1,5 +1,7 @@
 """The answer to OPTIONS, and the question (RFC 3261 §11)."""
 
+from dataclasses import replace
+
 import pytest
 
 from dragoman.sip.locate import Target, Transport
@@ -64,3 +66,22 @@ def test_a_probe_asks_the_target_itself(transport: Transport, address: str, uri:
     assert (asked.method, asked.target, str(asked.to.uri)) == ("OPTIONS", uri, uri)
     assert (str(asked.from_), asked.call_id) == ("<sip:gateway.example:5060>;tag=t1", "t1")
     assert (asked.max_forwards, str(asked.cseq)) == (0, "1 OPTIONS")
+
+
+@pytest.mark.parametrize(
+    ("target", "accept", "described"),
+    [
+        ("sip:carol@chicago.com", ["application/sdp"], True),
+        ("sip:carol@chicago.com", [], True),
+        ("sip:carol@chicago.com", ["text/plain", "application/*;q=0.5"], True),
+        ("sip:carol@chicago.com", ["text/plain"], False),
+        ("sip:carol@chicago.com", ['text/plain;a="'], False),
+        ("sip:chicago.com", [], False),
+    ],
+)
+def test_what_sessions_can_be(target: str, accept: list[str], described: bool) -> None:
+    headers = [each for each in OPTIONS.headers if each[0] != "Accept"]
+    asked = build_request("OPTIONS", target, [*headers, *(("Accept", each) for each in accept)])
+    response = answer(asked, replace(ABILITIES, sessions=b"v=0"), "1")
+    assert response.body == (b"v=0" if described else b"")
+    assert (response.get("Content-Type") == "application/sdp") is described

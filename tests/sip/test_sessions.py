@@ -4,9 +4,10 @@ import pytest
 
 from dragoman.errors import LocalError, RemoteError
 from dragoman.sip.flow import CancelArrived
-from dragoman.sip.message import SipError
+from dragoman.sip.message import Header, SipError
 from dragoman.sip.session import (
     STEPS,
+    SUPPORTED,
     Acknowledge,
     Action,
     Answered,
@@ -526,6 +527,44 @@ def test_a_session_is_neither_replaced_nor_transferred() -> None:
     bench.hears("INVITE", 1, body=OFFER, more=[("Replaces", named)], call_id="new")
     bench.within(session, "REFER", 2)
     assert bench.statuses() == [603, 603]
+
+
+@pytest.mark.parametrize(
+    ("named", "more", "status"),
+    [
+        ("{id};to-tag={tag};from-tag=other", (), 481),
+        ("{id};to-tag=other;from-tag=far", (), 481),
+        ("{id};to-tag={tag};from-tag=far;early-only", (), 486),
+        ("{id};to-tag={tag}", (), 400),
+        ("{id};to-tag={tag};from-tag=far", (("Join", "{id};to-tag=1;from-tag=2"),), 400),
+        ("{id};to-tag={tag};from-tag=far", (), None),
+    ],
+)
+def test_who_takes_the_place_of_a_session(
+    named: str, more: tuple[Header, ...], status: int | None
+) -> None:
+    """RFC 3891 §3."""
+    bench = Bench(supported=(*SUPPORTED, "replaces"))
+    session = bench.taken()
+    value = named.format(id=session.dialog.call_id, tag=session.dialog.local_tag)
+    bench.hears("INVITE", 1, body=OFFER, more=[("Replaces", value), *more], call_id="new")
+    if status is not None:
+        assert (bench.statuses(), bench.tells()) == ([status], [])
+        return
+    (event,) = bench.tells()
+    assert isinstance(event, Invited)
+    assert event.replaced is session
+    session.bye(bench.now)
+    bench.hears("INVITE", 1, body=OFFER, more=[("Replaces", value)], call_id="late")
+    assert bench.statuses()[-1] == 603
+
+
+def test_a_session_that_rings_is_not_taken_over() -> None:
+    bench = Bench(supported=(*SUPPORTED, "replaces"))
+    session = bench.called()
+    value = f"{session.dialog.call_id};to-tag={session.dialog.local_tag};from-tag=far"
+    bench.hears("INVITE", 1, body=OFFER, more=[("Replaces", value)], call_id="new")
+    assert bench.statuses() == [481]
 
 
 def test_other_requests_are_the_users() -> None:

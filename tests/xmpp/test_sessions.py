@@ -405,11 +405,19 @@ def test_what_is_none_of_jingle_is_left_to_others(desk: Desk) -> None:
     assert (desk.told(), desk.sent()) == ([], [])
 
 
+def test_a_transfer_to_nobody_is_no_transfer(desk: Desk) -> None:
+    """XEP-0251 §2."""
+    active(desk)
+    said = Element(Info.TRANSFER.value)
+    assert words(desk.asks(request(Action.SESSION_INFO, "c1", info=said))) == "bad-request"
+    assert desk.sessions.events() == []
+
+
 @pytest.mark.spec("MED-16")
 def test_what_a_session_info_says_is_told(desk: Desk) -> None:
     session = active(desk)
     for info in Info:
-        said = Element(info.value, {"name": "voice"})
+        said = Element(info.value, {"name": "voice", "to": "boss@example.com"})
         assert words(desk.asks(request(Action.SESSION_INFO, "c1", info=said))) == "result"
         expected = [] if info is Info.RINGING else [Informed(session, info, said)]
         assert desk.told() == expected

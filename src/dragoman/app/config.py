@@ -366,6 +366,11 @@ class Media(Section):
         le=86_400,
         description="Seconds without a packet after which a call is over; 0: it never is.",
     )
+    transfer: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether a phone may transfer its call (REFER) to whom the XMPP user could"
+        " call; off: it is declined with 603.",
+    )
 
     jmi: Literal["invite-first", "early-proceed"] = Field(
         default="invite-first",

@@ -57,7 +57,7 @@ def _servers(media: Media) -> Servers:
 
 def rules(media: Media) -> Rules:
     """Return how calls are made."""
-    return Rules(early=media.jmi == "early-proceed")
+    return Rules(early=media.jmi == "early-proceed", transfer=media.transfer == "on")
 
 
 def _instance(state: Path) -> str:

@@ -51,7 +51,6 @@ from dragoman.sip.endpoint import Endpoint
 from dragoman.sip.guard import Answering, Guard
 from dragoman.sip.locate import Target, Transport, is_address
 from dragoman.sip.route import RouteSet
-from dragoman.sip.session import SUPPORTED
 from dragoman.sip.uri import Uri
 from dragoman.store.consent import Consent
 from dragoman.store.schema import Unusable
@@ -139,7 +138,7 @@ class Gateway:
         self.endpoint = Endpoint(
             sent_by=self._sent_by,
             allow=self.hub.allow,
-            supported=SUPPORTED if self.hub.openings or self.hub.calls else (),
+            supported=self.hub.supported,
             token=token,
             screen=self.hub.screen,
             accounts=[

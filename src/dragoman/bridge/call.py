@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dragoman.mapping.call import Layout
 from dragoman.media.plane import MediaError, Profile, Side, Trouble
@@ -16,6 +16,10 @@ from dragoman.xmpp.ext.senders import Creator
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.jingle import Session as JingleSession
 
+if TYPE_CHECKING:
+    from dragoman.bridge.referral import Referral
+    from dragoman.bridge.transfer import Report, Transfer
+
 TROUBLES: Final = {
     Trouble.FULL: (503, Why.GENERAL_ERROR),
     Trouble.UNACCEPTABLE: (488, Why.INCOMPATIBLE_PARAMETERS),
@@ -25,6 +29,8 @@ TROUBLES: Final = {
     Trouble.GONE: (500, Why.GENERAL_ERROR),
 }
 """What either side hears of a call without media: the status of its INVITE, and the reason."""
+OTHER_WAY: Final = frozenset({415, 488, 606})
+"""Answers to an INVITE after which another way to carry media is tried."""
 
 _UNFIT: Final = frozenset(
     {
@@ -42,6 +48,8 @@ class Rules:
 
     early: bool = False
     """Whether a client's proposal is taken before the phone has answered (XEP-0353 §3.4)."""
+    transfer: bool = True
+    """Whether a phone may have another one take its place (RFC 3515, RFC 3891)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +90,22 @@ class Call:
     """Changes that the client wants while another is under way."""
     trickled: set[tuple[str, str, str]] = field(default_factory=set)
     """Candidates of the phone's that came by themselves: mid, ufrag, and what they are."""
+    transfer: "Transfer | None" = None
+    """How another phone is being called in place of this one, if it is."""
+    reports: "list[Report]" = field(default_factory=list)
+    """Of this transfer, and of those before whose phone has not taken the last word yet."""
+    referral: "Referral | None" = None
+    """What the phone was asked to do instead of talking to this client, if it was."""
+    occupied: bool = False
+    """Whether that is under way at the plane: nothing else changes meanwhile."""
+    referrals: int = 0
+    """How many REFERs came in the phone's dialog."""
+    target: Uri | None = None
+    """Where a redirection leads, for the Request-URI; None: to `address`."""
+    ahead: list[Uri] = field(default_factory=list)
+    """Other places that redirections have named, the next first."""
+    tried: list[Uri] = field(default_factory=list)
+    """Those of them that were called."""
     over: bool = False
 
     @property
@@ -121,6 +145,12 @@ def unfit(call: Call, reason: Reason | None) -> bool:
 def reason_of(error: MediaError) -> Reason:
     """Return what the client hears of a call that has no media."""
     return Reason(TROUBLES[error.trouble][1], error.reason)
+
+
+def widened(description: SessionDescription, other: SessionDescription) -> SessionDescription:
+    """Return a description with a refused line for each stream of another that it is short of."""
+    more = other.media[len(description.media) :]
+    return replace(description, media=(*description.media, *(each.refused() for each in more)))
 
 
 def placed(negotiation: Negotiation, made: SessionDescription) -> Negotiation:

@@ -5,19 +5,32 @@ leg is told. How a call begins and ends is here; how it changes is `bridge.revis
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from logging import getLogger
 from typing import Final
 
 from dragoman.bridge import jingled
-from dragoman.bridge.call import TROUBLES, Call, Rules, placed, reason_of, sound_alone, unfit
+from dragoman.bridge.call import (
+    OTHER_WAY,
+    TROUBLES,
+    Call,
+    Rules,
+    placed,
+    reason_of,
+    sound_alone,
+    unfit,
+)
 from dragoman.bridge.conference import ISFOCUS, Conferences, marker, mixes
 from dragoman.bridge.devices import Devices
 from dragoman.bridge.infos import TRICKLE, Infos
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
+from dragoman.bridge.redirect import Reaches, Redirects
+from dragoman.bridge.referral import Referrals
 from dragoman.bridge.revisions import Revisions
 from dragoman.bridge.sessions import Caller, SessionLine, SessionService
+from dragoman.bridge.transfer import Taking, Transfer, Transfers
 from dragoman.clock import earliest
 from dragoman.log import about
 from dragoman.mapping import call as mapping
@@ -47,6 +60,8 @@ from dragoman.sip import session as sip
 from dragoman.sip.flow import RequestArrived
 from dragoman.sip.header import NameAddress
 from dragoman.sip.message import Request, Response, SipError, response_to
+from dragoman.sip.refer import NOREFERSUB, NOSUB
+from dragoman.sip.replaces import OPTION as REPLACES
 from dragoman.sip.session import Body
 from dragoman.sip.sessions import Full, Sessions
 from dragoman.sip.subscriber import Parties
@@ -66,17 +81,17 @@ from dragoman.xmpp.sessions import Sessions as JingleSessions
 
 log = getLogger(__name__)
 
-ALLOW: Final = (*sip.ALLOW, "INFO")
-"""The methods that may come in a call."""
-SUPPORTED: Final = (*sip.SUPPORTED, TRICKLE)
-"""The extensions that may be required of us in a call."""
+MORE: Final = ("INFO", "REFER", "NOTIFY")
+"""The methods that may come in a call, beyond those of every session."""
+EXTENSIONS: Final = (TRICKLE, REPLACES, NOREFERSUB, NOSUB)
+"""What may be required of us in a call, beyond what may in every session."""
+OF_TRANSFER: Final = frozenset({"REFER", "NOTIFY", REPLACES, NOREFERSUB, NOSUB})
+"""What of these there is where calls may be transferred."""
 KINDS: Final = ("audio", "video")
 DEVICE: Final = "phone"
 """The resource of a SIP user whose phone names none."""
 FEATURES: Final = ";audio;video"
 """What our Contact says (RFC 3840)."""
-OTHER_WAY: Final = frozenset({415, 488, 606})
-"""Answers to an INVITE after which another way to carry media is tried."""
 NO_DEVICE: Final = frozenset({404, 410, 480, 484, 604})
 """Answers after which the user is called, where a device of his was: it may be but a name."""
 MOST_CALLS: Final = 2000
@@ -101,22 +116,29 @@ class Calls(SessionService):
         numbers: Iterator[int] | None = None,
         most: int = MOST_CALLS,
         rules: Rules | None = None,
+        reaches: Reaches = lambda _: True,
     ) -> None:
         """Start with no call.
 
         `ends_of(request, sender)` tells who a request is from and for, as JIDs; it raises Refused.
+        `reaches` tells whom calls may be redirected to, and transferred, where they may.
         """
         self.line = line
+        self.rules = rules or Rules()
+        none = frozenset() if self.rules.transfer else OF_TRANSFER
+        self.more = tuple(each for each in MORE if each not in none)
+        self.extensions = tuple(each for each in EXTENSIONS if each not in none)
         self.sessions = Sessions(
             token,
             chance,
             lambda _: self._contact,
-            allow=ALLOW,
+            allow=(*sip.ALLOW, *self.more),
             numbers=numbers,
-            supported=SUPPORTED,
+            supported=(*sip.SUPPORTED, *self.extensions),
             packages=(TRICKLE,),
         )
-        self.jingles = JingleSessions(token)
+        unwanted = frozenset() if self.rules.transfer else frozenset({jingle.Info.TRANSFER})
+        self.jingles = JingleSessions(token, unwanted=unwanted)
         self.devices = Devices(xmpp, token)
         self.plane = plane
         self._xmpp = xmpp
@@ -126,12 +148,14 @@ class Calls(SessionService):
         self._clock = clock
         self._settle = settle
         self._most = most
-        self._rules = rules or Rules()
         self._calls: dict[str, Call] = {}
         self._taken: dict[str, Profile] = {}
         self._caller: Caller | None = None
         self._contact = ""
-        self._revisions = Revisions(self)
+        self.revisions = Revisions(self)
+        self.transfers = Transfers(self, reaches)
+        self.redirects = Redirects(self, reaches)
+        self.referrals = Referrals(self)
         self._infos = Infos(self)
         self.conferences = Conferences(
             line, xmpp, naming, ends_of, self.sessions.knows, token, chance
@@ -195,7 +219,7 @@ class Calls(SessionService):
         match event:
             case Connected(_, side):
                 log.info("media", extra=about(jid=call.user, sip=call.address, status=side.value))
-            case Lost(_, _, trouble, reason):
+            case Lost(_, side, trouble, reason) if not self.transfers.silent(call, side):
                 self.fail(call, MediaError(trouble, reason))
         self._drain()
 
@@ -204,24 +228,39 @@ class Calls(SessionService):
         self._now = now
         self.devices.on_timer(now)
         self.jingles.on_timer(now)
+        self.transfers.on_timer(now)
+        self.redirects.on_timer(now)
+        self.referrals.on_timer(now, self._calls)
         super().on_timer(now)
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        timed = (self.devices, self.jingles, self.sessions)
+        timed = (
+            *(self.devices, self.jingles, self.sessions),
+            *(self.transfers, self.redirects, self.referrals),
+        )
         return earliest(each.next_timer() for each in timed)
+
+    def learned(self, now: float) -> None:
+        """Learn that the DNS has said something."""
+        self._now = now
+        self.transfers.learned()
+        self.redirects.learned()
+        self._drain()
 
     def give_up(self, now: float) -> None:
         """Hang up everywhere: the gateway stops."""
         self._now = now
         for call in list(self._calls.values()):
             self.hang_up(call, Reason(Why.GONE, "The gateway stops"))
+        self.transfers.give_up()
         self._drain()
 
     def describe(self) -> dict[str, int]:
         """Return how many calls there are, and in what stage their SIP legs are."""
         told = self.conferences.describe()
-        return {"calls": len(self._calls), **super().describe(), **told}
+        transfers = len(self.transfers)
+        return {"calls": len(self._calls), "transfers": transfers, **super().describe(), **told}
 
     # -- turns -------------------------------------------------------------------------
 
@@ -268,6 +307,9 @@ class Calls(SessionService):
             self._invited(event)
             return
         call = event.session.data
+        if isinstance(call, Transfer | Taking):
+            self.transfers.on_event(call, event)
+            return
         if not isinstance(call, Call) or call.over:
             return
         match event:
@@ -282,9 +324,10 @@ class Calls(SessionService):
                 self._refused(call, status, response, cancelled=cancelled)
             case sip.Cancelled(_, reason):
                 self.end_jingle(call, hangup.of_header(reason, Why.CANCEL))
-            case sip.Ended(_, by, reason):
+            case sip.Ended(_, by, reason) if not self.transfers.left(call):
                 otherwise = Why.EXPIRED if by is sip.By.TIMER else Why.SUCCESS
-                self.end_jingle(call, hangup.of_header(reason, otherwise))
+                why = hangup.of_header(reason, otherwise)
+                self.end_jingle(call, self.referrals.parting(call, why))
             case _:
                 self._within(call, event)
 
@@ -293,11 +336,18 @@ class Calls(SessionService):
         match event:
             case sip.Offered(_, request, body):
                 self.conferences.phone_says(call, request, self._now)
-                self._revisions.offered(call, body)
+                self.revisions.offered(call, body)
             case sip.Changed(_, body):
-                self._revisions.changed(call, body)
+                self.revisions.changed(call, body)
             case sip.ChangeRefused():
-                self._revisions.unchanged(call)
+                self.revisions.unchanged(call)
+            case sip.Replied(_, handle, status):
+                self.transfers.replied(call, handle, status)
+                self.referrals.replied(call, handle, status)
+            case sip.InDialog(_, request) if request.method == "NOTIFY":
+                self.referrals.notified(call, event)
+            case sip.InDialog(_, request, transaction) if request.method == "REFER":
+                self.transfers.referred(call, request, transaction)
             case sip.InDialog():
                 self._infos.take(call, event)
             case _:
@@ -326,8 +376,10 @@ class Calls(SessionService):
                 pass
             case jingle.Informed(_, jingle.Info.CONFERENCE):
                 self.met(call)
+            case jingle.Informed(_, jingle.Info.TRANSFER, element):
+                self.referrals.refer(call, element, self._calls.values())
             case _:
-                self._revisions.on_jingle(call, event)
+                self.revisions.on_jingle(call, event)
 
     def _unknown(self, event: jingle.Event) -> None:
         """Take an event of a session that has no call: the beginning of one, if anything."""
@@ -366,10 +418,13 @@ class Calls(SessionService):
         self._caller = None
         assert caller is not None  # noqa: S101 - `on_request` has said who
         try:
-            self._called(session, event, caller)
+            if event.replaced is None:
+                self._called(session, event, caller)
+            else:
+                self.transfers.replaces(event, event.replaced, caller)
         except SdpError as error:
             log.warning("call refused", extra=about(sip=caller.sender, reason=error.reason))
-            session.refuse(error.status, self._now)
+            session.refuse(error.status, self._now, jingled.refusal(error.status))
         except (NoRoom, Full) as error:
             log.warning("call refused", extra=about(sip=caller.sender, reason=error.reason))
             session.refuse(503, self._now, [("Retry-After", "60")])
@@ -382,7 +437,7 @@ class Calls(SessionService):
             kinds = [m.kind.lower() for m in offered.media if m.port and m.kind.lower() in KINDS]
         if not kinds:
             raise SdpError("neither audio nor video is offered", 488)
-        local = _device(caller.user)
+        local = device(caller.user)
         call = self._begin(caller.recipient, local, caller.sender, Side.SIP)
         negotiation = call.negotiation
         call.negotiation = negotiation.asked() if offered is None else negotiation.offered(offered)
@@ -490,7 +545,7 @@ class Calls(SessionService):
 
     def _proposed(self, session: JingleSession, descriptions: Sequence[Rtp]) -> None:
         """Have the phone ring, with an offer of our own, or wait for the client's."""
-        if self._rules.early:
+        if self.rules.early:
             self._proceed(session, descriptions)
             return
         call = self._toward_phone(session)
@@ -500,12 +555,12 @@ class Calls(SessionService):
         if not call.client.media:
             self.hang_up(call, Reason(Why.UNSUPPORTED_APPLICATIONS, "neither audio nor video"))
             return
-        self._find(call)
+        self.find(call)
 
     def _proceed(self, session: JingleSession, descriptions: Sequence[Rtp]) -> None:
         """Take a proposal before the phone knows of it: it hears what the client really offers."""
         if any(each.media in KINDS for each in descriptions):
-            session.proceed(_device(session.local), self._now)
+            session.proceed(device(session.local), self._now)
         else:
             refusal = Reason(Why.UNSUPPORTED_APPLICATIONS, "neither audio nor video")
             session.end(refusal, self._now)
@@ -521,7 +576,7 @@ class Calls(SessionService):
         if not any(media.port for media in call.client.media):
             self.hang_up(call, Reason(mapping.unfit(said.contents), "no RTP that is known"))
             return
-        self._find(call)
+        self.find(call)
 
     def _toward_phone(self, session: JingleSession) -> Call | None:
         """Return a new call of a client's; None where there is none, as it has heard."""
@@ -539,18 +594,46 @@ class Calls(SessionService):
         call.jingle, session.data = session, call
         return call
 
-    def _find(self, call: Call) -> None:
-        self.line.find(without_gr(call.address), partial(self._found, call))
+    def find(self, call: Call) -> None:
+        """Have the phone ring, where it is reached now."""
+        target = without_gr(call.target or call.address)
+        self.line.find(target, partial(self._found, call))
 
     def _found(self, call: Call, secure: bool) -> None:
         """Ring the phone, offering first what it took before, or what its transport suggests."""
         if call.over:
             return
-        usual = [SDES, PLAIN, DTLS, WEBRTC] if secure else [PLAIN, DTLS, WEBRTC, SDES]
-        known = self._taken.get(str(call.peer.bare))
-        call.profiles = sorted(usual, key=lambda each: each != known)
+        call.profiles = self.ways(call.peer, secure)
         self._ring_phone(call)
         self._drain()
+
+    def ways(self, peer: Jid, secure: bool) -> list[Profile]:
+        """Return in which ways to offer a phone media, the one that it took before the first."""
+        usual = [SDES, PLAIN, DTLS, WEBRTC] if secure else [PLAIN, DTLS, WEBRTC, SDES]
+        known = self._taken.get(str(peer.bare))
+        return sorted(usual, key=lambda each: each != known)
+
+    def named(self, uri: Uri) -> Jid | None:
+        """Return how a SIP user is called on XMPP; None where he has no name there."""
+        try:
+            return self._naming.xmpp_sender(uri)
+        except Unmappable:
+            return None
+
+    def called(self, user: Jid) -> Uri:
+        """Return how SIP users call somebody, whichever side he is on. Raises Unmappable."""
+        return self._naming.sip_recipient(user)
+
+    def caller(self, user: Jid) -> Uri:
+        """Return how an XMPP user is called on SIP. Raises Unmappable."""
+        return self._naming.sip_sender(user)
+
+    def parties(self, user: Jid, peer: Jid, target: Uri, called: Uri) -> Parties:
+        """Return who calls whom in an INVITE of an XMPP user's, to where. Raises Unmappable."""
+        source = without_gr(self._naming.sip_sender(user))
+        contact = self._naming.contact(user, peer) + FEATURES
+        remote = f"<{without_gr(called)}>"
+        return Parties(str(target), str(NameAddress("", source)), remote, contact)
 
     def _ring_phone(self, call: Call) -> None:
         assert call.client is not None  # noqa: S101 - it has said what it wants
@@ -566,10 +649,9 @@ class Calls(SessionService):
     def _invite(self, call: Call, made: SessionDescription) -> None:
         call.negotiation, said = placed(call.negotiation, made).offer(made)
         try:
-            source = without_gr(self._naming.sip_sender(call.user))
-            target = str(call.address)
-            remote = f"<{without_gr(call.address)}>"
-            parties = Parties(target, str(NameAddress("", source)), remote, self.contact(call))
+            target = call.target or call.address
+            parties = self.parties(call.user, call.peer, target, call.address)
+            parties = replace(parties, contact=self.contact(call))
             call.sip = self.sessions.invite(parties, Body(said.encode()), self._now)
         except (Full, SipError, Unmappable) as error:
             self.hang_up(call, Reason(Why.GENERAL_ERROR, error.reason))
@@ -589,14 +671,15 @@ class Calls(SessionService):
             log.warning("call ended", extra=about(sip=call.address, reason=error.reason))
             self.hang_up(call, Reason(Why.INCOMPATIBLE_PARAMETERS, error.reason))
             return
-        self._remember(call)
+        self.remember(call)
         if call.joined:
             self.answer_client(call)
         elif call.jingle is not None:
-            call.peer = _device(call.peer)
+            call.peer = device(call.peer)
             call.jingle.proceed(call.peer, self._now)
 
-    def _remember(self, call: Call) -> None:
+    def remember(self, call: Call) -> None:
+        """Remember in which way a phone took its media."""
         if len(self._taken) >= MOST_TAKEN:
             self._taken.pop(next(iter(self._taken)))
         self._taken[str(call.peer.bare)] = call.profile
@@ -628,7 +711,7 @@ class Calls(SessionService):
             Side.XMPP,
             call.client,
             call.profile,
-            self.ask(call, partial(self._revisions.join_anew, call)),
+            self.ask(call, partial(self.revisions.join_anew, call)),
         )
 
     def _accept_client(self, call: Call, made: SessionDescription) -> None:
@@ -638,6 +721,7 @@ class Calls(SessionService):
         if call.jingle is not None:
             call.jingle.accept(contents, groups, self._now, marker(call))
             self.met(call)
+        self.revisions.go_on(call)
 
     def contact(self, call: Call) -> str:
         """Return our Contact in a call as the phone is to hear it. Raises Unmappable."""
@@ -651,7 +735,7 @@ class Calls(SessionService):
         """Learn that both talk, or what the client does with it: the phone hears if it mixes."""
         if call.sip is not None and call.talking and mixes(call) is not call.marked:
             call.sip.stand_at(self.contact(call))
-            self._revisions.announce(call)
+            self.revisions.announce(call)
         self.conferences.joined(call, self._now)
 
     def _joined(self, call: Call, said: jingled.Said) -> None:
@@ -665,7 +749,7 @@ class Calls(SessionService):
             Side.XMPP,
             call.client,
             call.profile,
-            self.ask(call, partial(self._revisions.join, call)),
+            self.ask(call, partial(self.revisions.join, call)),
         )
 
     # -- the end -----------------------------------------------------------------------
@@ -679,11 +763,16 @@ class Calls(SessionService):
         if response is not None and status in OTHER_WAY and call.profiles and not cancelled:
             self._ring_phone(call)
             return
+        if not cancelled and self.redirects.goes_on(call, status, response):
+            return
         if status in NO_DEVICE and call.address != without_gr(call.address) and not cancelled:
             call.address = without_gr(call.address)
-            self._find(call)
+            self.find(call)
             return
-        phrase = "" if response is None else response.reason
+        self.not_found(call, status, "" if response is None else response.reason)
+
+    def not_found(self, call: Call, status: int, phrase: str) -> None:
+        """Tell the client why there is no call."""
         self.end_jingle(call, hangup.of_status(status, phrase))
 
     def _client_left(
@@ -746,6 +835,8 @@ class Calls(SessionService):
 
     def _forget(self, call: Call) -> None:
         call.over = True
+        self.transfers.ended(call)
+        self.referrals.ended(call)
         call.waiting.clear()
         self.conferences.over(call, self._now)
         if self._calls.pop(call.id, None) is not None:
@@ -769,5 +860,6 @@ def _tell(call: Call, counters: dict[Side, object]) -> None:
     log.info("call over", extra=about(jid=call.user, sip=call.address, reason=said))
 
 
-def _device(user: Jid) -> Jid:
+def device(user: Jid) -> Jid:
+    """Return a SIP user as a device: his phone, where he names none."""
     return user if user.resource else Jid.parse(f"{user}/{DEVICE}")

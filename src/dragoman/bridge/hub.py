@@ -17,7 +17,6 @@ from typing import Final, TypeAlias
 from dragoman.bridge.admission import Admitted
 from dragoman.bridge.album import Source
 from dragoman.bridge.call import Rules as CallRules
-from dragoman.bridge.calls import SUPPORTED as CALL_EXTENSIONS
 from dragoman.bridge.calls import Calls
 from dragoman.bridge.cards import Cards
 from dragoman.bridge.chat import Chats
@@ -45,6 +44,7 @@ from dragoman.bridge.ways import Policy, Ways
 from dragoman.clock import earliest
 from dragoman.errors import LocalError, ProtocolError, RemoteError
 from dragoman.log import about
+from dragoman.mapping.call import capabilities
 from dragoman.mapping.content import TYPES
 from dragoman.mapping.encoding import ENCODINGS
 from dragoman.mapping.failure import Unreached
@@ -74,7 +74,7 @@ from dragoman.sip.locate import Target as SipTarget
 from dragoman.sip.message import Header, Request, Response, response_to
 from dragoman.sip.route import RouteSet
 from dragoman.sip.session import METHODS as SESSION_METHODS
-from dragoman.sip.session import SUPPORTED, SessionHandle
+from dragoman.sip.session import SDP, SUPPORTED, SessionHandle
 from dragoman.sip.uri import Uri
 from dragoman.store.interface import Identifiers
 from dragoman.store.memory import Memory
@@ -84,7 +84,7 @@ from dragoman.trace import Direction, Tap
 from dragoman.trace import Protocol as Seen
 from dragoman.xmpp import locate as servers
 from dragoman.xmpp.element import Element, to_xml
-from dragoman.xmpp.ext.jingle_features import CALLS
+from dragoman.xmpp.ext.jingle_features import CALLS, TRANSFERS
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.s2s_in import IncomingStream
@@ -212,7 +212,8 @@ class Hub:
             settings.rules,
             settings.store,
         )
-        able = frozenset() if settings.media is None else CALLS
+        able = CALLS | TRANSFERS if settings.calls.transfer else CALLS
+        able = frozenset() if settings.media is None else able
         self.discovery = Discovery(
             settings.version, settings.wall, self.naming.is_component, lambda _: able
         )
@@ -230,12 +231,19 @@ class Hub:
         self.conferences = None if self.calls is None else self.calls.conferences
         self._dialogs = [each for each in (self.openings, self.calls) if each is not None]
         methods, extensions = (SESSION_METHODS, SUPPORTED) if self._dialogs else ((), ())
-        more = () if self.calls is None else ("INFO",)
-        self.allow = (*ALLOW, *methods, *more)
+        more = () if self.calls is None else self.calls.more
+        self.supported = extensions + (() if self.calls is None else self.calls.extensions)
+        """The extensions that may be required."""
+        self.allow = tuple(dict.fromkeys((*ALLOW, *methods, *more)))
         """The methods that are served."""
-        known = extensions if self.calls is None else CALL_EXTENSIONS
-        events = EVENTS if self.calls is None else (*EVENTS, CONFERENCE)
-        self._abilities = options.Abilities(self.allow, TYPES, events, known, encodings=ENCODINGS)
+        self._abilities = options.Abilities(
+            self.allow,
+            (SDP, *TYPES) if self._dialogs else TYPES,
+            EVENTS if self.calls is None else (*EVENTS, CONFERENCE),
+            self.supported,
+            ENCODINGS,
+            b"" if self.calls is None else capabilities().encode(),
+        )
         self.presence = self._presence()
         sessions: list[Timed] = []
         if self.openings is not None:
@@ -285,7 +293,15 @@ class Hub:
             self._settle,
             numbers,
             rules=settings.calls,
+            reaches=self._reaches,
         )
+
+    def _reaches(self, host: str) -> bool | None:
+        """Tell whether XMPP users may call users of a SIP domain; None: the DNS is being asked."""
+        if self.naming.attached(host):
+            return True
+        standing = self.directory.stands_for(Side.XMPP, host, self._loop.time())
+        return None if standing is Standing.UNKNOWN else standing is Standing.YES
 
     def _on_media(self, event: MediaEvent) -> None:
         if self.calls is not None:
@@ -427,8 +443,10 @@ class Hub:
         """Tell whether a request is of a dialog of ours: nobody else knows its tags."""
         if request.method == "NOTIFY":
             conferences = self.conferences
-            known = conferences is not None and conferences.knows(request)
-            return known or self.presence.knows(request)
+            if conferences is not None and conferences.knows(request):
+                return True
+            if self.presence.knows(request):
+                return True
         return any(each.knows(request) for each in self._dialogs)
 
     def _of_invite(self, event: AckArrived | AckMissing | CancelArrived) -> None:
@@ -484,7 +502,7 @@ class Hub:
         if request.method == "MESSAGE":
             self.cards.heard_in(request, sender, now)
             self.messages.on_request(request, transaction, sender, now, trusted=admitted.trusted)
-        elif request.method in METHODS:
+        elif request.method in METHODS and not self._is_of_call(request):
             if request.method != "NOTIFY":  # which may come from whoever was asked, in any name
                 self.cards.heard_in(request, sender, now)
                 if self.openings is not None:
@@ -495,11 +513,18 @@ class Hub:
                 self.presence.on_request(request, transaction, sender, now)
         elif self._is_of_session(request):
             self._serve_session(arrived, sender, now)
+        elif request.method == "REFER" and "REFER" in self.allow:
+            self.respond(transaction, response_to(request, 403, "Only Within a Call"))
         elif request.method != "OPTIONS":
             allow = ("Allow", ", ".join(self._abilities.allow))
             self.respond(transaction, response_to(request, 405, headers=[allow]))
         else:
             self.respond(transaction, options.answer(request, self._abilities))
+
+    def _is_of_call(self, request: Request) -> bool:
+        """Tell a NOTIFY of what becomes of a REFER."""
+        calls = self.calls
+        return request.method == "NOTIFY" and calls is not None and calls.knows(request)
 
     def _is_of_session(self, request: Request) -> bool:
         """Tell whether a request begins a session, or is one of those that go on in one."""
@@ -902,6 +927,8 @@ class Hub:
         """Judge again, in order, what waited for word of `domain`; "" stands for all."""
         self.intake.learned(domain, self._loop.time())
         self.federation.learned(self._loop.time())
+        if self.calls is not None:
+            contained(nothing, self.calls.learned, self._loop.time())
         self._settle()
 
     # -- pictures -------------------------------------------------------------------------

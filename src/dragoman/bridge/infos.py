@@ -1,9 +1,13 @@
-"""What a phone says by INFO within a call: digits, and candidates (RFC 6086, RFC 8840)."""
+"""What a phone says by INFO in a call: digits, candidates, pictures (RFC 6086, 8840, 5168)."""
 
+from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
 from dragoman.bridge import jingled
 from dragoman.bridge.call import Call
+from dragoman.errors import RemoteError
+from dragoman.log import about
+from dragoman.mapping import media_control
 from dragoman.media.plane import Side
 from dragoman.sdp import fragment
 from dragoman.sdp.failure import SdpError
@@ -14,9 +18,13 @@ from dragoman.sip.session import InDialog
 if TYPE_CHECKING:
     from dragoman.bridge.calls import Calls
 
+log = getLogger(__name__)
+
 TRICKLE: Final = "trickle-ice"
 """The info package, and the option tag, of candidates (RFC 8840 §10)."""
 BAD_PACKAGE: Final = 469
+TAKEN: Final = (*jingled.DTMF, media_control.TYPE)
+"""Bodies of INFO without a package."""
 MOST_CANDIDATES: Final = 256
 """Of a phone in one call; later ones are passed over."""
 
@@ -35,13 +43,27 @@ class Infos:
             self._candidates(call, event)
         elif package:  # RFC 6086 §4.2.2
             self._answer(event, BAD_PACKAGE, (("Recv-Info", TRICKLE),))
+        elif _essence(event.request) == media_control.TYPE:
+            self._picture(call, event)
         else:
             self._digits(call, event)
+
+    def _picture(self, call: Call, event: InDialog) -> None:
+        """Have the client send a whole picture; what else may be asked for is passed over."""
+        try:
+            wanted = media_control.wants_picture(event.request.body)
+        except RemoteError as error:
+            self._answer(event, 400)
+            log.info("no media_control", extra=about(sip=call.address, reason=error.reason))
+            return
+        if wanted:
+            self._plane.refresh(call.id, Side.XMPP)
+        self._answer(event, 200)
 
     def _digits(self, call: Call, event: InDialog) -> None:
         digits = jingled.digits_of(event.request)
         if digits is None:
-            self._answer(event, 415, (("Accept", ", ".join(jingled.DTMF)),))
+            self._answer(event, 415, (("Accept", ", ".join(TAKEN)),))
         else:
             self._plane.digits(call.id, Side.XMPP, *digits)
             self._answer(event, 200)

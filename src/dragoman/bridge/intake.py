@@ -30,7 +30,7 @@ PATIENCE: Final = 10.0
 LINES: Final = 10.0
 """Refusals of strangers a second that are logged."""
 LATE: Final = "the DNS took too long"
-DIALOGS: Final = frozenset({"NOTIFY", "INVITE", "ACK", "BYE", "UPDATE", "PRACK"})
+DIALOGS: Final = frozenset({"NOTIFY", "INVITE", "ACK", "BYE", "UPDATE", "PRACK", "INFO", "REFER"})
 """Methods of requests that may be of a dialog of ours."""
 
 

@@ -7,10 +7,12 @@ from typing import Final
 
 from dragoman.mapping import call as mapping
 from dragoman.mapping.call import Layout
+from dragoman.mapping.session_part import ACCEPTED, UNSUPPORTED, session_part
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.session import SessionDescription
-from dragoman.sip.message import Request, SipError
-from dragoman.sip.session import SDP, Body
+from dragoman.sip.header import MediaType
+from dragoman.sip.message import Header, Request, SipError
+from dragoman.sip.session import Body
 from dragoman.xmpp.ext.grouping import Group
 from dragoman.xmpp.ext.jingle import Content
 from dragoman.xmpp.ext.senders import Creator
@@ -41,9 +43,16 @@ def read(body: Body | None) -> SessionDescription:
     """Read a description that has to be there; raises SdpError for one that is none."""
     if body is None:
         raise SdpError("an answer without a description")
-    if not body.type.lower().startswith(SDP):
-        raise SdpError(f"a description of the type {body.type[:60]!r}", 415)
-    return SessionDescription.parse(body.data)
+    try:
+        media = MediaType.parse(body.type)
+    except SipError as error:
+        raise SdpError(error.reason) from error
+    return SessionDescription.parse(session_part(media, body.data))
+
+
+def refusal(status: int) -> tuple[Header, ...]:
+    """Return the headers of a refusal: a 415 says what is taken (RFC 3261 §21.4.13)."""
+    return (("Accept", ", ".join(ACCEPTED)),) if status == UNSUPPORTED else ()
 
 
 def digits_of(request: Request) -> tuple[str, int] | None:

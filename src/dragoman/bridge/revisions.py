@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dragoman.bridge.call import Call, directed
-from dragoman.bridge.jingled import Said, read
+from dragoman.bridge.call import Call, directed, widened
+from dragoman.bridge.jingled import Said, read, refusal
 from dragoman.bridge.transports import Transports
 from dragoman.errors import LocalError
 from dragoman.mapping import call as mapping
@@ -50,9 +50,10 @@ class Revisions:
     def offered(self, call: Call, body: Body | None) -> None:
         """Take a re-INVITE or UPDATE of the phone's.
 
-        Before the client has said what it takes it is too early: by that we may ask the phone.
+        Before the client has said what it takes it is too early: by that we may ask the phone. It
+        is too late while another phone is called in place of this one.
         """
-        if not call.joined and call.sip is not None:
+        if (not call.joined or call.occupied) and call.sip is not None:
             call.sip.decline(self._calls.now(), PENDING)
             return
         try:
@@ -61,6 +62,8 @@ class Revisions:
                 return
             new = read(body)
             call.negotiation = call.negotiation.offered(new)
+            # a phone that took the call over need not have had as many streams as the client
+            new = new if call.client is None else widened(new, call.client)
         except SdpError as error:
             self._decline(call, error.status)
             return
@@ -167,14 +170,19 @@ class Revisions:
         self._plane.answer(call.id, Side.XMPP, client, self._or(call, partial(self._accept, call)))
 
     def _accept(self, call: Call, made: SessionDescription) -> None:
+        pending = call.negotiation.pending
+        asked = len(made.media) if pending is None else len(pending.media)
+        made = replace(made, media=made.media[:asked])
         call.negotiation, said = call.negotiation.answer(made)
         if call.sip is not None:
             call.sip.accept(Body(said.encode()), self._calls.now())
+        self.go_on(call)
 
     def _decline(self, call: Call, status: int) -> None:
         if call.sip is not None:
-            call.sip.decline(self._calls.now(), status)
+            call.sip.decline(self._calls.now(), status, refusal(status))
         self._revert(call)
+        self.go_on(call)
 
     def _revert(self, call: Call) -> None:
         self._plane.revert(call.id)
@@ -265,7 +273,7 @@ class Revisions:
             self._calls.hang_up(call, Reason(Why.INCOMPATIBLE_PARAMETERS, error.reason))
             return
         then(call.phone)
-        self._next(call)
+        self.go_on(call)
 
     def unchanged(self, call: Call) -> None:
         """Leave all as it was: the phone refuses our offer."""
@@ -273,15 +281,24 @@ class Revisions:
         self._revert(call)
         if then is not None:
             then(None)
-        self._next(call)
+        self.go_on(call)
 
     def _settled(self, call: Call, answer: SessionDescription | None) -> None:
         if answer is not None:
             self._plane.answer(call.id, Side.SIP, answer, self._calls.ask(call, lambda _: None))
 
-    def _next(self, call: Call) -> None:
-        if call.waiting and call.change is None and not call.over:
+    def go_on(self, call: Call) -> None:
+        """Make the change that waits, if nothing else is under way."""
+        if call.waiting and call.change is None and not call.over and not call.occupied:
             call.waiting.pop(0)()
+
+    def succeeded(self, call: Call, before: SessionDescription | None) -> None:
+        """Tell the client what concerns it of another phone than the one `before`, and go on."""
+        if call.phone is not None and call.client is not None:
+            self._tell_turn(call, before, call.phone)
+            refused = [n for n, media in enumerate(call.phone.media) if not media.port]
+            self._remove(call, [n for n in refused if call.client.media[n].port])
+        self.go_on(call)
 
     # -- the client's --------------------------------------------------------------------
 
@@ -312,13 +329,18 @@ class Revisions:
 
     def when_free(self, call: Call, change: Callable[[], None]) -> bool:
         """Make a change now, or after the one that is under way; False: too many wait."""
-        if call.talking and call.change is None and call.negotiation.may_offer:
+        if self.is_free(call):
             change()
             return True
         if len(call.waiting) >= MOST_WAITING:
             return False
         call.waiting.append(change)
         return True
+
+    def is_free(self, call: Call) -> bool:
+        """Tell whether nothing else is under way in a call that both are in."""
+        free = call.talking and call.joined and call.change is None and not call.occupied
+        return free and call.negotiation.may_offer
 
     def _hold(self, call: Call, way: Direction) -> None:
         if call.held is not way and call.client is not None:

@@ -69,6 +69,9 @@ class Transports:
 
         Where the phone has not answered yet, the client hears of it by our session-accept.
         """
+        if call.occupied:
+            self._revisions.when_free(call, partial(self._restart, call, index, ice))
+            return
         if call.client is None or call.change is not None:
             return
         # a fingerprint is left out: DTLS may go on while ICE begins anew

@@ -453,6 +453,23 @@ def stand_in(descriptions: Sequence[Rtp]) -> SessionDescription:
     return description(made, (), layout, Creator.INITIATOR)
 
 
+def capabilities() -> SessionDescription:
+    """Return what calls can be, as nobody offers it: with port 0 and no transport (RFC 3264 §9)."""
+    offered = stand_in([Rtp(kind) for kind in _USUAL])
+    kept = {"rtpmap", "fmtp"}
+    media = [
+        Media(
+            each.kind,
+            0,
+            "RTP/AVP",
+            each.formats,
+            attributes=tuple(a for a in each.attributes if a.name in kept),
+        )
+        for each in offered.media
+    ]
+    return SessionDescription(media=tuple(media), connection=NOWHERE)
+
+
 def agrees(offer: SessionDescription, answer: SessionDescription) -> bool:
     """Tell whether an answer to another offer is one to this, so that nobody need be asked anew.
 
@@ -472,6 +489,20 @@ def narrowed(answer: SessionDescription, offer: SessionDescription) -> SessionDe
     pairs = zip(offer.media, answer.media, strict=True)
     media = tuple(given if asked.port else given.refused() for asked, given in pairs)
     return replace(answer, media=media) if any(each.port for each in media) else None
+
+
+def agreed(offer: SessionDescription, answer: SessionDescription) -> SessionDescription:
+    """Return a description with only what another one has too: streams, and codecs by what they
+    are. Who was told of these need not hear anything new where somebody else is offered them."""
+    media = []
+    for n, asked in enumerate(offer.media):
+        given = answer.media[n] if n < len(answer.media) else None
+        if not asked.port or given is None or not given.port:
+            media.append(asked.refused())
+            continue
+        kept = codecs.matched(given, asked).values()
+        media.append(codecs.renumbered(asked, {number: number for number in kept}))
+    return replace(offer, media=tuple(media))
 
 
 def _common(asked: Media, given: Media) -> bool:

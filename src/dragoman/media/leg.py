@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dragoman.media import codecs
@@ -36,6 +36,8 @@ class Open:
     transports: Mapping[int, Transport]
     """Those of the other leg, as `carrying` finds them."""
     said: SessionDescription
+    legs: "Mapping[Side, Leg]" = field(default_factory=dict)
+    """The legs that agree by it: another peer's is one that nothing was agreed on with."""
 
 
 class Leg:

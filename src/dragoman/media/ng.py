@@ -19,6 +19,8 @@ from dragoman.media.remote import Remote
 MAX_COOKIE: Final = 64
 MOST_TOLD: Final = 64
 """Streams of one leg, and sources of one call, that are looked at."""
+LEGS: Final[Mapping[Side, str]] = {side: side.value for side in Side}
+"""How an engine knows the legs of a call whose peers are the first."""
 
 
 class NgError(RemoteError):
@@ -196,13 +198,13 @@ class Fare:
     secured: bool
 
 
-def fares(reply: Reply) -> dict[Side, Fare]:
-    """Return how the legs of a call fare; a leg that the engine does not name is left out."""
+def fares(reply: Reply, names: Mapping[Side, str] = LEGS) -> dict[Side, Fare]:
+    """Return how the legs of a call fare, each by its name at the engine, if that tells of it."""
     tags = _dictionary(reply.fields.get(b"tags"))
     sources = _dictionary(reply.fields.get(b"SSRC"))
     found = {}
     for side in Side:
-        leg = tags.get(side.value.encode())
+        leg = tags.get(names[side].encode())
         if isinstance(leg, dict):
             found[side] = _fare(leg, sources)
     return found

@@ -48,6 +48,10 @@ class Offer:
     remotes: tuple[Remote, ...]
     ways: Mapping[int, Way]
     mids: Mapping[int, str]
+    legs: "Mapping[Side, Leg]"
+    """The legs that agree by it."""
+    tags: Mapping[Side, str]
+    """Their names at the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +155,29 @@ class NgCall:
         """Name it as engines know it; `lite`: our ICE only answers."""
         self.id = call_id
         self.legs = {side: Leg() for side in Side}
+        self.tags = dict(ng.LEGS)
+        """How the engine knows them; another peer of a leg has another name."""
         self.open: Offer | None = None
         self.agreed: Agreed | None = None
         self._lite = lite
         self._dtmf = False
         self._tags: dict[int, dict[str, int]] = {}
         """By stream and suite, the tags of the keys that the engine offered last."""
+        self._successors = 0
 
     # -- offer and answer ------------------------------------------------------------------------
 
-    def offer(self, side: Side, offer: SessionDescription, toward: Profile) -> Step:
+    def offer(
+        self,
+        side: Side,
+        offer: SessionDescription,
+        toward: Profile,
+        successor: Side | None = None,
+    ) -> Step:
         """Have an offer of `side` known; returns the one to make to the other leg."""
         remotes = read(offer)
-        far = self.legs[side.other]
+        legs, tags = self._known(successor)
+        far = legs[side.other]
         ways = _ways(remotes, far.ways, toward)
         if not ways:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream that can be carried")
@@ -171,10 +185,10 @@ class NgCall:
             # keys and ICE that it has offered once an engine offers again, whatever it is told
             yield self._deletion()
         names = description.mids(remotes, far.mids)
-        self.legs[side].begin(remotes)
-        self.open = Offer(side, offer, remotes, ways, names)
+        legs[side].begin(remotes)
+        self.open = Offer(side, offer, remotes, ways, names, legs, tags)
         # who was not heard of yet has offered; now that he is offered to, ICE has the other roles
-        first = self.agreed is not None and not far.ways
+        first = self.agreed is not None and not far.ways and successor is None
         reset = first and all(each.ice is None for each in remotes)
         ports = self._offered((yield self._offering(self.open, reset=reset)), self.open)
         streams = [
@@ -182,6 +196,15 @@ class NgCall:
             for index in range(len(remotes))
         ]
         return description.offer(offer, remotes, streams)
+
+    def _known(self, successor: Side | None) -> tuple[dict[Side, Leg], dict[Side, str]]:
+        """Return the legs and their names; another peer is a leg of which nothing is known."""
+        legs, tags = dict(self.legs), dict(self.tags)
+        if successor is not None:
+            self._successors += 1
+            legs[successor] = Leg()
+            tags[successor] = f"{successor.value}{self._successors}"
+        return legs, tags
 
     def answer(self, side: Side, answer: SessionDescription) -> Step:
         """Have the answer of `side` known; returns the one for who offered."""
@@ -197,8 +220,8 @@ class NgCall:
         live = _live(offer, remotes)
         if not live:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream was taken that can be carried")
-        self.legs[side].begin(remotes)
-        if self.legs[offer.side].late:
+        offer.legs[side].begin(remotes)
+        if offer.legs[offer.side].late:
             self._offered((yield self._offering(offer)), offer)
         ways = {index: way.answered(remotes[index]) for index, way in offer.ways.items()}
         agreed = Agreed(replace(offer, ways=ways), remotes, tuple(live))
@@ -214,6 +237,7 @@ class NgCall:
 
     def _settle(self, agreed: Agreed) -> None:
         offer = agreed.offer
+        self.legs, self.tags = dict(offer.legs), dict(offer.tags)
         near, far = self.legs[offer.side], self.legs[offer.side.other]
         # who was not heard of yet has agreed on nothing
         near.ways = {index: Way.taken(offer.remotes[index]) for index in _heard_of(agreed)}
@@ -255,7 +279,7 @@ class NgCall:
             yield from self._repeat(agreed)
         lasting = min(LONGEST, max(SHORTEST, milliseconds))
         for digit in digits[:MOST_DIGITS]:
-            fields = {"call-id": self.id, "from-tag": toward.other.value, "code": digit}
+            fields = {"call-id": self.id, "from-tag": self.tags[toward.other], "code": digit}
             self._taken((yield Asked(Command.DTMF, {**fields, "duration": lasting})))
         return None
 
@@ -271,11 +295,11 @@ class NgCall:
 
     def _offering(self, offer: Offer, *, reset: bool = False) -> Asked:
         toward = next(iter(offer.ways.values()))
-        self.legs[offer.side].late = False
+        offer.legs[offer.side].late = False
         return Asked(
             Command.OFFER,
             {
-                **self._named(offer.side),
+                **self._named(offer),
                 **ng.offering(
                     [offer.remotes[index] for index in offer.ways],
                     toward,
@@ -283,36 +307,39 @@ class NgCall:
                     dtmf=self._dtmf,
                     reset=reset,
                 ),
-                "sdp": self._written(offer.side, offer.remotes, list(offer.ways)),
+                "sdp": self._written(offer, offer.side, offer.remotes, list(offer.ways)),
             },
         )
 
     def _answering(self, agreed: Agreed) -> Asked:
         side = agreed.offer.side
-        self.legs[side.other].late = False
+        agreed.offer.legs[side.other].late = False
         remotes = agreed.offer.remotes
         back = next((Way.taken(remotes[index]) for index in _heard_of(agreed)), None)
         return Asked(
             Command.ANSWER,
             {
-                **self._named(side),
+                **self._named(agreed.offer),
                 **ng.answering(back, dtmf=self._dtmf),
-                "sdp": self._written(side.other, agreed.remotes, agreed.live, self._tags),
+                "sdp": self._written(
+                    agreed.offer, side.other, agreed.remotes, agreed.live, self._tags
+                ),
             },
         )
 
     def _deletion(self) -> Asked:
         return Asked(Command.DELETE, {"call-id": self.id, "delete-delay": 0})
 
-    def _named(self, offering: Side) -> dict[str, str]:
+    def _named(self, offer: Offer) -> dict[str, str]:
         return {
             "call-id": self.id,
-            "from-tag": offering.value,
-            "to-tag": offering.other.value,
+            "from-tag": offer.tags[offer.side],
+            "to-tag": offer.tags[offer.side.other],
         }
 
     def _written(
         self,
+        offer: Offer,
         side: Side,
         remotes: Sequence[Remote],
         live: Sequence[int],
@@ -323,7 +350,7 @@ class NgCall:
         Keys have the `tags` that it knows them by: there are phones that answer by another, and
         engines that offer by others when they are asked again.
         """
-        leg = self.legs[side]
+        leg = offer.legs[side]
         media = [
             _media(_tagged(remote, tags.get(index)), leg.of(remote), index)
             if index in live

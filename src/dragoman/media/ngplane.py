@@ -76,6 +76,8 @@ class _Watch:
     since: float = float("-inf")
     """When it began to be connected, the last time."""
     ufrags: frozenset[str] = frozenset()
+    tag: str = ""
+    """The name of its peer at the engine."""
     expected: bool = False
     packets: int = -1
     heard: float = 0.0
@@ -133,6 +135,7 @@ class Calls:
         toward: Profile,
         told: Told,
         now: float,
+        successor: Side | None = None,
     ) -> None:
         """Take what the leg `side` offers (see `Plane`)."""
         found = self._calls.get(call)
@@ -141,7 +144,8 @@ class Calls:
                 self._tell(told, MediaError(Trouble.FULL, "no room for another call"))
                 return
             found = self._new(call)
-        self._enqueue(found, partial(found.core.offer, side, offer, toward), told, now)
+        step = partial(found.core.offer, side, offer, toward, successor)
+        self._enqueue(found, step, told, now)
 
     def answer(
         self, call: str, side: Side, answer: SessionDescription, told: Told, now: float
@@ -395,6 +399,8 @@ class Calls:
             pairs = zip(live, far, strict=True)
             watch.expected = any(a.direction.sends and b.direction.receives for a, b in pairs)
             watch.heard = now
+            if watch.tag != call.core.tags[side]:  # another peer than before is to connect
+                watch.tag, watch.connected, watch.packets = call.core.tags[side], False, -1
             ways = call.core.legs[side].ways.values()
             needs = any(way.ice or way.keying is Keying.DTLS for way in ways)
             if all(each.later for each in live):
@@ -433,7 +439,7 @@ class Calls:
             self._forgotten(call, now)
             return
         if reply is not None and not reply.failed:
-            call.fares = ng.fares(reply)
+            call.fares = ng.fares(reply, call.core.tags)
             for side, fare in call.fares.items():
                 self._judge(call, side, fare, now)
         if not call.over:
@@ -462,7 +468,7 @@ class Calls:
         _: float,
     ) -> None:
         if reply is not None and not reply.failed:
-            call.fares = ng.fares(reply)
+            call.fares = ng.fares(reply, call.core.tags)
         said = {side: fare.counters for side, fare in call.fares.items()}
         self._due.append(partial(told, said))
 

@@ -129,11 +129,19 @@ class Plane(Protocol):
     """What carries media. `call` is a name that the caller makes up, without blanks."""
 
     def offer(
-        self, call: str, side: Side, offer: SessionDescription, toward: Profile, told: Told
+        self,
+        call: str,
+        side: Side,
+        offer: SessionDescription,
+        toward: Profile,
+        told: Told,
+        successor: Side | None = None,
     ) -> None:
         """Take what the leg `side` offers; tell what to offer the other leg, in the way `toward`.
 
-        The first offer begins the call, later ones change it.
+        The first offer begins the call, later ones change it. `successor` is a leg that is another
+        peer than before: nothing that was agreed on with that one counts, who has his media until
+        the offer is answered.
         """
 
     def answer(self, call: str, side: Side, answer: SessionDescription, told: Told) -> None:
@@ -149,6 +157,10 @@ class Plane(Protocol):
 
     def digits(self, call: str, toward: Side, digits: str, milliseconds: int) -> None:
         """Send telephone-events (RFC 4733) to a leg that negotiated them; else nothing happens."""
+
+    def refresh(self, call: str, toward: Side) -> None:
+        """Ask a leg for a whole picture of its video, as it agreed on: PLI (RFC 4585 §6.3.1) or
+        FIR (RFC 5104 §4.3.1); else nothing happens."""
 
     def counters(self, call: str, told: Callable[[dict[Side, Counters]], None]) -> None:
         """Tell how a call fares; nothing for one that is not known."""

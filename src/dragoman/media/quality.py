@@ -162,6 +162,12 @@ class Receiver:
         fraction = min(255, max(0, lost) * 256 // expected)
         return Block(ssrc, fraction, lost, source.highest, int(source.jitter))
 
+    @property
+    def busiest(self) -> int | None:
+        """The SSRC that most came of; None where nothing came."""
+        found = max(self._sources, key=lambda each: self._sources[each].received, default=None)
+        return None if found is None else int.from_bytes(found, "big")
+
     def counters(self) -> Counters:
         """Return what there is to know now."""
         lost = sum(max(0, each.lost) for each in self._sources.values())

@@ -6,7 +6,7 @@ SSRCs stay as they are; payload types are those that each leg has for a codec. N
 before its keys are there, nor to one that has said that it will not receive.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -408,7 +408,17 @@ def _compound(packets: list[bytes]) -> bytes:
 class Half:
     """What one leg sends of one stream."""
 
-    __slots__ = ("_last", "_sent", "blocked", "dialling", "numbers", "other", "receiver", "target")
+    __slots__ = (
+        "_commands",
+        "_last",
+        "_sent",
+        "blocked",
+        "dialling",
+        "numbers",
+        "other",
+        "receiver",
+        "target",
+    )
 
     def __init__(self, rate: int, codec: str, seed: int = 0) -> None:
         """Count it by a clock of `rate`, as `codec`; it goes nowhere yet.
@@ -423,6 +433,7 @@ class Half:
         self.blocked = False
         """Whether the other leg will not receive, or this one is not to send."""
         self.dialling = Dialling(seed)
+        self._commands = 0
         self._last = b""
         self._sent: tuple[int, float] = (0, 0.0)
 
@@ -479,6 +490,18 @@ class Half:
         ssrc = int.from_bytes(source, "big")
         return self.other is not None and self.other.receiver.block(ssrc) is not None
 
+    def refresh(self, feedback: Collection[str]) -> None:
+        """Ask the leg for a whole picture, by what feedback it said that it takes."""
+        path, source = None if self.other is None else self.other.target, self.receiver.busiest
+        if self.other is None or path is None or source is None:
+            return
+        sender = self.other.receiver.busiest or 1
+        if "nack pli" in feedback:
+            path.send_rtcp(_compound([rtcp.picture_loss(sender, source)]))
+        elif "ccm fir" in feedback:
+            self._commands += 1
+            path.send_rtcp(_compound([rtcp.full_intra(sender, source, self._commands)]))
+
     def dial(self, digits: str, milliseconds: int, event: tuple[int, int], now: float) -> None:
         """Send digits into the stream, as `event`: payload type and clock rate (RFC 4733)."""
         self.dialling.dial(digits, milliseconds, event, self._last, now)
@@ -531,6 +554,13 @@ class Relay:
                 self._deadline.setdefault(side, now + self._patience)
             self._quiet[side] = now
         self.look(now)
+
+    def succeed(self, side: Side) -> None:
+        """Learn that another peer has a leg now: he is to connect, and what was lost is not."""
+        self.halves[side].clear()
+        self._connected.discard(side)
+        self._deadline.pop(side, None)
+        self._lost = False
 
     def look(self, now: float) -> None:
         """Notice who is connected, and who failed: call it when a path may have changed."""

@@ -102,7 +102,13 @@ class Embedded:
     # -- the port ------------------------------------------------------------------------------
 
     def offer(
-        self, call: str, side: Side, offer: SessionDescription, toward: Profile, told: Told
+        self,
+        call: str,
+        side: Side,
+        offer: SessionDescription,
+        toward: Profile,
+        told: Told,
+        successor: Side | None = None,
     ) -> None:
         """Take what the leg `side` offers (see `Plane`)."""
         found = self._calls.get(call)
@@ -111,7 +117,7 @@ class Embedded:
                 told(MediaError(Trouble.FULL, "no room for another call"))
                 return
             found = self._calls[call] = _Call(self, call)
-        found.enqueue(partial(found.offer, side, offer, toward), told)
+        found.enqueue(partial(found.offer, side, offer, toward, successor), told)
 
     def answer(self, call: str, side: Side, answer: SessionDescription, told: Told) -> None:
         """Take what the leg `side` answers (see `Plane`)."""
@@ -141,6 +147,12 @@ class Embedded:
         found = self._calls.get(call)
         if found is not None:
             found.digits(toward, digits, milliseconds)
+
+    def refresh(self, call: str, toward: Side) -> None:
+        """Ask a leg for a whole picture."""
+        found = self._calls.get(call)
+        if found is not None:
+            found.refresh(toward)
 
     def counters(self, call: str, told: Callable[[dict[Side, Counters]], None]) -> None:
         """Tell how a call fares."""
@@ -244,17 +256,24 @@ class _Call:
         return failed
 
     async def offer(
-        self, side: Side, offer: SessionDescription, toward: Profile
+        self,
+        side: Side,
+        offer: SessionDescription,
+        toward: Profile,
+        successor: Side | None = None,
     ) -> SessionDescription:
         """Take an offer; return the one for the other leg."""
         remotes = leg.heard(offer, side)
-        far = self.legs[side.other]
+        legs = {each: Leg(each) if each is successor else self.legs[each] for each in Side}
+        far = legs[side.other]
         ways = far.offered(remotes, toward)
         if not ways:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream that can be carried")
         names = far.names(remotes)
         # an offer that is made again before it was answered says the same again
-        known = {**self._offered(side), **far.transports}
+        known = dict(far.transports)
+        if successor is None:
+            known = {**self._offered(side), **known}
         transports: dict[int, Transport] = {}
         bundle: Transport | None = None
         for index, way in ways.items():
@@ -270,7 +289,7 @@ class _Call:
             leg.streams(list(ways), len(remotes), ways, transports, names, {}),
             before=far.told,
         )
-        self.open = Open(side, offer, remotes, ways, names, transports, said)
+        self.open = Open(side, offer, remotes, ways, names, transports, said, legs)
         self._sweep()
         return said
 
@@ -289,13 +308,14 @@ class _Call:
         live = leg.accepted(open_, remotes)
         if not live:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream was taken that can be carried")
-        near, far = self.legs[open_.side], self.legs[side]
+        near, far = open_.legs[open_.side], open_.legs[side]
         ways = {index: Way.taken(open_.remotes[index]) for index in live}
         transports = await self._answering(near, open_, ways)
         said = description.answer(
             answer, remotes, open_.remotes, leg.answering(open_, live, ways, transports)
         )
         self.open = leg.commit(near, far, open_, (answer, remotes, said), ways, transports)
+        self._succeed(open_.legs)
         self._settle(near, far, live)
         return said
 
@@ -313,6 +333,13 @@ class _Call:
             transport.take_keys(remote, token_bytes)
             transports[number] = transport
         return transports
+
+    def _succeed(self, legs: Mapping[Side, Leg]) -> None:
+        """Have legs be those that have agreed: another peer may have taken one over."""
+        for side, each in legs.items():
+            if self.legs[side] is not each:
+                self.relay.succeed(side)
+        self.legs = dict(legs)
 
     def _settle(self, near: Leg, far: Leg, live: Sequence[int]) -> None:
         """Have all that was agreed on take effect."""
@@ -353,6 +380,14 @@ class _Call:
                     log.warning("digits not sent", extra=about(reason=error.reason))
                 self._rearm()
                 return
+
+    def refresh(self, toward: Side) -> None:
+        """Ask a leg for a whole picture of each stream of video, as it said that one may."""
+        remotes = self.legs[toward].remotes
+        for index, half in self.relay.halves[toward].items():
+            media = remotes[index].media
+            if media.kind.lower() == "video":
+                half.refresh({each.partition(" ")[2] for each in media.values("rtcp-fb")})
 
     # -- transports ----------------------------------------------------------------------------
 

@@ -72,10 +72,16 @@ class Rtpengine:
     # -- the port ------------------------------------------------------------------------------
 
     def offer(
-        self, call: str, side: Side, offer: SessionDescription, toward: Profile, told: Told
+        self,
+        call: str,
+        side: Side,
+        offer: SessionDescription,
+        toward: Profile,
+        told: Told,
+        successor: Side | None = None,
     ) -> None:
         """Take what the leg `side` offers (see `Plane`)."""
-        self._calls.offer(call, side, offer, toward, told, self._clock())
+        self._calls.offer(call, side, offer, toward, told, self._clock(), successor)
         self._wake()
 
     def answer(self, call: str, side: Side, answer: SessionDescription, told: Told) -> None:
@@ -99,6 +105,9 @@ class Rtpengine:
         """Send telephone-events to a leg."""
         self._calls.digits(call, toward, digits, milliseconds, self._clock())
         self._wake()
+
+    def refresh(self, call: str, toward: Side) -> None:
+        """Do nothing: no engine makes feedback when it is asked to."""
 
     def counters(self, call: str, told: Callable[[dict[Side, Counters]], None]) -> None:
         """Tell how a call fares."""

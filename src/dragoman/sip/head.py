@@ -56,6 +56,7 @@ _NAMES: Final = [
     "RAck",
     "Reason",
     "Record-Route",
+    "Refer-Sub",
     "Refer-To",
     "Referred-By",
     "Reject-Contact",

@@ -1,10 +1,23 @@
 """OPTIONS: what we can do, and whether another is there (RFC 3261 §11)."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
+from dragoman.sip.header import split_list
 from dragoman.sip.locate import Target, Transport
-from dragoman.sip.message import Header, Request, Response, build_request, response_to
+from dragoman.sip.message import (
+    Header,
+    Request,
+    Response,
+    SipError,
+    build_request,
+    response_to,
+)
+from dragoman.sip.session import SDP
+
+_TAKING: Final = frozenset({SDP, "application/*", "*/*"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +30,8 @@ class Abilities:
     supported: Sequence[str] = ()
     encodings: Sequence[str] = ()
     """Content codings; none is the same as "identity" alone (§20.2)."""
+    sessions: bytes = b""
+    """The description of what sessions can be (RFC 3264 §9), for those who ask for a user."""
 
     @property
     def headers(self) -> tuple[Header, ...]:
@@ -34,8 +49,23 @@ class Abilities:
 
 
 def answer(request: Request, abilities: Abilities, to_tag: str | None = None) -> Response:
-    """Return the 200 to an OPTIONS request: what an INVITE would have met, without a body."""
-    return response_to(request, 200, headers=abilities.headers, to_tag=to_tag)
+    """Return the 200 to an OPTIONS request: what an INVITE would have met (§11.2).
+
+    It has a description of sessions where it is about a user, and the sender takes one.
+    """
+    body = abilities.sessions if _wants(request) else b""
+    described = [("Content-Type", SDP)] if body else []
+    headers = [*abilities.headers, *described]
+    return response_to(request, 200, headers=headers, body=body, to_tag=to_tag)
+
+
+def _wants(request: Request) -> bool:
+    """Tell whether a request is for a user, from somebody who takes a session description."""
+    with suppress(SipError):
+        accepted = [item for line in request.get_all("Accept") for item in split_list(line)]
+        types = {each.partition(";")[0].strip().lower() for each in accepted}
+        return request.uri.user is not None and (not types or not types.isdisjoint(_TAKING))
+    return False
 
 
 def probe(target: Target, sent_by: str, token: str) -> Request:

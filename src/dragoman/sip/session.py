@@ -199,6 +199,8 @@ class Invited:
     session: "Session"
     request: Request
     offer: Body | None
+    replaced: "Session | None" = None
+    """The session whose place it is to take (RFC 3891): `bye` ends that once this is accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dragoman.errors import RemoteError
 from dragoman.sip.dialog import Dialog
 from dragoman.sip.flow import AckArrived, AckMissing, CancelArrived, RequestArrived
 from dragoman.sip.message import Header, Request, Response, SipError, response_to
+from dragoman.sip.replaces import OPTION, Replaces
 from dragoman.sip.server import ServerTransaction
 from dragoman.sip.session import (
     ALLOW,
@@ -20,6 +21,7 @@ from dragoman.sip.session import (
     Invited,
     Respond,
     SessionHandle,
+    Stage,
 )
 from dragoman.sip.subscriber import Parties
 from dragoman.sip.timer import LEAST, too_short
@@ -67,6 +69,7 @@ class Sessions:
         `allow` are the methods that may come in a session, `supported` the extensions that may be
         required of us, `packages` what INFO may be about (RFC 6086); `numbers` is what handles
         are told apart by: the same iterator for all `Sessions` on one endpoint.
+        With "replaces" among the extensions, an INVITE may take the place of a session.
         """
         self._token = token
         self._contact = contact
@@ -192,7 +195,7 @@ class Sessions:
     def _invited(self, transaction: ServerTransaction, now: float) -> None:
         """Begin a session with the peer's INVITE. Raises SipError and Full."""
         request = transaction.request
-        self._replaces(request)
+        replaced = self._replaced(request)
         if too_short(request):
             self._answer(transaction, 422, (("Min-SE", str(LEAST)),))
             return
@@ -202,23 +205,33 @@ class Sessions:
         dialog = Dialog.of_uas(request, self._tag(transaction), self._contact(request))
         session = self._add(dialog, peer)
         offer = session.invited(transaction, now)
-        self._outlet.events.append(Invited(session, request, offer))
+        self._outlet.events.append(Invited(session, request, offer, replaced))
 
-    def _replaces(self, request: Request) -> None:
-        """Refuse what would take over a session of ours: 481 where there is none, else 603.
+    def _replaced(self, request: Request) -> Session | None:
+        """Return the session that an INVITE is to take the place of; None: it is none's.
 
-        RFC 3891 §3, RFC 3911 §4; 400 for both, or two of one. Raises SipError.
+        SipError: 481 where there is none that it names, or one that the peer has not answered or
+        we have not; 486 where it wants to take over only one of these; 603 where the session is
+        over, or none is taken over or joined here; 400 for two (RFC 3891 §3, RFC 3911 §4).
         """
         named = [*request.get_all("Replaces"), *request.get_all("Join")]
         if not named:
-            return
+            return None
         if len(named) > 1:
             raise SipError("more than one Replaces or Join")
-        call_id, _, params = named[0].partition(";")
-        tags = [p.partition("=")[2].strip() for p in params.split(";")
-                if p.partition("=")[0].strip().lower() == "to-tag"]  # fmt: skip
-        known = (call_id.strip(), tags[0] if tags else "") in self._by_dialog
-        raise SipError("no session is taken over", 603 if known else 481)
+        wanted = Replaces.parse(named[0])
+        found = self._by_dialog.get((wanted.call_id, wanted.to_tag))
+        if found is None or found.dialog.remote_tag != wanted.from_tag:
+            raise SipError("no session is replaced", 481)
+        if OPTION not in self._outlet.supported or request.get("Join") is not None:
+            raise SipError("no session is taken over", 603)
+        if found.stage in {Stage.CALLING, Stage.CANCELLING, Stage.INVITED}:
+            raise SipError("no call is picked up", 481)
+        if found.stage not in {Stage.ACCEPTED, Stage.CONFIRMED}:
+            raise SipError("the session is over", 603)
+        if wanted.early_only:
+            raise SipError("the session is answered", 486)
+        return found
 
     def _room(self, peer: str) -> None:
         """Raise Full where there is no room for a session with a domain."""

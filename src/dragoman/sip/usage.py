@@ -106,7 +106,7 @@ class Outlet:
         packages: Sequence[str] = (),
     ) -> None:
         """Start empty; `over` is told of a session that nothing more can come for."""
-        self.allow = allow
+        self.allow, self.supported = allow, supported
         told = (("Allow", allow), ("Supported", supported), ("Recv-Info", packages))
         self.abilities: Final = tuple((name, ", ".join(words)) for name, words in told if words)
         self.token = token
@@ -888,7 +888,8 @@ class Session:
             self._end(Signal.FINISHED, now, None)
         elif asked.kind is Kind.USER and self.stage is Stage.CONFIRMED:
             self._tell(Replied(self, self._handle(serial), status, response))
-            if status in changes.LOST:
+            # a NOTIFY is of a subscription, which may be over without the session (RFC 5057 §5.1)
+            if status in changes.LOST and asked.method != "NOTIFY":
                 self._lost(By.PEER if status == 481 else By.TIMER, now)
 
     # -- time -----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """One session of Jingle, from the first word to the last (XEP-0166, XEP-0167 §8, XEP-0353)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum, auto
 from typing import Final, NamedTuple, TypeAlias
 
@@ -10,10 +10,11 @@ from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import coin
 from dragoman.xmpp.ext.grouping import Group
 from dragoman.xmpp.ext.jingle import Action, Jingle, Reason, Why
-from dragoman.xmpp.ext.jingle_errors import out_of_order, says, tie_break
+from dragoman.xmpp.ext.jingle_errors import out_of_order, says, tie_break, unsupported_info
 from dragoman.xmpp.ext.jingle_rtp import Rtp
 from dragoman.xmpp.ext.jmi import Initiation, Step
 from dragoman.xmpp.ext.senders import Creator
+from dragoman.xmpp.ext.transfer import Transfer
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.initiation import spoken
 from dragoman.xmpp.jid import Jid
@@ -122,9 +123,15 @@ class Asked(NamedTuple):
 class Outlet:
     """What the sessions share: what they want sent and told, their clock and tokens."""
 
-    def __init__(self, token: Callable[[], str], over: "Callable[[Session, float], None]") -> None:
+    def __init__(
+        self,
+        token: Callable[[], str],
+        over: "Callable[[Session, float], None]",
+        unwanted: Collection[Info] = (),
+    ) -> None:
         """Start empty; `over` is told of a session that nothing more can come for."""
         self.token = token
+        self.unwanted = unwanted
         self.over = over
         self.actions: list[Send] = []
         self.events: list[Event] = []
@@ -509,6 +516,10 @@ class Session:
         if jingle.info is None:
             return
         info = Info.of(jingle.info)
+        if info in self._outlet.unwanted:
+            raise unsupported_info()
+        if info is Info.TRANSFER and not Transfer.parse(jingle.info).to:
+            raise StanzaError(Condition.BAD_REQUEST, text="a transfer to nobody")
         if info is not Info.RINGING:
             self.tell(Informed(self, info, jingle.info))
         elif self.stage is Stage.CALLING:

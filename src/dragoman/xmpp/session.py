@@ -144,7 +144,7 @@ class By(Enum):
 
 
 class Info(Enum):
-    """What a session-info is about (XEP-0167 §8; XEP-0298 §5; XEP-0181)."""
+    """What a session-info is about (XEP-0167 §8; XEP-0298 §5; XEP-0181; XEP-0251)."""
 
     ACTIVE = f"{{{INFO}}}active"
     HOLD = f"{{{INFO}}}hold"
@@ -154,6 +154,7 @@ class Info(Enum):
     UNMUTE = f"{{{INFO}}}unmute"
     CONFERENCE = "{urn:xmpp:coin:1}conference-info"
     DTMF = "{urn:xmpp:jingle:dtmf:0}dtmf"
+    TRANSFER = "{urn:xmpp:jingle:transfer:0}transfer"
 
     @classmethod
     def of(cls, element: Element) -> "Info":

@@ -4,7 +4,7 @@ XEP-0166 §7.2.16 and §10, XEP-0353 §3 and §4; docs/interworking/media.md §2
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Final, TypeAlias
@@ -27,6 +27,7 @@ from dragoman.xmpp.session import (
     By,
     Ended,
     Event,
+    Info,
     Migrated,
     Proposed,
     Send,
@@ -59,12 +60,17 @@ class Sessions:
     `token()` gives identifiers that nobody can guess.
     """
 
-    def __init__(self, token: Callable[[], str], bounds: Bounds | None = None) -> None:
-        """Start with none."""
+    def __init__(
+        self,
+        token: Callable[[], str],
+        bounds: Bounds | None = None,
+        unwanted: Collection[Info] = (),
+    ) -> None:
+        """Start with none; session-infos that are `unwanted` are answered as unknown ones."""
         self._token = token
         self._bounds = bounds or Bounds()
         self._numbers = count(1)
-        self._outlet = Outlet(token, self._forget)
+        self._outlet = Outlet(token, self._forget, unwanted)
         self._all: dict[int, Session] = {}
         self._by_pair: dict[Pair, dict[str, Session]] = {}
         self._shares: Counter[str] = Counter()

@@ -13,6 +13,7 @@ from dragoman.xmpp.ext import (
     rtcp_fb,
     rtp_hdrext,
     ssma,
+    transfer,
 )
 
 CALLS: Final = frozenset(
@@ -34,5 +35,7 @@ CALLS: Final = frozenset(
     }
 )
 """What clients look for before they call, and before they say more than they need to."""
+TRANSFERS: Final = frozenset({transfer.NS})
+"""What they look for before they transfer a call (XEP-0251 §4)."""
 OFFER_ANSWER: Final = "urn:ietf:rfc:3264"
 """All candidates are wanted in one offer and one answer (XEP-0176 §7.2)."""

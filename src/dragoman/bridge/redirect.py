@@ -1,0 +1,123 @@
+"""Redirection: where somebody is called who is elsewhere (RFC 3261 §8.1.3.4, §21.3).
+
+The best Contact of a 3xx is called first, the next one where that fails. Nobody is called twice,
+nor anybody whom the XMPP user could not call: a callee does not choose whom a caller pays for.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from dragoman.clock import Alarms
+from dragoman.sip.header import NameAddress
+from dragoman.sip.message import Response, SipError
+from dragoman.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from dragoman.bridge.call import Call
+    from dragoman.bridge.calls import Calls
+
+MOST: Final = 5
+"""Places that one call is redirected to, in all."""
+TURN: Final = 10.0
+"""Seconds that the DNS may take to tell who may be called."""
+EVERYWHERE: Final = 600
+"""From this status on a user is nowhere else either (§21.6)."""
+Reaches = Callable[[str], bool | None]
+"""Tells whether XMPP users may call users of a SIP domain; None: the DNS is being asked."""
+
+
+class Redirects:
+    """The calls that are redirected."""
+
+    def __init__(self, calls: "Calls", reaches: Reaches) -> None:
+        """Redirect what is among `calls`."""
+        self._calls = calls
+        self._reaches = reaches
+        self._waiting: dict[str, tuple[Call, int, str]] = {}
+        self._alarms: Alarms[str] = Alarms()
+
+    def goes_on(self, call: "Call", status: int, response: Response | None) -> bool:
+        """Go on with another place than the one that gave this answer; False: there is none."""
+        if response is not None and 300 <= status < 400:
+            self._learn(call, response)
+        if status >= EVERYWHERE:
+            call.ahead.clear()
+        return self._next(call, status, "" if response is None else response.reason)
+
+    def _learn(self, call: "Call", response: Response) -> None:
+        with suppress(SipError):
+            found = sorted(response.contacts, key=_quality, reverse=True)
+            call.ahead[:0] = [replace(each.uri, headers="") for each in found[:MOST]]
+
+    def _next(self, call: "Call", status: int, phrase: str) -> bool:
+        while call.ahead and len(call.tried) < MOST:
+            may = self._may(call, call.ahead[0])
+            if may is None:
+                self._waiting[call.id] = (call, status, phrase)
+                if call.id not in self._alarms:
+                    self._alarms.set(call.id, self._calls.now() + TURN)
+                return True
+            target = call.ahead.pop(0)
+            if may:
+                call.tried.append(target)
+                call.target = target
+                self._calls.find(call)
+                return True
+        call.ahead.clear()
+        return False
+
+    def _may(self, call: "Call", target: Uri) -> bool | None:
+        known = (call.address, *call.tried)
+        if target.scheme not in {"sip", "sips"} or any(target.matches(each) for each in known):
+            return False
+        if call.address.scheme == "sips" and target.scheme != "sips":
+            return False  # §8.1.3.4: what was to be secure is not called otherwise
+        if target.host == call.address.host or _is_device(target, call.address):
+            return True
+        return self._reaches(target.host)
+
+    def learned(self) -> None:
+        """Look again who may be called: the DNS has said something."""
+        for name in list(self._waiting):
+            self._again(name)
+
+    def _again(self, name: str, late: bool = False) -> None:
+        call, status, phrase = self._waiting.pop(name)
+        if late and call.ahead:
+            call.ahead.pop(0)
+        if call.over:
+            self._alarms.cancel(name)
+        elif not self._next(call, status, phrase):
+            self._alarms.cancel(name)
+            self._calls.not_found(call, status, phrase)
+        elif name not in self._waiting:
+            self._alarms.cancel(name)
+
+    def next_timer(self) -> float | None:
+        """Return when `on_timer` is wanted next."""
+        return self._alarms.next()
+
+    def on_timer(self, now: float) -> None:
+        """Leave out the places of which the DNS says nothing."""
+        for name in self._alarms.due(now):
+            if name in self._waiting:
+                self._again(name, late=True)
+
+
+def _quality(contact: NameAddress) -> float:
+    try:
+        return float(contact.param("q") or 1)
+    except ValueError:
+        return 0.0
+
+
+def _is_device(target: Uri, user: Uri) -> bool:
+    """Tell whether a place is a device of the user who is called: an address, by his own name."""
+    try:
+        ip_address(target.host.strip("[]"))
+    except ValueError:
+        return False
+    return target.user == user.user

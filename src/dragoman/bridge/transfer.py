@@ -1,0 +1,536 @@
+"""Call transfer: a phone has another one take its place (RFC 3515, RFC 5589, RFC 3891).
+
+The client stays, with its session and its media: the plane has another peer on the phone's leg.
+The new phone is offered no more than the old one took, so that the client need not be asked.
+While it rings, nothing else of the call changes, and the old phone has its media.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from functools import partial
+from logging import getLogger
+from typing import TYPE_CHECKING, Final
+
+from dragoman.bridge.call import OTHER_WAY, TROUBLES, Call, directed, placed, widened
+from dragoman.bridge.jingled import read
+from dragoman.bridge.redirect import Reaches
+from dragoman.bridge.sessions import Caller
+from dragoman.clock import Alarms
+from dragoman.log import about
+from dragoman.mapping import call as mapping
+from dragoman.mapping import hangup
+from dragoman.mapping.address import Unmappable, without_gr
+from dragoman.media.plane import JINGLE, MediaError, Profile, Side
+from dragoman.sdp.failure import SdpError
+from dragoman.sdp.offer import Negotiation
+from dragoman.sdp.session import Origin, SessionDescription
+from dragoman.sip import refer as refers
+from dragoman.sip import session as sip
+from dragoman.sip.message import Header, Request, SipError
+from dragoman.sip.refer import Refer
+from dragoman.sip.session import Body, SessionHandle, Stage
+from dragoman.sip.sessions import Full
+from dragoman.sip.uri import Uri
+from dragoman.sip.usage import PATIENCE, RETRY_AFTER, Session
+from dragoman.xmpp.jid import Jid
+
+if TYPE_CHECKING:
+    from dragoman.bridge.calls import Calls
+    from dragoman.sip.server import ServerTransaction
+
+log = getLogger(__name__)
+
+TURN: Final = 10.0
+"""Seconds that a transfer waits for its turn, and for the DNS to tell who may be called."""
+GRACE: Final = 8.0
+"""Seconds that the old phone has to hang up once the new one is in its place."""
+SUBSCRIBED: Final = int(PATIENCE + 2 * TURN)
+"""Seconds that a referrer is told of what becomes of it."""
+PENDING: Final = 491
+
+
+class Step(Enum):
+    """How far a transfer is."""
+
+    WAITING = "for its turn, or for the DNS"
+    CALLING = "the new phone"
+    JOINING = "the new phone and the client"
+    LEAVING = "the old phone is to hang up"
+    OVER = "over"
+
+
+class Report:
+    """What a referrer is told, one NOTIFY at a time (RFC 3515 §2.4); nothing once he is gone."""
+
+    def __init__(self, calls: "Calls", session: Session, refer: Refer) -> None:
+        """Report by the dialog of `session`, which may be over before this is."""
+        self._calls = calls
+        self._session = session
+        self._refer = refer
+        self._asked: SessionHandle | None = None
+        self._next: tuple[int, str, bool] | None = None
+        self._over = refer.silent
+
+    def tell(self, status: int, phrase: str = "", *, last: bool = False) -> None:
+        """Tell how it goes; the latest counts, where the one before has no answer yet."""
+        if self._over:
+            return
+        if self._asked is not None and self._session.stage is Stage.CONFIRMED:
+            self._next = (status, phrase, last)
+            return
+        self._over = last
+        headers = refers.told(self._refer.event, 0 if last else SUBSCRIBED)
+        self._send(headers, refers.fragment(status, phrase))
+
+    def _send(self, headers: tuple[Header, ...], body: bytes) -> None:
+        session, now = self._session, self._calls.now()
+        if session.stage is Stage.CONFIRMED:
+            self._asked = session.request("NOTIFY", headers, body, now)
+            return
+        # the subscription outlives the session in whose dialog it is (RFC 5057 §4.2)
+        session.dialog, request = session.dialog.request("NOTIFY", headers, body)
+        handle = SessionHandle(session.number, 0)
+        self._calls.line.request(request, handle, session.dialog.route_set)
+
+    def answered(self, handle: Hashable, status: int) -> bool:
+        """Learn what a NOTIFY met; False: it is none of these."""
+        if handle != self._asked:
+            return False
+        self._asked = None
+        self._over = self._over or status >= 300
+        waiting, self._next = self._next, None
+        if waiting is not None:
+            self.tell(*waiting[:2], last=waiting[2])
+        return True
+
+    @property
+    def over(self) -> bool:
+        """Whether all was told and taken."""
+        return self._over and self._asked is None
+
+
+@dataclass(slots=True, eq=False)
+class Transfer:
+    """One transfer of a call. `referrer` is the leg of the phone that asked for it."""
+
+    call: Call
+    referrer: Session
+    refer: Refer
+    report: Report
+    peer: Jid
+    """The new phone's user."""
+    negotiation: Negotiation
+    step: Step = Step.WAITING
+    leg: Session | None = None
+    """That of the new phone."""
+    profiles: list[Profile] = field(default_factory=list)
+    profile: Profile = field(default_factory=Profile)
+    answer: SessionDescription | None = None
+    rang: bool = False
+    silent: bool = False
+    """Whether the old phone's media were lost meanwhile."""
+
+
+@dataclass(slots=True, eq=False)
+class Taking:
+    """A phone that takes the place of `old` by an INVITE of its own (RFC 3891)."""
+
+    call: Call
+    old: Session
+    leg: Session
+    caller: Caller
+    negotiation: Negotiation
+    offer: SessionDescription | None = None
+    over: bool = False
+
+
+class Transfers:
+    """The transfers of all calls."""
+
+    def __init__(self, calls: "Calls", reaches: Reaches) -> None:
+        """Transfer what is among `calls`."""
+        self._calls = calls
+        self._reaches = reaches
+        self._all: dict[Transfer, None] = {}
+        self._alarms: Alarms[Transfer] = Alarms()
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._all)
+
+    # -- what is wanted ------------------------------------------------------------------
+
+    def referred(self, call: Call, request: Request, transaction: "ServerTransaction") -> None:
+        """Take a REFER of the phone's in its call."""
+        session = call.sip
+        if session is None:
+            return
+        try:
+            refer = Refer.of(request, first=not call.referrals)
+        except SipError as error:
+            session.reply(transaction, error.status)
+            return
+        if call.transfer is not None or call.phone is None:
+            session.reply(transaction, PENDING)
+            return
+        call.referrals += 1
+        call.reports = [each for each in call.reports if not each.over]
+        contact = ("Contact", session.dialog.contact)
+        session.reply(transaction, 200, (contact, *refer.answered))
+        transfer = self._new(call, session, refer)
+        transfer.report.tell(100)
+        self._admit(transfer)
+
+    def _new(self, call: Call, session: Session, refer: Refer) -> Transfer:
+        number = call.negotiation.origin.session_id
+        transfer = Transfer(
+            call,
+            session,
+            refer,
+            Report(self._calls, session, refer),
+            self._calls.named(refer.target) or call.peer,
+            Negotiation(Origin("-", number, 1)),
+        )
+        call.transfer = transfer
+        call.reports.append(transfer.report)
+        self._all[transfer] = None
+        self._alarms.set(transfer, self._calls.now() + TURN)
+        log.info("transfer", extra=about(jid=call.user, sip=refer.target))
+        return transfer
+
+    def _admit(self, transfer: Transfer) -> None:
+        """Go on where the new phone may be called: by who is its neighbour, or any XMPP user."""
+        host = transfer.refer.target.host
+        near = transfer.call.address.host, Uri.parse(transfer.referrer.dialog.target).host
+        may = True if host in near else self._reaches(host)
+        if may is False:
+            self._fail(transfer, 403, f"{host} is not called from here")
+        elif may:
+            transfer.step = Step.CALLING
+            begin = partial(self._begin, transfer)
+            if not self._calls.revisions.when_free(transfer.call, begin):
+                self._fail(transfer, 500)
+
+    def learned(self) -> None:
+        """Look again who may be called: the DNS has said something."""
+        for each in [each for each in self._all if each.step is Step.WAITING]:
+            self._admit(each)
+
+    def _begin(self, transfer: Transfer) -> None:
+        if transfer.step is not Step.CALLING:
+            return
+        transfer.call.occupied = True
+        self._alarms.cancel(transfer)
+        self._calls.line.find(without_gr(transfer.refer.target), partial(self._found, transfer))
+
+    def _found(self, transfer: Transfer, secure: bool) -> None:
+        if transfer.step is Step.CALLING:
+            transfer.profiles = self._calls.ways(transfer.peer, secure)
+            self._offer(transfer)
+            self._calls.turn()
+
+    def _offer(self, transfer: Transfer) -> None:
+        """Have the plane make the offer for the new phone."""
+        call = transfer.call
+        assert call.client is not None  # noqa: S101 - it talks
+        assert call.phone is not None  # noqa: S101 - it talks
+        transfer.profile = transfer.profiles.pop(0)
+        wanted = directed(mapping.agreed(call.client, call.phone), call.held)
+        told = self._or(transfer, partial(self._invite, transfer))
+        self._calls.plane.offer(
+            call.id, Side.XMPP, wanted, transfer.profile, told, successor=Side.SIP
+        )
+
+    def _invite(self, transfer: Transfer, made: SessionDescription) -> None:
+        transfer.negotiation, said = placed(transfer.negotiation, made).offer(made)
+        target, headers = transfer.refer.target, transfer.refer.headers
+        try:
+            parties = self._calls.parties(transfer.call.user, transfer.peer, target, target)
+            body = Body(said.encode())
+            leg = self._calls.sessions.invite(parties, body, self._calls.now(), headers)
+        except (Full, SipError, Unmappable) as error:
+            log.warning("not transferred", extra=about(sip=target, reason=error.reason))
+            self._fail(transfer, 503)
+            return
+        transfer.leg, leg.data = leg, transfer
+
+    def _or(
+        self, transfer: Transfer, then: Callable[[SessionDescription], None]
+    ) -> Callable[[SessionDescription | MediaError], None]:
+        """Return what goes on with `then`, or leaves the call as it was."""
+        told = self._calls.ask(transfer.call, then)
+
+        def decided(made: SessionDescription | MediaError) -> None:
+            if transfer.step not in {Step.CALLING, Step.JOINING}:
+                return
+            if isinstance(made, MediaError):
+                self._fail(transfer, TROUBLES[made.trouble][0])
+                self._calls.turn()
+            else:
+                told(made)
+
+        return decided
+
+    # -- what happens --------------------------------------------------------------------
+
+    def on_event(self, transfer: "Transfer | Taking", event: sip.Event) -> None:
+        """Learn what happens in the leg of the new phone, or in the old one's after it."""
+        if isinstance(transfer, Taking):
+            self._of_taking(transfer, event)
+            return
+        ours = event.session is transfer.leg and transfer.step is not Step.OVER
+        match event:
+            case sip.Replied(_, handle, status):
+                self.replied(transfer.call, handle, status)
+            case sip.Offered(session):
+                session.decline(self._calls.now(), PENDING if ours else 488)
+            case sip.InDialog(session, _, transaction):
+                session.reply(transaction, PENDING)
+            case sip.Ended() if event.session is transfer.referrer:
+                self._done(transfer)
+            case _ if ours:
+                self._of_new(transfer, event)
+
+    def _of_new(self, transfer: Transfer, event: sip.Event) -> None:
+        match event:
+            case sip.Ringing(_, _, status) if not transfer.rang:
+                transfer.rang = True
+                transfer.report.tell(status)
+            case sip.Answered(session, body, _):
+                self._answered(transfer, body or session.remote)
+            case sip.Refused(_, status, response, cancelled):
+                transfer.leg = None
+                transfer.negotiation = transfer.negotiation.drop()
+                other = response is not None and status in OTHER_WAY
+                if other and transfer.profiles and not cancelled:
+                    self._offer(transfer)
+                else:
+                    self._fail(transfer, status, response.reason if response else "")
+            case sip.Ended():
+                transfer.leg = None
+                self._fail(transfer, 480)
+
+    def _answered(self, transfer: Transfer, body: Body | None) -> None:
+        try:
+            transfer.answer = read(body)
+            transfer.negotiation = transfer.negotiation.answered(transfer.answer)
+        except SdpError as error:
+            log.warning("not transferred", extra=about(reason=error.reason))
+            self._fail(transfer, 488)
+            return
+        transfer.step = Step.JOINING
+        told = self._or(transfer, lambda _: self._joined(transfer))
+        self._calls.plane.answer(transfer.call.id, Side.SIP, transfer.answer, told)
+
+    def _joined(self, transfer: Transfer) -> None:
+        """Have the new phone in the place of the old one, which is to hang up."""
+        call, old = transfer.call, transfer.referrer
+        assert transfer.leg is not None  # noqa: S101 - it has answered
+        assert transfer.answer is not None  # noqa: S101 - it has answered
+        call.profile, call.transfer = transfer.profile, None
+        call.peer, call.address = transfer.peer, transfer.refer.target
+        transfer.step, old.data = Step.LEAVING, transfer
+        transfer.report.tell(200, last=True)
+        self._calls.remember(call)
+        self._succeed(call, transfer.leg, transfer.answer, transfer.negotiation)
+        if old.stage is Stage.OVER:
+            self._done(transfer)
+        else:
+            self._alarms.set(transfer, self._calls.now() + GRACE)
+
+    def _succeed(
+        self, call: Call, leg: Session, phone: SessionDescription, negotiation: Negotiation
+    ) -> None:
+        before = call.phone
+        call.sip, leg.data = leg, call
+        call.phone, call.negotiation = phone, negotiation
+        call.occupied, call.referrals = False, 0
+        log.info("transferred", extra=about(jid=call.user, sip=call.address))
+        self._calls.revisions.succeeded(call, before)
+
+    def _fail(self, transfer: Transfer, status: int, phrase: str = "") -> None:
+        """Leave the call as it was, and say so; it is over where its phone has hung up."""
+        call, began = transfer.call, transfer.call.occupied
+        self._drop(transfer, status, phrase)
+        log.info("not transferred", extra=about(jid=call.user, status=status, reason=phrase))
+        if began:
+            self._calls.plane.revert(call.id)
+        if transfer.silent or transfer.referrer.stage is Stage.OVER:
+            self._calls.hang_up(call, hangup.of_status(status, phrase))
+        else:
+            self._calls.revisions.go_on(call)
+
+    def _drop(self, transfer: Transfer, status: int, phrase: str = "") -> None:
+        transfer.step = Step.OVER
+        transfer.call.transfer, transfer.call.occupied = None, False
+        leg, transfer.leg = transfer.leg, None
+        if leg is not None and leg.stage is not Stage.OVER:
+            leg.end(self._calls.now(), "")
+        transfer.report.tell(status, phrase, last=True)
+        self._done(transfer)
+
+    def _done(self, transfer: Transfer) -> None:
+        if transfer.step is Step.LEAVING:
+            transfer.step = Step.OVER
+        self._alarms.cancel(transfer)
+        self._all.pop(transfer, None)
+
+    # -- a phone that takes a call over by itself -------------------------------------------
+
+    def replaces(self, event: sip.Invited, old: Session, caller: Caller) -> None:
+        """Take the INVITE of a phone that is to take the place of another. Raises SdpError."""
+        leg, call, now = event.session, old.data, self._calls.now()
+        named = isinstance(call, Call) and call.user.bare == caller.recipient.bare
+        if not isinstance(call, Call) or not named or call.over or call.sip is not old:
+            leg.refuse(481, now)
+            return
+        if not self._calls.revisions.is_free(call) or call.client is None or call.phone is None:
+            leg.refuse(500, now, [("Retry-After", str(RETRY_AFTER))])
+            return
+        offer = None if event.offer is None else _fitting(read(event.offer), call.client)
+        made = Negotiation(Origin("-", call.negotiation.origin.session_id, 1))
+        negotiation = made.asked() if offer is None else made.offered(offer)
+        taking = Taking(call, old, leg, caller, negotiation, offer)
+        leg.data, call.occupied = taking, True
+        client = directed(mapping.agreed(call.client, call.phone), call.held)
+        plane = self._calls.plane
+        if offer is None:
+            told = self._taken(taking, partial(self._ask, taking))
+            plane.offer(call.id, Side.XMPP, client, call.profile, told, successor=Side.SIP)
+            return
+        told = self._taken(taking, partial(self._accept, taking))
+        client = widened(client, offer)
+        then = self._taken(taking, lambda _: plane.answer(call.id, Side.XMPP, client, told))
+        wide = widened(offer, client)
+        plane.offer(call.id, Side.SIP, wide, JINGLE, then, successor=Side.SIP)
+
+    def _taken(
+        self, taking: Taking, then: Callable[[SessionDescription], None]
+    ) -> Callable[[SessionDescription | MediaError], None]:
+        """Return what goes on with `then`, or refuses the phone."""
+        told = self._calls.ask(taking.call, then)
+
+        def decided(made: SessionDescription | MediaError) -> None:
+            if taking.over or taking.call.over:
+                self._give_back(taking, 481)
+            elif isinstance(made, MediaError):
+                self._give_back(taking, TROUBLES[made.trouble][0])
+            else:
+                told(made)
+                return
+            self._calls.turn()
+
+        return decided
+
+    def _ask(self, taking: Taking, made: SessionDescription) -> None:
+        """Answer an INVITE without an offer by what the client and the old phone agreed on."""
+        taking.negotiation, said = placed(taking.negotiation, made).offer(made)
+        taking.leg.answer(Body(said.encode()), self._calls.now())
+
+    def _accept(self, taking: Taking, made: SessionDescription) -> None:
+        offer = taking.offer
+        assert offer is not None  # noqa: S101 - this answers it
+        made = replace(made, media=made.media[: len(offer.media)])
+        taking.negotiation, said = placed(taking.negotiation, made).answer(made)
+        taking.leg.answer(Body(said.encode()), self._calls.now())
+        self._take(taking, widened(offer, taking.call.client or offer))
+
+    def _take(self, taking: Taking, phone: SessionDescription) -> None:
+        call, old, user = taking.call, taking.old, taking.caller.user
+        taking.over, old.data = True, None
+        call.peer, call.address = user, taking.caller.sender
+        self._succeed(call, taking.leg, phone, taking.negotiation)
+        if old.stage is not Stage.OVER:
+            old.end(self._calls.now(), hangup.header(None))
+
+    def _of_taking(self, taking: Taking, event: sip.Event) -> None:
+        match event:
+            case sip.Confirmed(_, body) if taking.offer is None and not taking.over:
+                self._confirmed(taking, body)
+            case sip.Cancelled() | sip.Ended() if not taking.over:
+                self._give_back(taking, 487)
+            case sip.Offered(session):
+                session.decline(self._calls.now(), PENDING)
+            case sip.InDialog(session, _, transaction):
+                session.reply(transaction, PENDING)
+
+    def _confirmed(self, taking: Taking, body: Body | None) -> None:
+        try:
+            answer = read(body)
+            taking.negotiation = taking.negotiation.answered(answer)
+        except SdpError as error:
+            self._give_back(taking, error.status)
+            return
+        told = self._taken(taking, lambda _: self._take(taking, answer))
+        self._calls.plane.answer(taking.call.id, Side.SIP, answer, told)
+
+    def _give_back(self, taking: Taking, status: int) -> None:
+        """Leave the call to the phone that has it."""
+        leg, call, now = taking.leg, taking.call, self._calls.now()
+        if leg.stage is Stage.INVITED:
+            leg.refuse(status, now)
+        elif leg.stage is not Stage.OVER:
+            leg.end(now, hangup.header(None))
+        if taking.over:
+            return
+        taking.over, call.occupied = True, False
+        if not call.over:
+            self._calls.plane.revert(call.id)
+            self._calls.revisions.go_on(call)
+
+    # -- what happens to the call ----------------------------------------------------------
+
+    def left(self, call: Call) -> bool:
+        """Learn that the phone hung up; True: another one is being called in its place."""
+        return call.transfer is not None
+
+    def silent(self, call: Call, side: Side) -> bool:
+        """Learn that a leg's media were lost; True: another phone is to have that leg."""
+        transfer = call.transfer
+        if transfer is None or side is not Side.SIP:
+            return False
+        transfer.silent = True
+        return True
+
+    def ended(self, call: Call) -> None:
+        """Learn that a call is over."""
+        if call.transfer is not None:
+            self._drop(call.transfer, 487)
+
+    def replied(self, call: Call, handle: Hashable, status: int) -> None:
+        """Learn what a request of ours in a call met."""
+        any(each.answered(handle, status) for each in call.reports)
+        call.reports = [each for each in call.reports if not each.over]
+
+    def give_up(self) -> None:
+        """Hang up old phones that have not: the gateway stops."""
+        for each in [each for each in self._all if each.step is Step.LEAVING]:
+            self._hang_up(each)
+
+    # -- time --------------------------------------------------------------------------------
+
+    def next_timer(self) -> float | None:
+        """Return when `on_timer` is wanted next."""
+        return self._alarms.next()
+
+    def on_timer(self, now: float) -> None:
+        """Give up what waited too long, and hang up where the old phone does not."""
+        for each in self._alarms.due(now):
+            if each.step is Step.LEAVING:
+                self._hang_up(each)
+            else:
+                self._fail(each, 504 if each.step is Step.WAITING else 500)
+
+    def _hang_up(self, transfer: Transfer) -> None:
+        if transfer.referrer.stage is not Stage.OVER:
+            transfer.referrer.end(self._calls.now(), hangup.header(None))
+        self._done(transfer)
+
+
+def _fitting(offer: SessionDescription, client: SessionDescription) -> SessionDescription:
+    """Return an offer whose streams are those of the client, in its order; or raise SdpError."""
+    for asked, has in zip(offer.media, client.media, strict=False):
+        if asked.kind.lower() != has.kind.lower() and asked.port:
+            raise SdpError(f"{asked.kind} where the call has {has.kind}", 488)
+    return offer

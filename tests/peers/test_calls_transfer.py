@@ -1,0 +1,109 @@
+"""Transfers of calls between real phones and real clients, by what each end hears afterwards."""
+
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from tests.peers.callers import ALICE, NUMBERS, TONE, Phone, browser, client, phone
+from tests.peers.hosts import Program, wait_until
+
+HOSTS: Final = ("carol", "dave")
+
+__all__ = ["browser", "client", "phone"]
+
+
+def seconds_heard(browser: Program) -> float:
+    """Return for how long the client has heard the tone."""
+    return max(
+        (each["total"] for each in browser.events() if each.get("event") == "tone"), default=0
+    )
+
+
+def hears_more(browser: Program, seconds: float = 2) -> None:
+    """Wait until the client has heard the tone for some more seconds."""
+    wanted = seconds_heard(browser) + seconds
+    wait_until(
+        lambda: seconds_heard(browser) >= wanted or None,
+        20,
+        lambda: f"no more of the tone:\n{browser.said()[-3000:]}",
+    )
+
+
+def phone_hears(phone: Phone) -> None:
+    wait_until(phone.has_heard, 20, lambda: f"no tone:\n{phone.program.said()[-3000:]}")
+
+
+@pytest.mark.spec("MED-31")
+def test_a_phone_that_called_transfers_its_call_to_another(
+    phone: Callable[..., Phone], client: Callable[..., Program]
+) -> None:
+    """After a blind transfer by the phone A to the phone B, the client and B hear each other."""
+    online = client()
+    other = phone()
+    caller = phone(dials=f"sip:{ALICE}")
+    online.hears(event="tone", hz=TONE, seconds=20)
+    phone_hears(caller)
+    caller.program.tell(f"transfer sip:{other.user}")
+    other.program.says("Call established")
+    caller.program.says("Call with .* terminated")
+    hears_more(online)
+    phone_hears(other)
+    assert not [each for each in online.events() if each.get("event") == "terminated"]
+
+
+@pytest.mark.spec("MED-31")
+def test_a_phone_that_was_called_transfers_its_call_to_another(
+    phone: Callable[..., Phone], client: Callable[..., Program]
+) -> None:
+    other = phone("mediaenc=dtls_srtp")
+    callee = phone()
+    online = client("call", callee.user)
+    online.hears(event="tone", hz=TONE, seconds=20)
+    phone_hears(callee)
+    callee.program.tell(f"transfer sip:{other.user}")
+    other.program.says("Call established")
+    callee.program.says("Call with .* terminated")
+    hears_more(online)
+    phone_hears(other)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["call-transfer 1 2", "call-transfer 2 1"],
+    ids=["the client is called by REFER", "the other phone takes the call over"],
+)
+def test_linphone_transfers_a_call_that_it_has_announced(
+    start: Callable[..., Program], client: Callable[..., Program], command: str
+) -> None:
+    """RFC 5589 §7: by REFER with Replaces to us, or by an INVITE with Replaces of the other."""
+    names = [f"linphone{next(NUMBERS)}" for _ in range(2)]
+    caller, other = (start(host, "linphone_user", n) for host, n in zip(HOSTS, names, strict=True))
+    online = client()
+    for each in (caller, other):
+        each.tell("register-status ALL")
+        each.says("LinphoneRegistrationOk")
+    caller.tell(f"call sip:{ALICE}")
+    caller.says(r"LinphoneCallStreamsRunning\s+From: .*\s+Id: 1")
+    caller.tell(f"call sip:{names[1]}@sip.example")
+    caller.says(r"LinphoneCallStreamsRunning\s+From: .*\s+Id: 2")
+    caller.tell(command)
+    other.says(r"LinphoneCallStreamsRunning\s+From: .*\s+Id: 2[\s\S]*JitterBufferSizeMs: [1-9]")
+    caller.says(r"LinphoneCallEnd\s+From: .*\s+Id: 1")
+    assert not [each for each in online.events() if each.get("event") == "terminated"]
+    for each in (caller, other):
+        each.tell("quit")
+
+
+def test_a_client_transfers_its_call_to_another_phone(
+    phone: Callable[..., Phone], client: Callable[..., Program]
+) -> None:
+    """XEP-0251: the phone is asked by REFER; the two phones hear each other afterwards."""
+    other, callee = phone(), phone()
+    online = client("call", callee.user)
+    online.hears(event="tone", hz=TONE, seconds=20)
+    phone_hears(callee)
+    online.tell(f"transfer {other.user}")
+    other.program.says("Call established")
+    online.hears(event="terminated", reason="success")
+    phone_hears(other)
