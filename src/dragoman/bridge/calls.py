@@ -134,7 +134,7 @@ class Calls(SessionService):
         self._revisions = Revisions(self)
         self._infos = Infos(self)
         self.conferences = Conferences(
-            line, xmpp, naming, ends_of, self.sessions.knows, token, chance
+            line, xmpp, self.devices.ask, naming, ends_of, self.sessions.knows, token, chance
         )
 
     # -- what comes --------------------------------------------------------------------
