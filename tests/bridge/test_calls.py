@@ -495,9 +495,9 @@ def test_a_client_that_proceeded_early_and_says_no_more_has_no_call() -> None:
     assert gateway.methods == []
 
 
-def test_what_is_neither_sound_nor_picture_is_refused_at_once() -> None:
+def test_what_is_neither_sound_nor_picture_nor_text_is_refused_at_once() -> None:
     gateway = Gateway(rules=EARLY)
-    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("text"),)))
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("application"),)))
     assert gateway.steps == ["reject"]
 
 

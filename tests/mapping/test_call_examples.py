@@ -14,7 +14,7 @@ from dragoman.sdp.session import Media, SessionDescription
 from dragoman.xmpp.ext.grouping import Group
 from dragoman.xmpp.ext.jingle import Content, Jingle
 from dragoman.xmpp.ext.jingle_ice import IceUdp
-from dragoman.xmpp.ext.jingle_rtp import Rtp
+from dragoman.xmpp.ext.jingle_rtp import Parameter, Rtp
 from dragoman.xmpp.ext.senders import Creator
 from tests.xmpp.ext.jingles import CONTENTS, content, description, jingle, read
 
@@ -426,6 +426,36 @@ def test_the_call_of_stox_m() -> None:
     )
     wrapped = jingle(expected)
     assert printed == wrapped.elements[0]
+
+
+TEXT: Final = """<payload-type id='98' name='t140' clockrate='1000'/>
+<payload-type id='100' name='red' clockrate='1000'>
+<parameter name='fmtp' value='98/98/98'/></payload-type>
+<rtt-sync xmlns='urn:xmpp:jingle:apps:rtt-sync:0' role='conversation' source='human'
+sync-mode='media-clock' max-skew='500' finality='mixed'/>"""
+
+
+@pytest.mark.spec("MED-40")
+def test_text_of_xep_0517() -> None:
+    """§8, whose SDP is that of RFC 4103 §10.1 as well."""
+    parsed = Rtp.parse(read(description(TEXT, "media='text'")))
+    lines = ["a=rtpmap:98 t140/1000", "a=rtpmap:100 red/1000", "a=fmtp:100 98/98/98"]
+    media = described(parsed)
+    assert (media.kind, media.protocol, media.formats) == ("text", "RTP/AVP", ("98", "100"))
+    assert own(media)[1:] == lines
+    said = "\r\n".join(["m=text 11000 RTP/AVP 98 100", "c=IN IP4 192.0.2.1", *lines, ""])
+    back = rtp_of(f"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n{said}")
+    assert back.media == "text"
+    named = [(each.id, each.name, each.clockrate) for each in back.payload_types]
+    assert named == [(98, "t140", 1000), (100, "red", 1000)]
+    assert back.payload_types[1].parameters == (Parameter("pt", "98,98,98"),)
+    assert own(described(back))[1:] == lines
+
+
+def test_text_has_a_clock_of_its_own() -> None:
+    """RFC 4103 §6: 1000 Hz, where a client says none."""
+    parsed = Rtp.parse(read(description("<payload-type id='98' name='t140'/>", "media='text'")))
+    assert "a=rtpmap:98 t140/1000" in own(described(parsed))
 
 
 # -- what must not get through -----------------------------------------------------------

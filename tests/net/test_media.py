@@ -512,6 +512,40 @@ async def test_silence_ends_a_call_that_is_not_on_hold(
     other.close()
 
 
+T140 = ("a=rtpmap:98 t140/1000", "a=rtpmap:100 red/1000", "a=fmtp:100 98/98/98")
+
+
+def as_text(description: SessionDescription) -> SessionDescription:
+    """Return a description whose stream is of text, by T.140 (RFC 4103 §10.1)."""
+    (media,) = description.media
+    kept = [each for each in media.attributes if each.name not in {"rtpmap", "fmtp"}]
+    said = [Attribute(*line.removeprefix("a=").split(":", 1)) for line in T140]
+    text = replace(media, kind="text", formats=("98", "100"), attributes=(*kept, *said))
+    return replace(description, media=(text,))
+
+
+@pytest.mark.spec("MED-40")
+async def test_text_passes_like_any_stream(plane: Embedded, events: Events, phone: Phone) -> None:
+    """With what repeats it (RFC 2198), whose blocks name its number."""
+    desk, client = Desk(plane), Client(controlling=True, active=True)
+    await client.gather()
+    offer = await desk.offer(XMPP, as_text(client.says("active")), PLAIN)
+    assert (offer.media[0].kind, offer.media[0].formats) == ("text", ("98", "100"))
+    phone.hears(offer)
+    await client.hears(await desk.answer(SIP, as_text(phone.says())))
+    assert client.told is not None
+    assert client.told.media[0].fmtp("100") == "98/98/98"
+    assert await client.shake() is State.CONNECTED
+    await connected(events)
+    repeated = bytes([0x80 | 98, 0, 0, 1, 98]) + b"Hi"
+    for number, (kind, payload) in enumerate([(98, b"H"), (100, repeated)], 1):
+        await client.send(packet(number, kind, payload))
+        assert await phone.next() == packet(number, kind, payload)
+        phone.send(packet(number, kind, payload))
+        assert await client.next() == packet(number, kind, payload)
+    await client.close()
+
+
 def test_an_address_that_says_nothing_is_none() -> None:
     for bind in ("::", "0.0.0.0"):  # noqa: S104 (refused)
         with pytest.raises(LocalError):

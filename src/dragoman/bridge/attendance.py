@@ -11,6 +11,7 @@ from logging import getLogger
 from typing import Final, TypeAlias
 
 from dragoman.bridge.call import Call
+from dragoman.bridge.devices import Told
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.clock import Alarms, earliest
@@ -37,8 +38,9 @@ from dragoman.sip.subscriber import (
 )
 from dragoman.sip.subscriber import Refused as Denied
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import coin, disco
+from dragoman.xmpp.ext import coin
 from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.session import Stage
 from dragoman.xmpp.stanza import ends
 
@@ -56,6 +58,7 @@ PATIENCE: Final = 30.0
 UNABLE: Final = frozenset({Condition.FEATURE_NOT_IMPLEMENTED, Condition.SERVICE_UNAVAILABLE})
 """Errors of a client that does not want to hear of conferences, whatever it lists."""
 
+Devices: TypeAlias = Callable[[Jid, Jid, Told, float], None]
 Ask: TypeAlias = Callable[[Request, Subscribing, RouteSet], None]
 
 
@@ -64,8 +67,8 @@ class Seat:
     """What a client in a conference has heard of it."""
 
     call: Call
-    able: bool | None = None
-    """Whether the client wants to hear; None: it was not asked yet."""
+    able: bool = False
+    """Whether the client wants to hear, as far as it said."""
     asked: str = ""
     """The id of the request to the client that has no answer."""
     known: Known = field(default_factory=Known)
@@ -78,12 +81,13 @@ class Seat:
 
 
 class Attendance:
-    """All seats. `request` sends a SUBSCRIBE."""
+    """All seats. `request` sends a SUBSCRIBE, `devices` asks a client what it can do."""
 
     def __init__(
         self,
         request: Ask,
         xmpp: XmppPort,
+        devices: Devices,
         naming: Naming,
         token: Callable[[], str],
         chance: Callable[[float, float], float],
@@ -91,6 +95,7 @@ class Attendance:
         """Have no seat."""
         self._request = request
         self._xmpp = xmpp
+        self._devices = devices
         self._naming = naming
         self._token = token
         self._subscriber: Subscriber[str] = Subscriber(PACKAGE, token, chance)
@@ -104,7 +109,9 @@ class Attendance:
         """Learn that the two of a call talk, if they do: does the client want to hear?"""
         if call.focus is not None and _talks(call) and call.id not in self._seats:
             self._seats[call.id] = seat = Seat(call)
-            self._ask(seat, disco.ask, now)
+            session = call.jingle
+            assert session is not None  # noqa: S101 - they talk
+            self._devices(session.local, session.remote, partial(self._found, seat, now), now)
 
     def over(self, call: Call, now: float) -> None:
         """Have nothing more to tell the client."""
@@ -145,9 +152,6 @@ class Attendance:
         self._free(seat)
         if stanza.get("type") == "error":
             self._refused(seat, StanzaError.parse(stanza), now)
-        elif seat.able is None:
-            said = disco.told(stanza)
-            self._found(seat, said is not None and coin.NS in said, now)
         self._tell(seat, now)
         return True
 
@@ -163,14 +167,14 @@ class Attendance:
     def _refused(self, seat: Seat, error: StanzaError, now: float) -> None:
         told = about(jid=seat.call.user, reason=error.reason)
         log.info("the client does not hear of its conference", extra=told)
-        if seat.able is None or error.condition in UNABLE:
+        if error.condition in UNABLE:
             seat.able = False
             self._leave(seat, now)
 
-    def _found(self, seat: Seat, able: bool, now: float) -> None:
-        """Subscribe for a client that wants to hear."""
-        seat.able = able
-        if not able:
+    def _found(self, seat: Seat, now: float, features: frozenset[str] | None) -> None:
+        """Subscribe for a client that wants to hear, which was asked at `now`."""
+        seat.able = features is not None and coin.NS in features
+        if not seat.able or self._seats.get(seat.call.id) is not seat:
             return
         try:
             parties = self._parties(seat.call)
@@ -178,6 +182,7 @@ class Attendance:
             log.info("no subscription", extra=about(jid=seat.call.user, reason=error.reason))
         else:
             self._subscriber.subscribe(seat.call.id, parties, now)
+            self.settle()
 
     def _parties(self, call: Call) -> Parties:
         """Raises Unmappable."""
@@ -274,7 +279,6 @@ class Attendance:
             seat = self._seats[key]
             if seat.asked:
                 self._free(seat)
-                seat.able = seat.able or False
             self._tell(seat, now)
 
     def next_timer(self) -> float | None:

@@ -87,7 +87,7 @@ EXTENSIONS: Final = (TRICKLE, REPLACES, NOREFERSUB, NOSUB)
 """What may be required of us in a call, beyond what may in every session."""
 OF_TRANSFER: Final = frozenset({"REFER", "NOTIFY", REPLACES, NOREFERSUB, NOSUB})
 """What of these there is where calls may be transferred."""
-KINDS: Final = ("audio", "video")
+KINDS: Final = ("audio", "video", "text")
 DEVICE: Final = "phone"
 """The resource of a SIP user whose phone names none."""
 FEATURES: Final = ";audio;video"
@@ -158,13 +158,13 @@ class Calls(SessionService):
         self.referrals = Referrals(self)
         self._infos = Infos(self)
         self.conferences = Conferences(
-            line, xmpp, naming, ends_of, self.sessions.knows, token, chance
+            line, xmpp, self.devices.ask, naming, ends_of, self.sessions.knows, token, chance
         )
 
     # -- what comes --------------------------------------------------------------------
 
     def takes(self, request: Request) -> bool:
-        """Tell whether an INVITE is for a call: it offers audio or video, or nothing at all."""
+        """Tell whether an INVITE is for a call: it offers one of KINDS, or nothing at all."""
         try:
             body = Body.of(request)
         except SipError:
@@ -433,15 +433,16 @@ class Calls(SessionService):
         """Have a client ring. Raises SdpError, Full and NoRoom."""
         offered = None if event.offer is None else jingled.read(event.offer)
         kinds = ["audio"]
-        if offered is not None:
-            kinds = [m.kind.lower() for m in offered.media if m.port and m.kind.lower() in KINDS]
+        shown = None if offered is None else jingled.for_client(offered)
+        if shown is not None:
+            kinds = [m.kind.lower() for m in shown.media if m.port and m.kind.lower() in KINDS]
         if not kinds:
-            raise SdpError("neither audio nor video is offered", 488)
+            raise SdpError("neither audio, video nor text is offered", 488)
         local = device(caller.user)
         call = self._begin(caller.recipient, local, caller.sender, Side.SIP)
         negotiation = call.negotiation
         call.negotiation = negotiation.asked() if offered is None else negotiation.offered(offered)
-        call.phone, call.sip, session.data = offered, session, call
+        call.phone, call.sip, session.data = shown, session, call
         self.conferences.phone_says(call, event.request, self._now)
         try:
             if caller.recipient.resource:
@@ -553,7 +554,9 @@ class Calls(SessionService):
             return
         call.client = mapping.stand_in(descriptions)
         if not call.client.media:
-            self.hang_up(call, Reason(Why.UNSUPPORTED_APPLICATIONS, "neither audio nor video"))
+            self.hang_up(
+                call, Reason(Why.UNSUPPORTED_APPLICATIONS, "neither audio, video nor text")
+            )
             return
         self.find(call)
 
@@ -562,7 +565,7 @@ class Calls(SessionService):
         if any(each.media in KINDS for each in descriptions):
             session.proceed(device(session.local), self._now)
         else:
-            refusal = Reason(Why.UNSUPPORTED_APPLICATIONS, "neither audio nor video")
+            refusal = Reason(Why.UNSUPPORTED_APPLICATIONS, "neither audio, video nor text")
             session.end(refusal, self._now)
 
     def _initiated(self, session: JingleSession, said: jingled.Said) -> None:

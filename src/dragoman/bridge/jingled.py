@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dragoman.mapping import call as mapping
 from dragoman.mapping.call import Layout
 from dragoman.mapping.session_part import ACCEPTED, UNSUPPORTED, session_part
 from dragoman.sdp.failure import SdpError
-from dragoman.sdp.session import SessionDescription
+from dragoman.sdp.session import Media, SessionDescription
 from dragoman.sip.header import MediaType
 from dragoman.sip.message import Header, Request, SipError
 from dragoman.sip.session import Body
@@ -53,6 +53,28 @@ def read(body: Body | None) -> SessionDescription:
 def refusal(status: int) -> tuple[Header, ...]:
     """Return the headers of a refusal: a 415 says what is taken (RFC 3261 §21.4.13)."""
     return (("Accept", ", ".join(ACCEPTED)),) if status == UNSUPPORTED else ()
+
+
+def for_client(
+    offered: SessionDescription, client: SessionDescription | None = None
+) -> SessionDescription:
+    """Return what a client is told of a phone's offer: of text, where there is nothing else.
+
+    Or where the client has text there already. Others may know of none, and end the whole call
+    because of it (Conversations does): nobody can tell before who that is.
+    """
+    kept = [] if client is None else [n for n, each in enumerate(client.media) if each.port]
+    if all(_is_text(each) for each in offered.media if each.port):
+        return offered
+    media = [
+        each.refused() if _is_text(each) and n not in kept else each
+        for n, each in enumerate(offered.media)
+    ]
+    return replace(offered, media=tuple(media))
+
+
+def _is_text(media: Media) -> bool:
+    return media.kind.lower() == "text"
 
 
 def digits_of(request: Request) -> tuple[str, int] | None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dragoman.bridge.call import Call, directed, widened
-from dragoman.bridge.jingled import Said, read, refusal
+from dragoman.bridge.jingled import Said, for_client, read, refusal
 from dragoman.bridge.transports import Transports
 from dragoman.errors import LocalError
 from dragoman.mapping import call as mapping
@@ -67,6 +67,7 @@ class Revisions:
         except SdpError as error:
             self._decline(call, error.status)
             return
+        new = for_client(new, call.client)
         self._plane.offer(
             call.id, Side.SIP, new, JINGLE, self._or(call, partial(self._weigh, call, new))
         )

@@ -436,7 +436,12 @@ _VIDEO: Final = (
     _h264(102, "1"),
     _h264(104, "0"),
 )
-_USUAL: Final = {"audio": _AUDIO, "video": _VIDEO}
+_TEXT: Final = (
+    PayloadType(98, "t140", 1000),
+    PayloadType(100, "red", 1000, parameters=(Parameter("pt", "98,98,98"),)),
+)
+"""RFC 4103 §10.1."""
+_USUAL: Final = {"audio": _AUDIO, "video": _VIDEO, "text": _TEXT}
 
 
 def stand_in(descriptions: Sequence[Rtp]) -> SessionDescription:

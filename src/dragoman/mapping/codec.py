@@ -19,7 +19,7 @@ _OPUS: Final = "opus"
 _LARGEST: Final = 127
 _NAMES: Final = frozenset({"events", "pt"})
 """What Jingle calls the parameters that have no name in SDP (STOX-M §10)."""
-_RATES: Final = {"video": 90000}
+_RATES: Final = {"video": 90000, "text": 1000}
 _SEPARATOR: Final = re.compile(r"[;\s]+")
 _COMMA: Final = re.compile(r"\s*,\s*")
 _AROUND: Final = re.compile(r"\s*=\s*")

@@ -166,5 +166,5 @@ def test_features_are_those_of_the_specification() -> None:
         *("urn:xmpp:jingle:transports:ice-udp:1", "urn:xmpp:jingle:apps:dtls:0"),
         *("urn:xmpp:jingle:apps:grouping:0", f"{rtp}:rtcp-fb:0", f"{rtp}:rtp-hdrext:0"),
         *(f"{rtp}:ssma:0", "urn:xmpp:jingle-message:0", "urn:ietf:rfc:5888", "urn:ietf:rfc:5576"),
-        "urn:xmpp:coin:1",
+        *("urn:xmpp:coin:1", "urn:xmpp:jingle:apps:rtt-sync:rtp-t140:0"),
     } == CALLS

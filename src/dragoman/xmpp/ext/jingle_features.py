@@ -12,6 +12,7 @@ from dragoman.xmpp.ext import (
     jmi,
     rtcp_fb,
     rtp_hdrext,
+    rtt_sync,
     ssma,
     transfer,
 )
@@ -31,6 +32,7 @@ CALLS: Final = frozenset(
         ssma.NS,
         ssma.FEATURE,
         coin.NS,
+        rtt_sync.RTP_T140,
         jmi.NS,
     }
 )
