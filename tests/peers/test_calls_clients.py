@@ -86,20 +86,21 @@ def test_a_phone_calls_a_client_that_knows_neither_proposals_nor_keys(
 
 
 @pytest.fixture
-def dino(gateway: Gateway, start: Start) -> Callable[[str, str], tuple[Program, Path]]:
+def dino(gateway: Gateway, start: Start) -> Callable[..., tuple[Program, Path]]:
     """Dino as bob, told to call a phone or to answer it, and the file of what it hears."""
     if not shutil.which("dino-im"):
         pytest.skip("Dino is not here: run tests/lab/install --all")
 
-    def online(peer: str, action: str) -> tuple[Program, Path]:
-        return start("bob", "dino_user", BOB, peer, "75", action), PEERS / "dino-bob/heard.wav"
+    def online(peer: str, action: str, resource: str = "dino") -> tuple[Program, Path]:
+        program = start("bob", "dino_user", f"{BOB}/{resource}", peer, "75", action)
+        return program, PEERS / "dino-bob/heard.wav"
 
     return online
 
 
 @pytest.mark.spec("MED-23")
 def test_dino_calls_a_phone(
-    phone: Callable[..., Phone], dino: Callable[[str, str], tuple[Program, Path]]
+    phone: Callable[..., Phone], dino: Callable[..., tuple[Program, Path]]
 ) -> None:
     callee = phone(TONE=str(OTHER_TONE), seconds=60)
     run("bob", "xmpp_user", f"{BOB}/lab", "subscribe", callee.user, "--for", "2")
@@ -115,7 +116,7 @@ def test_dino_calls_a_phone(
 def test_a_phone_calls_dino(
     video: str,
     phone: Callable[..., Phone],
-    dino: Callable[[str, str], tuple[Program, Path]],
+    dino: Callable[..., tuple[Program, Path]],
     chat: Callable[..., Program],
 ) -> None:
     """It takes calls from those only whom it has talked to, or is about to.
@@ -124,8 +125,8 @@ def test_a_phone_calls_dino(
     """
     another = chat(f"{BOB}/lab")
     name = fresh("caller")
-    peer, heard = dino(f"{name}@sip.example", "answer")
-    another.hears(event="presence", sender=f"{BOB}/dino", type="available", seconds=30)
+    peer, heard = dino(f"{name}@sip.example", "answer", name)
+    another.hears(event="presence", sender=f"{BOB}/{name}", type="available", seconds=PATIENCE)
     caller = phone(name=name, dials=f"sip:{BOB}", seconds=50, TONE=str(OTHER_TONE), VIDEO=video)
     peer.says("pressed Accept", PATIENCE)
     hears(heard, peer, OTHER_TONE)
