@@ -589,6 +589,14 @@ def test_a_client_that_ends_a_call_otherwise_is_not_called_again(
     assert gateway.statuses == [status]
 
 
+def test_a_client_that_rejects_a_proposal_of_pictures_is_not_called() -> None:
+    gateway = Gateway()
+    gateway.phone_says(body=sdp(more=PICTURE))
+    reject = Initiation(Step.REJECT, gateway.sid(), reason=Reason(Why.DECLINE))
+    gateway.client_says(reject, f"{JULIET}/phone")
+    assert (gateway.statuses, gateway.actions) == ([603], [])
+
+
 def test_a_client_is_called_again_once() -> None:
     gateway = proceeded()
     for _ in range(2):
