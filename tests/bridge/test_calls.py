@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from dragoman.bridge.abilities import PATIENCE
 from dragoman.bridge.call import Rules
 from dragoman.bridge.calls import Calls
-from dragoman.bridge.devices import PATIENCE
 from dragoman.bridge.infos import MOST_CANDIDATES
 from dragoman.media.plane import (
     DTLS,

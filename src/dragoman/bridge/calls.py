@@ -10,8 +10,8 @@ from logging import getLogger
 from typing import Final
 
 from dragoman.bridge import jingled
+from dragoman.bridge.abilities import Abilities
 from dragoman.bridge.call import TROUBLES, Call, Rules, placed, reason_of, sound_alone, unfit
-from dragoman.bridge.devices import Devices
 from dragoman.bridge.infos import TRICKLE, Infos
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
@@ -116,7 +116,7 @@ class Calls(SessionService):
             packages=(TRICKLE,),
         )
         self.jingles = JingleSessions(token)
-        self.devices = Devices(xmpp, token)
+        self.abilities = Abilities(xmpp, token)
         self.plane = plane
         self._xmpp = xmpp
         self._naming = naming
@@ -166,14 +166,14 @@ class Calls(SessionService):
     def on_stanza(self, stanza: Element, now: float) -> bool:
         """Take a stanza; False: it is of no call."""
         self._now = now
-        taken = self.devices.on_stanza(stanza) or self.jingles.on_stanza(stanza, now)
+        taken = self.abilities.on_stanza(stanza) or self.jingles.on_stanza(stanza, now)
         self._drain()
         return taken
 
     def undelivered(self, stanza: Element, error: StanzaError, now: float) -> bool:
         """Learn that a stanza of ours did not arrive; False: it was of no call."""
         self._now = now
-        taken = self.devices.undelivered(stanza)
+        taken = self.abilities.undelivered(stanza)
         taken = taken or self.jingles.undelivered(stanza, error, now)
         self._drain()
         return taken
@@ -194,13 +194,13 @@ class Calls(SessionService):
     def on_timer(self, now: float) -> None:
         """Do what is due."""
         self._now = now
-        self.devices.on_timer(now)
+        self.abilities.on_timer(now)
         self.jingles.on_timer(now)
         super().on_timer(now)
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        timed = (self.devices, self.jingles, self.sessions)
+        timed = (self.abilities, self.jingles, self.sessions)
         return earliest(each.next_timer() for each in timed)
 
     def give_up(self, now: float) -> None:
@@ -428,7 +428,7 @@ class Calls(SessionService):
 
     def _offer_client(self, call: Call) -> None:
         """Tell the device what the phone offers, or answered, once it has said what it can do."""
-        self.devices.ask(call.peer, call.user, partial(self._offer_device, call), self._now)
+        self.abilities.ask(call.peer, call.user, partial(self._offer_device, call), self._now)
 
     def _offer_device(self, call: Call, features: frozenset[str] | None) -> None:
         """Offer keys by DTLS, but to who has said that it takes none (XEP-0320 §3)."""
