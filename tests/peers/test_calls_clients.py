@@ -102,7 +102,7 @@ def dino(gateway: Gateway, start: Start) -> Callable[..., tuple[Program, Path]]:
         pytest.skip("Dino is not here: run tests/lab/install --all")
 
     def online(peer: str, action: str, resource: str = "dino") -> tuple[Program, Path]:
-        program = start("bob", "dino_user", f"{BOB}/{resource}", peer, "75", action)
+        program = start("bob", "dino_user", f"{BOB}/{resource}", peer, "120", action)
         return program, PEERS / "dino-bob/heard.wav"
 
     return online
@@ -112,10 +112,10 @@ def dino(gateway: Gateway, start: Start) -> Callable[..., tuple[Program, Path]]:
 def test_dino_calls_a_phone(
     phone: Callable[..., Phone], dino: Callable[..., tuple[Program, Path]]
 ) -> None:
-    callee = phone(TONE=str(OTHER_TONE), seconds=60)
+    callee = phone(TONE=str(OTHER_TONE), seconds=120)
     run("bob", "xmpp_user", f"{BOB}/lab", "subscribe", callee.user, "--for", "2")
     peer, heard = dino(callee.user, "call")
-    peer.says("calling", 60)
+    peer.says("calling", 90)  # it is started anew until it knows its peer
     hears(heard, peer, OTHER_TONE)
     phone_hears(callee)
 
