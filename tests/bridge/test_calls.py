@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from dragoman.bridge.abilities import PATIENCE
 from dragoman.bridge.call import Rules
 from dragoman.bridge.calls import Calls
-from dragoman.bridge.devices import PATIENCE
 from dragoman.bridge.infos import MOST_CANDIDATES
 from dragoman.media.plane import (
     DTLS,
@@ -620,6 +620,14 @@ def test_a_client_that_ends_a_call_otherwise_is_not_called_again(
     end = Jingle(Action.SESSION_TERMINATE, gateway.sid(), reason=Reason(why))
     gateway.client_says(end, f"{JULIET}/phone")
     assert gateway.statuses == [status]
+
+
+def test_a_client_that_rejects_a_proposal_of_pictures_is_not_called() -> None:
+    gateway = Gateway()
+    gateway.phone_says(body=sdp(more=PICTURE))
+    reject = Initiation(Step.REJECT, gateway.sid(), reason=Reason(Why.DECLINE))
+    gateway.client_says(reject, f"{JULIET}/phone")
+    assert (gateway.statuses, gateway.actions) == ([603], [])
 
 
 def test_a_client_is_called_again_once() -> None:

@@ -14,6 +14,7 @@ import signal
 import struct
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -146,16 +147,23 @@ def client(browser: None, start: Start) -> Iterator[Callable[..., Program]]:
         each.wait(10)
 
 
-@pytest.fixture(scope="module")
-def kept(gateway: Gateway) -> Iterator[Program]:
-    """A client of alice's for all calls of a module: to start one takes seconds."""
+@contextmanager
+def browsing(jid: str) -> Iterator[Program]:
+    """Have a client for many calls: to start one takes seconds."""
     if not (LIBRARY.exists() and shutil.which("chromium")):
         pytest.skip("Chromium and StanzaJS are not here: run tests/lab/install --all")
-    with Program("alice", "webrtc_user", ALICE, str(MODULE_SECONDS), "answer") as peer:
+    with Program("alice", "webrtc_user", jid, str(MODULE_SECONDS), "answer") as peer:
         peer.hears(event="connected")
         yield peer
         peer.signal(signal.SIGTERM)
         peer.wait(10)
+
+
+@pytest.fixture(scope="module")
+def kept(gateway: Gateway) -> Iterator[Program]:
+    """A client of alice's for all calls of a module."""
+    with browsing(ALICE) as peer:
+        yield peer
 
 
 @pytest.fixture

@@ -158,9 +158,3 @@ def test_a_phone_that_knows_ice_finds_a_way_by_it(
     browser.hears(event="dtls", state="connected")
     linphone.says("ICE state: Host connection")
     linphone.says("Sent-InterarrivalJitter: 0[.]00[0-9]*[1-9]")  # it reports of what it hears
-
-
-@pytest.mark.spec("MED-17")
-def test_whoever_has_no_phone_is_gone(client: Callable[..., Program]) -> None:
-    browser = client("call", "nobody@sip.example")
-    browser.says(r'"(terminated|reject|retract|finish|ended|error)"')

@@ -4,20 +4,30 @@ What Dino and QXmpp heard is in a file, and is looked at here as what phones hea
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.peers import callers
-from tests.peers.callers import ALICE, PEERS, TONE, Phone, Start, both_hear, has_heard
+from tests.peers.callers import (
+    ALICE,
+    PEERS,
+    TONE,
+    Linphone,
+    Phone,
+    Start,
+    both_hear,
+    browsing,
+    has_heard,
+)
 from tests.peers.hosts import Gateway, Program, fresh, run, wait_until
 
-browser, client, phone = callers.browser, callers.client, callers.phone
+kept, linphone_caller, talker = callers.kept, callers.linphone_caller, callers.talker
+phone = callers.phone
 
 BOB: Final = "bob@jabber.example"
-DECLINE: Final = Path(__file__).parent / "sipp" / "decline.xml"
 PATIENCE: Final = 30
 OTHER_TONE: Final = 1000
 """What a phone says to who takes his own tone, coming back, for an echo."""
@@ -86,36 +96,37 @@ def test_a_phone_calls_a_client_that_knows_neither_proposals_nor_keys(
 
 
 @pytest.fixture
-def dino(gateway: Gateway, start: Start) -> Callable[[str, str], tuple[Program, Path]]:
+def dino(gateway: Gateway, start: Start) -> Callable[..., tuple[Program, Path]]:
     """Dino as bob, told to call a phone or to answer it, and the file of what it hears."""
     if not shutil.which("dino-im"):
         pytest.skip("Dino is not here: run tests/lab/install --all")
 
-    def online(peer: str, action: str) -> tuple[Program, Path]:
-        return start("bob", "dino_user", BOB, peer, "75", action), PEERS / "dino-bob/heard.wav"
+    def online(peer: str, action: str, resource: str = "dino") -> tuple[Program, Path]:
+        program = start("bob", "dino_user", f"{BOB}/{resource}", peer, "120", action)
+        return program, PEERS / "dino-bob/heard.wav"
 
     return online
 
 
 @pytest.mark.spec("MED-23")
 def test_dino_calls_a_phone(
-    phone: Callable[..., Phone], dino: Callable[[str, str], tuple[Program, Path]]
+    phone: Callable[..., Phone], dino: Callable[..., tuple[Program, Path]]
 ) -> None:
-    callee = phone(TONE=str(OTHER_TONE), seconds=60)
+    callee = phone(TONE=str(OTHER_TONE), seconds=120)
     run("bob", "xmpp_user", f"{BOB}/lab", "subscribe", callee.user, "--for", "2")
     peer, heard = dino(callee.user, "call")
-    peer.says("calling", 60)
+    peer.says("calling", 90)  # it is started anew until it knows its peer
     hears(heard, peer, OTHER_TONE)
     phone_hears(callee)
 
 
 @pytest.mark.spec("MED-02")
 @pytest.mark.spec("MED-35")
-@pytest.mark.parametrize("video", ["no", "yes"])
+@pytest.mark.parametrize("video", ["", "VP8", "H264"])
 def test_a_phone_calls_dino(
     video: str,
     phone: Callable[..., Phone],
-    dino: Callable[[str, str], tuple[Program, Path]],
+    dino: Callable[..., tuple[Program, Path]],
     chat: Callable[..., Program],
 ) -> None:
     """It takes calls from those only whom it has talked to, or is about to.
@@ -124,9 +135,11 @@ def test_a_phone_calls_dino(
     """
     another = chat(f"{BOB}/lab")
     name = fresh("caller")
-    peer, heard = dino(f"{name}@sip.example", "answer")
-    another.hears(event="presence", sender=f"{BOB}/dino", type="available", seconds=30)
-    caller = phone(name=name, dials=f"sip:{BOB}", seconds=50, TONE=str(OTHER_TONE), VIDEO=video)
+    peer, heard = dino(f"{name}@sip.example", "answer", name)
+    another.hears(event="presence", sender=f"{BOB}/{name}", type="available", seconds=PATIENCE)
+    codecs = [f"video_codecs={video}"] if video else []
+    environment = {"TONE": str(OTHER_TONE), "VIDEO": "yes" if video else "no"}
+    caller = phone(*codecs, name=name, dials=f"sip:{BOB}", seconds=50, **environment)
     peer.says("pressed Accept", PATIENCE)
     hears(heard, peer, OTHER_TONE)
     phone_hears(caller)
@@ -137,44 +150,105 @@ def test_a_phone_calls_dino(
 
 @pytest.mark.spec("MED-02")
 def test_a_phone_calls_a_device_of_a_client_by_its_name(
-    phone: Callable[..., Phone], client: Callable[..., Program]
+    phone: Callable[..., Phone], talker: Program
 ) -> None:
     """Nothing is proposed: the device rings by session-initiate."""
-    browser = client()
     caller = phone(dials=f"sip:{ALICE};gr=webrtc")
-    browser.hears(event="incoming", peer=f"{caller.user}/phone", proposed=False, seconds=PATIENCE)
+    talker.hears(event="incoming", peer=f"{caller.user}/phone", proposed=False, seconds=PATIENCE)
     caller.program.says("180 Ringing")
-    both_hear(caller, browser)
+    both_hear(caller, talker)
 
 
 # -- phones that do not answer ---------------------------------------------------------
 
 
 @pytest.mark.spec("MED-17")
-def test_a_phone_in_a_call_is_busy(
-    phone: Callable[..., Phone], client: Callable[..., Program]
-) -> None:
+def test_a_phone_in_a_call_is_busy(phone: Callable[..., Phone], talker: Program) -> None:
     callee = phone(CALLS="1")
     phone(dials=f"sip:{callee.user}")
     callee.program.says("Call established")
-    client("call", f"{callee.user}/phone").hears(
-        event="terminated", reason="busy", seconds=PATIENCE
-    )
+    talker.tell(f"call {callee.user}/phone")
+    talker.hears(event="terminated", reason="busy")
+    talker.tell(f"call {callee.user}")
+    talker.hears(event="reject", reason="busy")
 
 
 @pytest.mark.spec("MED-17")
-def test_a_phone_whose_user_declines(start: Start, client: Callable[..., Program]) -> None:
-    start("carol", "sipp", "-sf", DECLINE, "-nostdin", "-i", "198.51.100.50", "-p", "5070")
-    browser = client("call", "carol@udp.sipp.example/phone")
-    browser.hears(event="ringing", seconds=PATIENCE)
-    browser.hears(event="terminated", reason="decline")
-
-
-@pytest.mark.spec("MED-17")
-def test_whoever_has_no_phone_is_gone_to_who_does_not_propose(
-    client: Callable[..., Program],
+def test_a_phone_whose_user_declines(
+    linphone_caller: Callable[..., Linphone], talker: Program
 ) -> None:
-    name = fresh("nobody")
-    client("call", f"{name}@sip.example/phone").hears(
-        event="terminated", reason="gone", seconds=PATIENCE
-    )
+    callee = linphone_caller("--manual")
+    talker.tell(f"call {callee.user}/phone")
+    talker.hears(event="ringing")
+    callee.program.tell("bye")
+    talker.hears(event="terminated", reason="decline")
+
+
+@pytest.mark.spec("MED-17")
+def test_whoever_has_no_phone_is_gone(talker: Program) -> None:
+    nobody = f"{fresh('nobody')}@sip.example"
+    talker.tell(f"call {nobody}/phone")
+    talker.hears(event="terminated", reason="gone")
+    talker.tell(f"call {nobody}")
+    talker.hears(event="reject", reason="gone")
+
+
+# -- several devices of a user ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def another(gateway: Gateway) -> Iterator[Program]:
+    """One more client of alice's, for all calls of this module, that waits to be told."""
+    with browsing(f"{ALICE}/mobile") as peer:
+        peer.tell("manual")
+        yield peer
+
+
+@pytest.fixture
+def devices(talker: Program, another: Program) -> tuple[Program, Program]:
+    """Both clients of alice's, neither of which answers by itself."""
+    another.forget()
+    talker.tell("manual")
+    return talker, another
+
+
+@pytest.mark.spec("MED-23")
+def test_all_devices_ring_and_one_answers(
+    phone: Callable[..., Phone], devices: tuple[Program, Program]
+) -> None:
+    one, other = devices
+    caller = phone(dials=f"sip:{ALICE}")
+    for each in devices:
+        each.hears(event="propose", sender=f"{caller.user}/phone", seconds=PATIENCE)
+    caller.program.says("180 Ringing")
+    one.tell("answer")
+    both_hear(caller, one)
+    other.hears(event="elsewhere", step="accept", sender=f"{ALICE}/webrtc")
+    assert "incoming" not in [each["event"] for each in other.events()]
+
+
+@pytest.mark.spec("MED-17")
+@pytest.mark.parametrize(("reason", "status"), [("busy", "486 "), ("decline", "603 ")])
+def test_one_device_rejects_for_all(
+    reason: str, status: str, phone: Callable[..., Phone], devices: tuple[Program, Program]
+) -> None:
+    one, other = devices
+    caller = phone(dials=f"sip:{ALICE}")
+    for each in devices:
+        each.hears(event="propose", seconds=PATIENCE)
+    other.tell(f"reject {reason}")
+    caller.program.says(f"session closed: {status}")
+    one.hears(event="elsewhere", step="reject", sender=f"{ALICE}/mobile")
+
+
+@pytest.mark.spec("MED-18")
+def test_a_phone_that_gives_up_is_heard_by_all_devices(
+    phone: Callable[..., Phone], devices: tuple[Program, Program]
+) -> None:
+    caller = phone(dials=f"sip:{ALICE}")
+    for each in devices:
+        each.hears(event="propose", seconds=PATIENCE)
+    caller.program.says("180 Ringing")
+    caller.program.tell("hangup")
+    for each in devices:
+        each.hears(event="retract", sender=f"{caller.user}/phone", reason="cancel")

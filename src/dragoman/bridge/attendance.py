@@ -10,8 +10,8 @@ from functools import partial
 from logging import getLogger
 from typing import Final, TypeAlias
 
+from dragoman.bridge.abilities import Told
 from dragoman.bridge.call import Call
-from dragoman.bridge.devices import Told
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.clock import Alarms, earliest
@@ -58,7 +58,7 @@ PATIENCE: Final = 30.0
 UNABLE: Final = frozenset({Condition.FEATURE_NOT_IMPLEMENTED, Condition.SERVICE_UNAVAILABLE})
 """Errors of a client that does not want to hear of conferences, whatever it lists."""
 
-Devices: TypeAlias = Callable[[Jid, Jid, Told, float], None]
+Able: TypeAlias = Callable[[Jid, Jid, Told, float], None]
 Ask: TypeAlias = Callable[[Request, Subscribing, RouteSet], None]
 
 
@@ -81,13 +81,13 @@ class Seat:
 
 
 class Attendance:
-    """All seats. `request` sends a SUBSCRIBE, `devices` asks a client what it can do."""
+    """All seats. `request` sends a SUBSCRIBE, `able` asks a client what it can do."""
 
     def __init__(
         self,
         request: Ask,
         xmpp: XmppPort,
-        devices: Devices,
+        able: Able,
         naming: Naming,
         token: Callable[[], str],
         chance: Callable[[float, float], float],
@@ -95,7 +95,7 @@ class Attendance:
         """Have no seat."""
         self._request = request
         self._xmpp = xmpp
-        self._devices = devices
+        self._able = able
         self._naming = naming
         self._token = token
         self._subscriber: Subscriber[str] = Subscriber(PACKAGE, token, chance)
@@ -111,7 +111,7 @@ class Attendance:
             self._seats[call.id] = seat = Seat(call)
             session = call.jingle
             assert session is not None  # noqa: S101 - they talk
-            self._devices(session.local, session.remote, partial(self._found, seat, now), now)
+            self._able(session.local, session.remote, partial(self._found, seat, now), now)
 
     def over(self, call: Call, now: float) -> None:
         """Have nothing more to tell the client."""

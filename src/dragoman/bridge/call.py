@@ -137,7 +137,8 @@ def unfit(call: Call, reason: Reason | None) -> bool:
     Who has proceeded takes the call (XEP-0353 §3.4): if its client declines then, it is the offer
     that it declines, as Dino does for one video that it cannot show.
     """
-    if reason is None or call.jingle is None or call.caller is not Side.SIP or call.joined:
+    told = call.caller is Side.SIP and bool(call.layout.places) and not call.joined
+    if reason is None or call.jingle is None or not told:
         return False
     return reason.why in _UNFIT or (reason.why is Why.DECLINE and call.jingle.messages)
 

@@ -11,6 +11,7 @@ from logging import getLogger
 from typing import Final
 
 from dragoman.bridge import jingled
+from dragoman.bridge.abilities import Abilities
 from dragoman.bridge.call import (
     OTHER_WAY,
     TROUBLES,
@@ -22,7 +23,6 @@ from dragoman.bridge.call import (
     unfit,
 )
 from dragoman.bridge.conference import ISFOCUS, Conferences, marker, mixes
-from dragoman.bridge.devices import Devices
 from dragoman.bridge.infos import TRICKLE, Infos
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
@@ -139,7 +139,7 @@ class Calls(SessionService):
         )
         unwanted = frozenset() if self.rules.transfer else frozenset({jingle.Info.TRANSFER})
         self.jingles = JingleSessions(token, unwanted=unwanted)
-        self.devices = Devices(xmpp, token)
+        self.abilities = Abilities(xmpp, token)
         self.plane = plane
         self._xmpp = xmpp
         self._naming = naming
@@ -158,7 +158,7 @@ class Calls(SessionService):
         self.referrals = Referrals(self)
         self._infos = Infos(self)
         self.conferences = Conferences(
-            line, xmpp, self.devices.ask, naming, ends_of, self.sessions.knows, token, chance
+            line, xmpp, self.abilities.ask, naming, ends_of, self.sessions.knows, token, chance
         )
 
     # -- what comes --------------------------------------------------------------------
@@ -196,7 +196,7 @@ class Calls(SessionService):
         self._now = now
         if self.conferences.on_stanza(stanza, now):
             return True
-        taken = self.devices.on_stanza(stanza) or self.jingles.on_stanza(stanza, now)
+        taken = self.abilities.on_stanza(stanza) or self.jingles.on_stanza(stanza, now)
         self._drain()
         return taken
 
@@ -205,7 +205,7 @@ class Calls(SessionService):
         self._now = now
         if self.conferences.undelivered(stanza, error, now):
             return True
-        taken = self.devices.undelivered(stanza)
+        taken = self.abilities.undelivered(stanza)
         taken = taken or self.jingles.undelivered(stanza, error, now)
         self._drain()
         return taken
@@ -226,7 +226,7 @@ class Calls(SessionService):
     def on_timer(self, now: float) -> None:
         """Do what is due."""
         self._now = now
-        self.devices.on_timer(now)
+        self.abilities.on_timer(now)
         self.jingles.on_timer(now)
         self.transfers.on_timer(now)
         self.redirects.on_timer(now)
@@ -236,7 +236,7 @@ class Calls(SessionService):
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
         timed = (
-            *(self.devices, self.jingles, self.sessions),
+            *(self.abilities, self.jingles, self.sessions),
             *(self.transfers, self.redirects, self.referrals),
         )
         return earliest(each.next_timer() for each in timed)
@@ -499,7 +499,7 @@ class Calls(SessionService):
 
     def _offer_client(self, call: Call) -> None:
         """Tell the device what the phone offers, or answered, once it has said what it can do."""
-        self.devices.ask(call.peer, call.user, partial(self._offer_device, call), self._now)
+        self.abilities.ask(call.peer, call.user, partial(self._offer_device, call), self._now)
 
     def _offer_device(self, call: Call, features: frozenset[str] | None) -> None:
         """Offer keys by DTLS, but to who has said that it takes none (XEP-0320 §3)."""

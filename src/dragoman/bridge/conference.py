@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from logging import getLogger
 from typing import Final
 
-from dragoman.bridge.attendance import Attendance, Devices
+from dragoman.bridge.attendance import Able, Attendance
 from dragoman.bridge.call import Call
 from dragoman.bridge.hosting import Hosting
 from dragoman.bridge.naming import Naming
@@ -56,7 +56,7 @@ class Conferences:
         self,
         sip: SipPort,
         xmpp: XmppPort,
-        devices: Devices,
+        able: Able,
         naming: Naming,
         ends_of: Callable[[Request, Uri], tuple[Jid, Jid]],
         in_call: Callable[[Request], bool],
@@ -65,13 +65,13 @@ class Conferences:
     ) -> None:
         """Know of no conference.
 
-        `devices` is `Devices.ask`, and `ends_of` that of `Calls`; `in_call(request)` tells a
+        `able` is `Abilities.ask`, and `ends_of` that of `Calls`; `in_call(request)` tells a
         request in the dialog of a call.
         """
         self._sip = sip
         self._ends_of = ends_of
         self._in_call = in_call
-        self.attendance = Attendance(self._request_for, xmpp, devices, naming, token, chance)
+        self.attendance = Attendance(self._request_for, xmpp, able, naming, token, chance)
         self.hosting = Hosting(sip, self._request_for, xmpp, naming, token)
 
     # -- what calls tell ---------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dragoman.bridge.devices import MOST, PATIENCE, Devices
+from dragoman.bridge.abilities import MOST, PATIENCE, Abilities
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.disco import INFO, MOST_TOLD, Info
 from dragoman.xmpp.failure import Condition, StanzaError
@@ -19,24 +19,24 @@ class World:
         self.sent: list[Element] = []
         self.told: list[frozenset[str] | None] = []
         tokens = iter(range(10**6))
-        self.devices = Devices(self, lambda: f"t{next(tokens)}")
+        self.abilities = Abilities(self, lambda: f"t{next(tokens)}")
 
     def send(self, stanza: Element, local: str, remote: str) -> None:
         assert (local, remote) == (PHONE.domain, DEVICE.domain)
         self.sent.append(stanza)
 
     def ask(self, now: float = 0.0) -> Element:
-        self.devices.ask(PHONE, DEVICE, self.told.append, now)
+        self.abilities.ask(PHONE, DEVICE, self.told.append, now)
         return self.sent[-1]
 
 
 def test_a_device_tells_its_features_once() -> None:
     world = World()
     answer = reply(world.ask(), (Info(features=frozenset({"a", "b"})).query(),))
-    assert world.devices.on_stanza(answer)
+    assert world.abilities.on_stanza(answer)
     assert world.told == [frozenset({"a", "b"})]
-    assert world.devices.next_timer() is None
-    assert not world.devices.on_stanza(answer)
+    assert world.abilities.next_timer() is None
+    assert not world.abilities.on_stanza(answer)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_device_tells_its_features_once() -> None:
 def test_who_answers_otherwise_does_not_say(answer: object) -> None:
     world = World()
     assert callable(answer)
-    assert world.devices.on_stanza(answer(world.ask()))
+    assert world.abilities.on_stanza(answer(world.ask()))
     assert world.told == [None]
 
 
@@ -64,25 +64,25 @@ def test_nobody_else_answers() -> None:
         ("from", "@"),
     ):
         other = Element(IQ, {**answer.attributes, name: value}, answer.children)
-        assert not world.devices.on_stanza(other)
+        assert not world.abilities.on_stanza(other)
     asked = Element(IQ, {**answer.attributes, "type": "get"})
-    assert not world.devices.on_stanza(asked)
+    assert not world.abilities.on_stanza(asked)
     assert world.told == []
 
 
 def test_who_does_not_answer_in_time_does_not_say() -> None:
     world = World()
     world.ask(1.0)
-    assert world.devices.next_timer() == 1.0 + PATIENCE
-    world.devices.on_timer(1.0 + PATIENCE)
+    assert world.abilities.next_timer() == 1.0 + PATIENCE
+    world.abilities.on_timer(1.0 + PATIENCE)
     assert world.told == [None]
 
 
 def test_a_question_that_does_not_arrive_is_no_answer() -> None:
     world = World()
     asked = world.ask()
-    assert not world.devices.undelivered(reply(asked))
-    assert world.devices.undelivered(asked)
+    assert not world.abilities.undelivered(reply(asked))
+    assert world.abilities.undelivered(asked)
     assert world.told == [None]
 
 
@@ -93,7 +93,7 @@ def test_there_are_only_so_many_questions_and_features() -> None:
     assert len(world.sent) == MOST
     assert world.told == [None]
     said = [Element(f"{{{INFO}}}feature", {"var": str(n)}) for n in range(MOST_TOLD + 5)]
-    world.devices.on_stanza(reply(world.sent[0], (Element(f"{{{INFO}}}query", {}, said),)))
+    world.abilities.on_stanza(reply(world.sent[0], (Element(f"{{{INFO}}}query", {}, said),)))
     features = world.told[-1]
     assert features is not None
     assert len(features) == MOST_TOLD

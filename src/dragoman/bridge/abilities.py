@@ -23,7 +23,7 @@ Told: TypeAlias = Callable[[frozenset[str] | None], None]
 """Learns the features of a device, once; None: it does not say."""
 
 
-class Devices:
+class Abilities:
     """The questions that are open."""
 
     def __init__(self, xmpp: XmppPort, token: Callable[[], str]) -> None:
