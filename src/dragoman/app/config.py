@@ -366,6 +366,11 @@ class Media(Section):
         le=86_400,
         description="Seconds without a packet after which a call is over; 0: it never is.",
     )
+    transcode: bool = Field(
+        default=True,
+        description="Whether sound is decoded where the two ends of a call have no codec in common:"
+        " Opus, G.722, G.711; by this process, where dragoman[transcode] is installed.",
+    )
 
     jmi: Literal["invite-first", "early-proceed"] = Field(
         default="invite-first",

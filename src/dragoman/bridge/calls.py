@@ -5,11 +5,12 @@ leg is told. How a call begins and ends is here; how it changes is `bridge.revis
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from logging import getLogger
 from typing import Final
 
-from dragoman.bridge import jingled
+from dragoman.bridge import jingled, transcoding
 from dragoman.bridge.call import TROUBLES, Call, Rules, placed, reason_of, sound_alone, unfit
 from dragoman.bridge.conference import ISFOCUS, Conferences, marker, mixes
 from dragoman.bridge.devices import Devices
@@ -38,6 +39,7 @@ from dragoman.media.plane import (
     Plane,
     Profile,
     Side,
+    Transcoded,
     Trouble,
 )
 from dragoman.sdp.failure import SdpError
@@ -195,6 +197,9 @@ class Calls(SessionService):
         match event:
             case Connected(_, side):
                 log.info("media", extra=about(jid=call.user, sip=call.address, status=side.value))
+            case Transcoded(_, side, source, target):
+                reason = f"{source} from {side.value} is made {target}: no codec is common"
+                log.info("transcoded", extra=about(jid=call.user, sip=call.address, reason=reason))
             case Lost(_, _, trouble, reason):
                 self.fail(call, MediaError(trouble, reason))
         self._drain()
@@ -548,7 +553,7 @@ class Calls(SessionService):
             return
         usual = [SDES, PLAIN, DTLS, WEBRTC] if secure else [PLAIN, DTLS, WEBRTC, SDES]
         known = self._taken.get(str(call.peer.bare))
-        call.profiles = sorted(usual, key=lambda each: each != known)
+        call.profiles = transcoding.ways(usual, known, call, self.plane)
         self._ring_phone(call)
         self._drain()
 
@@ -597,6 +602,7 @@ class Calls(SessionService):
             call.jingle.proceed(call.peer, self._now)
 
     def _remember(self, call: Call) -> None:
+        call.profile = replace(call.profile, more=False)
         if len(self._taken) >= MOST_TAKEN:
             self._taken.pop(next(iter(self._taken)))
         self._taken[str(call.peer.bare)] = call.profile
@@ -621,13 +627,13 @@ class Calls(SessionService):
         Some answer an offer of SDES by a fingerprint, and have neither.
         """
         assert call.client is not None  # noqa: S101 - it is told what the phone answered
-        call.profile = profile
+        call.profile = replace(profile, more=False)
         self._taken.pop(str(call.peer.bare), None)
         self.plane.offer(
             call.id,
             Side.XMPP,
             call.client,
-            call.profile,
+            profile,
             self.ask(call, partial(self._revisions.join_anew, call)),
         )
 
@@ -683,6 +689,8 @@ class Calls(SessionService):
             call.address = without_gr(call.address)
             self._find(call)
             return
+        if status in OTHER_WAY:
+            transcoding.advise(call, self.plane)
         phrase = "" if response is None else response.reason
         self.end_jingle(call, hangup.of_status(status, phrase))
 
@@ -700,6 +708,8 @@ class Calls(SessionService):
             reason = Reason(Why.TIMEOUT)
         elif reason is None and error is not None:
             reason = Reason(Why.GENERAL_ERROR, error.text)
+        if reason is not None and not call.joined:
+            transcoding.advise(call, self.plane, reason)
         self.end_sip(call, reason)
 
     def _call_anew(self, call: Call) -> bool:
@@ -715,6 +725,8 @@ class Calls(SessionService):
     def fail(self, call: Call, error: MediaError) -> None:
         """End a call that has no media."""
         log.warning("call without media", extra=about(jid=call.user, reason=error.reason))
+        if error.trouble is Trouble.UNACCEPTABLE:
+            transcoding.advise(call, self.plane)
         if call.sip is not None and call.sip.stage is sip.Stage.INVITED:
             status = TROUBLES[error.trouble][0]
             headers = [("Retry-After", "60")] if status == 503 else []

@@ -453,16 +453,17 @@ def stand_in(descriptions: Sequence[Rtp]) -> SessionDescription:
     return description(made, (), layout, Creator.INITIATOR)
 
 
-def agrees(offer: SessionDescription, answer: SessionDescription) -> bool:
+def agrees(offer: SessionDescription, answer: SessionDescription, *, first: bool = False) -> bool:
     """Tell whether an answer to another offer is one to this, so that nobody need be asked anew.
 
     That is where each stream that it takes is offered, with a codec in common, by what that is and
     not by its number; telephone-events, and what only protects or repeats another codec, are none.
+    `first`: it has to be the one that the answer likes best, which is what will be sent.
     """
     if len(offer.media) != len(answer.media):
         return False
     pairs = zip(offer.media, answer.media, strict=True)
-    return all(asked.port and _common(asked, given) for asked, given in pairs if given.port)
+    return all(asked.port and _common(asked, given, first) for asked, given in pairs if given.port)
 
 
 def narrowed(answer: SessionDescription, offer: SessionDescription) -> SessionDescription | None:
@@ -474,5 +475,7 @@ def narrowed(answer: SessionDescription, offer: SessionDescription) -> SessionDe
     return replace(answer, media=media) if any(each.port for each in media) else None
 
 
-def _common(asked: Media, given: Media) -> bool:
-    return codecs.speech(codecs.renumbered(given, codecs.matched(given, asked))) is not None
+def _common(asked: Media, given: Media, first: bool) -> bool:
+    both = codecs.matched(given, asked)
+    found = codecs.speech(given if first else codecs.renumbered(given, both))
+    return found is not None and (not first or found.payload_type in both)
