@@ -100,6 +100,17 @@ def test_what_is_done_where_no_codec_is_common() -> None:
     assert back.events == {110: Beside(101, 48000, 8000)}
 
 
+def test_a_phone_that_answered_something_else_has_what_it_said() -> None:
+    """It was asked by what stood for a client, and not anew by what that says itself."""
+    client, phone = media("111 101", OPUS_LINE, EVENTS), media("0 101", EVENTS)
+    found = plan(client, phone, client, client)
+    assert found is not None
+    assert (found.sound, found.whole) == ({0: PCMU}, True)
+    back = plan(client, client, client, phone)
+    assert back is not None
+    assert (back.target, back.sound) == (PCMU, {111: OPUS})
+
+
 def test_what_is_common_is_left_alone() -> None:
     both = media("111 0", OPUS_LINE)
     assert plan(both, both, both, both) is None

@@ -232,6 +232,28 @@ async def test_a_call_that_goes_on_is_offered_what_it_needs(
     assert named(told.media[0]) == ["PCMU/8000", "telephone-event/8000"]
 
 
+@pytest.mark.spec("MED-43")
+async def test_a_phone_that_answered_what_stood_for_a_client(
+    plane: Embedded, events: Events, phone: Phone, other: Phone
+) -> None:
+    """It took G.711 of all codecs, and the client has none of it: the phone is not asked anew."""
+    desk = Desk(plane)
+    all_ = SessionDescription.parse(
+        f"v=0\r\nm=audio 9 RTP/AVP 111 9 0 8 101\r\n{OPUS_LINE}\r\n{EVENTS}\r\n".encode()
+    )
+    phone.hears(await desk.offer(XMPP, all_, PLAIN))
+    answer = phone.says(EVENTS)
+    await desk.offer(XMPP, other.says(OPUS_LINE, WIDE_EVENTS, formats="111 110"), PLAIN)
+    other.hears(await desk.answer(SIP, answer))
+    for each in stream(OPUS, PACKETS):
+        other.send(each)
+    assert is_tone(PCMU, await spoken(phone, 0))
+    for each in stream(PCMU, PACKETS):
+        phone.send(each)
+    assert is_tone(OPUS, await spoken(other, 111))
+    assert plane._calls["call"].relay.halves[SIP][0].receiver.codec == "PCMU"
+
+
 async def test_a_codec_in_common_is_passed_on(
     plane: Embedded, events: Events, phone: Phone, other: Phone
 ) -> None:

@@ -110,10 +110,14 @@ def answered(given: Media, asked: Media) -> Media:
 
 
 def agreed(said: Media, told: Media | None) -> Media:
-    """Return what a leg said, without what it was not told."""
+    """Return what a leg said, without what it was not told.
+
+    Who has answered what stood for the other leg may have nothing of what that leg says itself.
+    """
     if told is None:
         return said
-    return codecs.renumbered(said, {number: number for number in codecs.matched(said, told)})
+    both = codecs.renumbered(said, {number: number for number in codecs.matched(said, told)})
+    return both if codecs.speech(both) is not None else said
 
 
 def plan(told: Media, said: Media, far_told: Media | None, far_said: Media) -> Plan | None:
