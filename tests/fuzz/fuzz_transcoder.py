@@ -16,7 +16,7 @@ from dragoman.sdp.session import Media, SessionDescription
 NUMBERS = dict(enumerate(CODECS.values(), 96))
 EVENTS = {101: Beside(102, 8000, 48000)}
 SUBJECTS = [
-    Transcoder(Plan(target, 1, NUMBERS, events=EVENTS, noise={13: 13}), 1)
+    Transcoder(Plan(target, 1, NUMBERS, events=EVENTS, noise={13: 13}, along={8: 8}), 1)
     for target in (OPUS, PCMU)
 ]
 KNOWN = SessionDescription.parse(

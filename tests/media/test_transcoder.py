@@ -307,6 +307,38 @@ def test_what_needs_no_decoding_is_not_taken() -> None:
     assert Transcoder(plan(PCMU, OPUS), OURS).transcode(event(55, 1, 1, Event(1, 1)), NOW) == []
 
 
+def test_what_needs_no_decoding_goes_along_in_the_same_stream() -> None:
+    """Who hears silence of ours first might not hear another stream whose numbers are lower."""
+    both = Plan(PCMU, 0, {111: OPUS}, through=frozenset({8}), along={8: 8})
+    subject = Transcoder(both, OURS, FIRST, START)
+    found = subject.silence(NOW)
+    assert subject.takes(8)
+    found += passed(subject, stream(PCMA, 5), now=NOW + 0.02)
+    found += passed(subject, stream(OPUS, 5, sequence=65535), now=NOW + 0.12)
+    found += passed(subject, stream(PCMA, 5, start=7, sequence=4), now=NOW + 0.22)
+    assert [rtp.payload_type(each) for each in found] == [0, 8, 8, 8, 8, 8, *[0] * 5, *[8] * 5]
+    assert set(numbers(found)) == {1}
+    assert set(stamps(found)) == {160}
+    assert {rtp.ssrc(each) for each in found} == {OURS}
+
+
+def test_a_stream_goes_on_where_that_of_the_leg_ended() -> None:
+    mixed = Plan(PCMU, 0, {111: OPUS}, whole=False, through=frozenset({8}), along={8: 8})
+    subject = Transcoder(mixed, OURS, FIRST, START)
+    before = stream(PCMA, 5)
+    assert not subject.takes(8)
+    assert subject.takes(111)
+    subject.adopt(before[-1], NOW)
+    found = passed(subject, stream(OPUS, 5), now=NOW)
+    assert subject.takes(8)
+    assert set(numbers(before[-1:] + found)) == {1}
+    assert set(stamps(before[-1:] + found)) == {160}
+    assert {rtp.ssrc(each) for each in found} == {SOURCE}
+    subject.adopt(stream(PCMA, 1, sequence=1)[0], NOW)
+    later = stream(OPUS, 1, sequence=65535, start=2**32 - 1 + 5 * 960)
+    assert set(numbers(found[-1:] + passed(subject, later, now=NOW + 0.1))) == {1}
+
+
 def test_reports_are_of_the_stream_that_is_heard() -> None:
     subject = made(PCMU, OPUS)
     block = rtcp.Block(5, 6, 7, 8, 9, 10, 11)

@@ -125,7 +125,8 @@ def test_who_may_send_both_is_decoded_only_when_it_sends_what_is_not_common() ->
     found = plan(told_phone, phone, client, client)
     assert found is not None
     assert not found.whole
-    assert found.through == {111}
+    assert found.through == frozenset({111})
+    assert found.along == {111: 111}
     assert 111 not in found.sound
     # what goes to the phone is what it takes
     assert plan(client, client, told_phone, phone) is None

@@ -274,9 +274,15 @@ async def test_a_codec_in_common_is_passed_on(
     for each in stream(PCMU, PACKETS):
         phone.send(each)
     assert await events.next() == Transcoded("call", SIP, "PCMU", "opus")
-    assert is_tone(OPUS, await listen(other, PACKETS, 111))
+    heard_ = await listen(other, PACKETS, 111)
+    assert is_tone(OPUS, heard_)
     phone.send(native)
-    assert await other.next() == native
+    again = await other.next()
+    assert rtp.payload(again) == rtp.payload(native)
+    # one stream to who hears it
+    assert {rtp.ssrc(each) for each in heard_} == {rtp.ssrc(native)}
+    pairs = zip([native, *heard_], [*heard_, again], strict=True)
+    assert {(rtp.sequence(b) - rtp.sequence(a)) % 2**16 for a, b in pairs} == {1}
 
 
 @pytest.mark.spec("MED-43")

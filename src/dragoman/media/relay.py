@@ -499,7 +499,13 @@ class Half:
     def _transcode(self, transcoder: "Transcoder", target: Path, data: bytes, now: float) -> None:
         self.notice(self)
         if target.ready:
+            self._go_on(transcoder, now)
             self._made(transcoder.transcode(data, now), target)
+
+    def _go_on(self, transcoder: "Transcoder", now: float) -> None:
+        """Have a stream of ours go on where that of the leg ended, if any of it was passed on."""
+        if self._last:
+            transcoder.adopt(self._last, now)
 
     def _made(self, packets: Sequence[bytes], target: Path) -> None:
         """Send packets of a stream of ours, around the digits in it."""
@@ -578,6 +584,7 @@ class Half:
             if self.target is not None and not self.blocked:
                 self.target.send_rtp(each)
         if self._unheard() and self._silent <= now and self.transcoder and self.target:
+            self._go_on(self.transcoder, now)
             self._made(self.transcoder.silence(now), self.target)
             late = now - self._silent > PERIOD
             self._silent = (now if late else self._silent) + PERIOD

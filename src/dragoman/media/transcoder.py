@@ -48,8 +48,8 @@ class Plan:
     """What becomes of what a leg sends, by its payload types.
 
     `sound` is decoded, what the leg likes best first, and encoded as `target`, by the payload type
-    `number`; `through` is what the other leg has as well, and needs nothing. `whole`: they agreed
-    on no such codec.
+    `number`; `through` is what the other leg has as well, and needs nothing: once there is a stream
+    of ours it goes `along` in that, by these payload types. `whole`: they agreed on no such codec.
     """
 
     target: Codec
@@ -57,6 +57,7 @@ class Plan:
     sound: Mapping[int, Codec]
     whole: bool = True
     through: frozenset[int] = frozenset()
+    along: Mapping[int, int] = field(default_factory=dict)
     events: Mapping[int, Beside] = field(default_factory=dict)
     noise: Mapping[int, int] = field(default_factory=dict)
 
@@ -99,7 +100,7 @@ class Transcoder:
         self._plan = plan
         self.ssrc = ssrc
         self.active = plan.whole
-        """Whether what the leg sent last was transcoded, or will be."""
+        """Whether what the leg sent last went in a stream of ours, or will."""
         self.source: int | None = None
         """The SSRC that was transcoded last; None: nothing was yet."""
         self.errors = 0
@@ -146,13 +147,24 @@ class Transcoder:
     def takes(self, number: int) -> bool:
         """Tell whether a packet of this payload type, which is next, is to be transcoded.
 
-        What goes beside sound goes where the sound before it went.
+        What goes beside sound goes where the sound before it went. Where a stream of ours has begun
+        what needs no decoding goes along, for some who hear two streams believe the first alone.
         """
         if number in self._plan.sound:
             self.active = True
         elif number in self._plan.through:
-            self.active = False
+            begun = self._plan.whole or self._sent_at is not None
+            self.active = begun and number in self._plan.along
         return self.active
+
+    def adopt(self, last: bytes, now: float) -> None:
+        """Go on where what needed no decoding ended: with the packet that was sent last."""
+        if self._sent_at is None:
+            self.ssrc = rtp.ssrc(last)
+            self._sequence = rtp.sequence(last) + 1 & 0xFFFF
+            self._head = (rtp.timestamp(last) + self._plan.target.clock // _FRAMES) % _TURN
+            self._sent_at = now - PERIOD
+            self._marker = False
 
     # -- what comes -------------------------------------------------------------------------
 
@@ -174,7 +186,9 @@ class Transcoder:
         elif beside is not None:
             found = self._event(data, payload, beside, now)
         elif number in self._plan.noise:
-            found = self._noise(data, payload, now)
+            found = self._passed(data, payload, self._plan.noise[number], now)
+        elif number in self._plan.along:
+            found = self._along(data, payload, self._plan.along[number], now)
         after = rtp.sequence(data) + 1 & 0xFFFF
         if (after - self._after) & 0xFFFF < _HALF:
             self._after = after
@@ -334,12 +348,24 @@ class Transcoder:
         stamp = self.timestamp(data, now)
         return [*found, self._built(made, beside.number, stamp, marker=rtp.marker(data))]
 
-    def _noise(self, data: bytes, payload: bytes, now: float) -> list[bytes]:
-        """Pass comfort noise on, which says how loud it is where nobody speaks (RFC 3389 §3)."""
+    def _along(self, data: bytes, payload: bytes, number: int, now: float) -> list[bytes]:
+        """Pass on what needs no decoding: it has the clock of our stream."""
+        found = self._flush(now)
+        if self._sound is not None or self.source != rtp.ssrc(data):
+            self._sound = self.source = None
+            self._clock = self._plan.target.clock
+        found += self._passed(data, payload, number, now)
+        frame = self._clock // _FRAMES
+        self._head = (rtp.timestamp(found[-1]) + frame) % _TURN
+        self._expected = (rtp.timestamp(data) + frame) % _TURN
+        return found
+
+    def _passed(self, data: bytes, payload: bytes, number: int, now: float) -> list[bytes]:
+        """Pass a packet on as it is: sound, or how loud it is where nobody speaks (RFC 3389 §3)."""
         found = self._flush(now)
         stamp = self.timestamp(data, now)
-        number = self._plan.noise[data[1] & 0x7F]
-        return [*found, self._built(payload, number, stamp, marker=False)]
+        self._sent_at = now
+        return [*found, self._built(payload, number, stamp, marker=rtp.marker(data))]
 
     def timestamp(self, data: bytes, now: float) -> int:
         """Return the timestamp over there of what is not sound itself."""

@@ -134,9 +134,11 @@ def plan(told: Media, said: Media, far_told: Media | None, far_said: Media) -> P
     number, codec = target
     used = next(each for text, each in sounds.items() if text not in direct)
     decoded: dict[int, Codec] = {}
-    through: set[int] = set()
+    through: dict[int, int] = {}
+    along: dict[int, int] = {}
     for source in (told, said):  # some use their own numbers to send
         through |= _through(source, far)
+        along |= _through(source, far, codec.clock)
         for text, each in _sounds(source).items():
             if int(text) not in through:
                 decoded.setdefault(int(text), each)
@@ -146,16 +148,23 @@ def plan(told: Media, said: Media, far_told: Media | None, far_said: Media) -> P
         dict(sorted(decoded.items(), key=lambda item: item[1] is not used)),
         whole=codecs.speech(codecs.renumbered(near, direct)) is None,
         through=frozenset(through),
+        along=along,
         events=_events((told, said), far, codec.clock),
         noise=_noise((told, said), far, codec.clock),
     )
 
 
-def _through(source: Media, far: Media) -> set[int]:
-    """Return the payload types of the codecs that need not be transcoded."""
+def _through(source: Media, far: Media, clock: int | None = None) -> dict[int, int]:
+    """Return the payload types of codecs that need not be transcoded, here and there; all of them,
+    or those with a clock.
+    """
     direct = codecs.matched(source, far)
-    own = {number for number, _ in _maps(source) if number in direct}
-    return {int(n) for n in own if codecs.speech(replace(source, formats=(n,))) is not None}
+    found = {}
+    for number, each in _maps(source):
+        sound_ = codecs.speech(replace(source, formats=(number,))) is not None
+        if sound_ and number in direct and clock in {None, each.clock_rate}:
+            found[int(number)] = int(direct[number])
+    return found
 
 
 def _events(sources: tuple[Media, Media], far: Media, clock: int) -> dict[int, Beside]:
