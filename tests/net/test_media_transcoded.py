@@ -332,6 +332,25 @@ async def test_a_library_that_cannot_be_loaded_is_none(
     assert "no transcoding" in caplog.text
 
 
+async def test_only_so_many_calls_are_transcoded(
+    events: Events, phone: Phone, other: Phone
+) -> None:
+    plane = Embedded(replace(SETTINGS, transcoded=1), events)
+    await opus_calls_g711(plane, phone, other)
+    desk = Desk(plane)
+    offer = other.says(OPUS_LINE, formats="111")
+    asked = await desk.offer(XMPP, offer, MORE, "another")
+    assert named(asked.media[0]) == ["opus/48000"]
+    with pytest.raises(MediaError) as caught:
+        await desk.answer(SIP, phone.says(), "another")
+    assert caught.value.trouble is Trouble.FULL
+    await opus_calls_g711(plane, phone, other)  # the first goes on
+    plane.close("call")
+    await desk.offer(XMPP, offer, MORE, "another")
+    await desk.answer(SIP, phone.says(), "another")
+    await plane.aclose()
+
+
 async def test_g711_of_two_kinds(
     plane: Embedded, events: Events, phone: Phone, other: Phone
 ) -> None:

@@ -39,6 +39,8 @@ from dragoman.sdp.session import SessionDescription
 
 log = getLogger(__name__)
 
+MOST_TRANSCODED: Final = 50
+"""Calls that are transcoded at a time: each takes up to a fiftieth of a core (bench/media.py)."""
 MOST_STEPS: Final = 16
 """Offers and answers of one call that wait for their turn."""
 
@@ -63,6 +65,8 @@ class Settings:
     """Seconds that connecting a leg may take."""
     transcode: bool = False
     """Whether sound is transcoded where no codec is common, if PyAV is there."""
+    transcoded: int = MOST_TRANSCODED
+    """Calls that may be transcoded at a time; one more is refused."""
 
     @property
     def address(self) -> str:
@@ -180,8 +184,12 @@ class Embedded:
             "calls": len(self._calls),
             "ports": len(self.ports),
             "tasks": len(self._tasks),
-            "transcoded": sum(each.relay.transcodes for each in self._calls.values()),
+            "transcoded": self.transcoded(),
         }
+
+    def transcoded(self) -> int:
+        """Return how many calls are transcoded now."""
+        return sum(each.relay.transcodes for each in self._calls.values())
 
     # -- what calls need -----------------------------------------------------------------------
 
@@ -287,7 +295,7 @@ class _Call:
         if not ways:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream that can be carried")
         asked: Sequence[Remote] = remotes
-        if self.plane.transcoding is Transcoding.CAN:
+        if self._able:
             asked = leg.wider(far, remotes, all_=toward.more)
         names = far.names(remotes)
         # an offer that is made again before it was answered says the same again
@@ -345,7 +353,15 @@ class _Call:
         found = leg.foreign(open_, remotes)
         if found:
             await self.plane.load()
-        return found if self.plane.transcoding is Transcoding.CAN else []
+        if found and self.plane.transcoding is Transcoding.CAN and not self._able:
+            raise MediaError(Trouble.FULL, "no room for another call that is transcoded")
+        return found if self._able else []
+
+    @property
+    def _able(self) -> bool:
+        """Whether this call may be transcoded: it is, or there is room for another."""
+        room = self.relay.transcodes or self.plane.transcoded() < self.plane.settings.transcoded
+        return self.plane.transcoding is Transcoding.CAN and room
 
     async def _answering(
         self, near: Leg, open_: Open, ways: dict[int, Way]
@@ -368,8 +384,8 @@ class _Call:
         leg.agree(near, live, answering=False, now=now)
         leg.agree(far, live, answering=True, now=now)
         seed = self.plane.chance.getrandbits(32)
-        able = self.plane.transcoding is Transcoding.CAN
-        leg.join(self.relay, self.legs, live, seed, self.plane.transcoder if able else None)
+        making = self.plane.transcoder if self._able else None
+        leg.join(self.relay, self.legs, live, seed, making)
         for each in (near, far):
             each.trickle()
         self.relay.settled(now)
