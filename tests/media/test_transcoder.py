@@ -211,6 +211,16 @@ def test_garbage_is_counted_and_harms_nothing(codec: Codec) -> None:
     assert power(heard(target, found)[-target.rate :], target.rate) == pytest.approx(LEVEL, rel=0.1)
 
 
+@pytest.mark.parametrize("codec", CODECS.values(), ids=lambda each: each.name)
+def test_a_packet_without_sound_costs_no_other(codec: Codec) -> None:
+    """To PyAV it would be the end of the stream."""
+    subject = made(codec, PCMA if codec is not PCMA else PCMU)
+    packets = stream(codec, 10)
+    packets.insert(5, packets[5][: rtp.FIXED])
+    assert len(passed(subject, packets)) == 10
+    assert subject.errors == 1
+
+
 def test_no_more_is_decoded_than_can_be_heard() -> None:
     """A flood, of packets whose time goes on, costs no more than a call."""
     subject = made(PCMU, PCMA)
