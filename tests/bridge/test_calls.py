@@ -345,7 +345,7 @@ def test_a_client_without_dtls_is_offered_media_in_the_clear() -> None:
     gateway.phone_says(body=sdp())
     gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
     assert [each.action for each in gateway.actions] == [Action.SESSION_INITIATE]
-    assert gateway.plane.profiles == [PLAIN]
+    assert gateway.plane.profiles == [replace(PLAIN, more=True)]
 
 
 def test_a_client_that_does_not_say_what_it_can_do_is_offered_dtls() -> None:

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from tests.peers import callers
-from tests.peers.callers import ALICE, Phone, both_hear
+from tests.peers.callers import ALICE, TONE, Phone, both_hear
 from tests.peers.hosts import Gateway, Program
 
 pytest.importorskip("av", reason="PyAV is not here: dragoman[transcode] has it")
 
 browser, client, phone = callers.browser, callers.client, callers.phone
 
-OPUS = ("--codecs", "opus,telephone-event")
+OPUS = ("--codecs=opus,telephone-event",)
 PHONES = {"PCMU": "PCMU/8000/1", "PCMA": "PCMA/8000/1", "G.722": "G722/16000/1"}
 
 
@@ -53,6 +53,28 @@ def test_a_client_that_proposes_nothing_calls_a_phone_that_has_no_opus(
     caller = client("call", f"{callee.user}/phone", *OPUS)
     both_hear(callee, caller)
     assert transcoded(gateway) == before + 1
+
+
+@pytest.mark.spec("MED-28")
+@pytest.mark.spec("MED-43")
+def test_digits_and_hold_in_such_a_call(
+    phone: Callable[..., Phone], client: Callable[..., Program]
+) -> None:
+    """Events have a clock of 48 kHz at one end and of 8 kHz at the other (RFC 4733 §2.1)."""
+    callee = client("answer", *OPUS)
+    caller = phone("audio_codecs=PCMU/8000/1", dials=f"sip:{ALICE}")
+    both_hear(caller, callee)
+    caller.program.tell("sndcode 5")
+    callee.hears(event="digit", digit="5")
+    callee.tell("digits 7")
+    caller.program.says(r"received event: '7' \(end=1\)")
+    caller.program.tell("hold")
+    callee.hears(event="hold", sender=f"{caller.user}/phone")
+    caller.program.tell("resume")
+    callee.hears(event="resumed", sender=f"{caller.user}/phone")
+    callee.forget()
+    callee.tell("listen")
+    callee.hears(event="tone", hz=TONE)
 
 
 @pytest.mark.spec("MED-43")

@@ -455,7 +455,7 @@ class Calls(SessionService):
         if call.over or call.phone is None:
             return
         clear = features is not None and jingle_dtls.NS not in features
-        toward = PLAIN if clear else JINGLE
+        toward = replace(PLAIN, more=True) if clear else JINGLE
         start = self.ask(call, partial(self._start, call))
         self.plane.offer(call.id, Side.SIP, call.phone, toward, start)
 
