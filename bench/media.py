@@ -5,7 +5,9 @@ to the core of one call, without sockets: `us` is the microseconds of one packet
 SRTP, and back. `plane` is this process with that many calls, each between RTP in the clear and
 DTLS-SRTP by ICE, whose peers are another process: packets a second in and out, what was lost, and
 `cpu`, how much of one core this process took, `us` for one packet, `kernel_us` of it in the kernel;
-the budget is one core for 150 calls, 15,000 packets a second in and as many out.
+the budget is one core for 150 calls, 15,000 packets a second in and as many out. `transcode` makes
+Opus into G.711 and back (G.722 too), where PyAV is: `us` of a packet each way, `cpu` of one call
+that goes both ways all the time, and the KiB that PyAV and each such call hold.
 """
 
 import argparse
@@ -26,12 +28,13 @@ from aioice import Candidate, Connection
 
 sys.path.insert(0, str(File(__file__).resolve().parents[1]))  # this file is run as a script
 
-from dragoman.media import rtp
+from dragoman.media import rtp, sound
 from dragoman.media.dtls import Dtls, Identity, State
 from dragoman.media.plane import PLAIN, MediaError, Side
 from dragoman.media.relay import Half, Path
 from dragoman.media.srtp import Srtp
 from dragoman.media.suite import Suite
+from dragoman.media.transcoder import Plan, Transcoder
 from dragoman.net.media import Embedded, Settings
 from dragoman.sdp.session import SessionDescription
 
@@ -83,6 +86,61 @@ def _timed(path: Path, packets: list[bytes], place: tuple[str, int]) -> float:
     for each in packets:
         path.receive(0, each, place, began)
     return (time.perf_counter() - began) * 1e6 / len(packets)
+
+
+def transcode(count: int, calls: int = 20) -> dict[str, object]:
+    """Make `count` packets of Opus into another codec, and as many back."""
+    before = _held()
+    sound.load()
+    loaded = _held()
+    found: dict[str, object] = {"bench": "transcode"}
+    for codec in (sound.PCMU, sound.G722):
+        there = _paced(sound.OPUS, codec, count)
+        back = _paced(codec, sound.OPUS, count)
+        name = codec.name.lower()
+        found |= {f"{name}_us": round(there, 1), f"{name}_back_us": round(back, 1)}
+        found[f"{name}_cpu"] = round((there + back) / 1e6 / PERIOD, 4)
+    start = _held()
+    kept = [_busy(sound.OPUS, sound.PCMU) + _busy(sound.PCMU, sound.OPUS) for _ in range(calls)]
+    each = (_held() - start) / len(kept)
+    return found | {"library_kib": loaded - before, "call_kib": round(each)}
+
+
+def _held() -> int:
+    """Return the KiB of memory that this process has."""
+    pages = int(File("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def _packets(source: sound.Codec, count: int) -> list[bytes]:
+    """Return noise, which is what costs most, in packets."""
+    encoder = sound.Encoder(source, source.rate)
+    noise = (os.urandom(source.rate // 50 * 2) for _ in range(count))
+    return [
+        rtp.build(encoder.encode(pcm), payload_type=1, sequence=n, timestamp=step, ssrc=1)
+        for n, pcm in enumerate(noise)
+        for step in (n * source.clock // 50,)
+    ]
+
+
+def _paced(source: sound.Codec, target: sound.Codec, count: int) -> float:
+    """Return the microseconds of processor that a packet takes."""
+    subject = Transcoder(Plan(target, 2, {1: source}), 1)
+    packets = _packets(source, count)
+    began = time.process_time()
+    made = sum(len(subject.transcode(each, n * PERIOD)) for n, each in enumerate(packets))
+    took = time.process_time() - began
+    if made != count:
+        raise RuntimeError(f"{made} packets of {count}")
+    return took * 1e6 / count
+
+
+def _busy(source: sound.Codec, target: sound.Codec) -> list[Transcoder]:
+    """Return one direction of a call that has begun."""
+    subject = Transcoder(Plan(target, 2, {1: source}), 1)
+    for n, each in enumerate(_packets(source, 10)):
+        subject.transcode(each, n * PERIOD)
+    return [subject]
 
 
 # -- the peers, in a process of their own ------------------------------------------------------
@@ -273,6 +331,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     seconds = options.seconds or (3.0 if options.quick else 10.0)
     print(json.dumps(relay(5_000 if options.quick else 30_000)), flush=True)
+    if sound.installed():
+        print(json.dumps(transcode(200 if options.quick else 2_000)), flush=True)
     settings = Settings(HOST, first=20000, last=29999, lite=False)
     for lite in (False, True):
         work = plane(options.calls, int(seconds / PERIOD), replace(settings, lite=lite))

@@ -61,7 +61,7 @@ async def test_a_client_calls_a_phone(house: House) -> None:
     says(house, "retract", "s1", to=proceed.get("from", ""))
     async with asyncio.timeout(5):
         await answering.byes.get()
-        nothing = {"calls": 0, "ports": 0, "tasks": 0}
+        nothing = {"calls": 0, "ports": 0, "tasks": 0, "transcoded": 0}
         while house.gateway.describe()["media"] != nothing:  # noqa: ASYNC110 (nothing tells of it)
             await asyncio.sleep(0.01)
 

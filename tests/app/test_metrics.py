@@ -58,6 +58,7 @@ async def test_what_the_gateway_does_shows(house: House) -> None:
     assert before[sample("session_messages_waiting")] == 0
     assert before[sample("sessions", stage="confirmed")] == 0
     assert before[sample("connections", side="msrp")] == 0
+    assert before[sample("calls", sound="transcoded")] == 0
     assert await house.says(ALICE.partition("/")[0], "hello") == 202
     after = await scrape(house.gateway)
     assert after[sample("xmpp_streams", direction="in")] == 1

@@ -15,12 +15,15 @@ from dragoman.media.plane import (
     JINGLE,
     PLAIN,
     SDES,
+    WEBRTC,
     Counters,
     Lost,
     MediaError,
     Profile,
     Side,
     Told,
+    Transcoded,
+    Transcoding,
     Trouble,
 )
 from dragoman.sdp.ice import Candidate
@@ -69,6 +72,7 @@ class Plane:
     """Passes on what each leg says, and remembers what it was asked."""
 
     def __init__(self) -> None:
+        self.transcoding = Transcoding.NEVER
         self.asked: list[tuple[str, Side]] = []
         self.said: list[SessionDescription] = []
         self.profiles: list[Profile] = []
@@ -353,7 +357,7 @@ def test_a_client_without_dtls_is_offered_media_in_the_clear() -> None:
     gateway.phone_says(body=sdp())
     gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
     assert [each.action for each in gateway.actions] == [Action.SESSION_INITIATE]
-    assert gateway.plane.profiles == [PLAIN]
+    assert gateway.plane.profiles == [replace(PLAIN, more=True)]
 
 
 def test_a_client_that_does_not_say_what_it_can_do_is_offered_dtls() -> None:
@@ -415,6 +419,119 @@ def test_a_phone_that_took_what_the_client_has_not_is_asked_anew() -> None:
     )
     gateway.phone_answers(200, opus)
     assert [each.action for each in gateway.actions] == [Action.SESSION_ACCEPT]
+
+
+def initiated(gateway: Gateway, *codecs: PayloadType) -> None:
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (audio(*codecs),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+
+
+def answered_proposal(*codecs: str, can: Transcoding = Transcoding.CAN) -> Gateway:
+    """A phone has answered a client's proposal, and takes these codecs, the best first."""
+    gateway = Gateway()
+    gateway.plane.transcoding = can
+    gateway.client_says(Initiation(Step.PROPOSE, "s1", (Rtp("audio"),)))
+    formats = {"PCMU/8000": "0", "opus/48000/2": "111"}
+    taken = " ".join(formats[each] for each in codecs).encode()
+    gateway.phone_answers(
+        200,
+        sdp(more="a=rtpmap:111 opus/48000/2\r\n").replace(b"AVP 0", b"AVP " + taken),
+    )
+    return gateway
+
+
+@pytest.mark.spec("MED-43")
+def test_a_phone_that_was_offered_all_codecs_of_a_client_is_not_asked_anew() -> None:
+    """It had its choice, and took none: what it takes is decoded."""
+    gateway = answered_proposal("PCMU/8000")
+    initiated(gateway, OPUS)
+    assert gateway.methods == ["INVITE", "ACK"]
+    assert gateway.plane.asked[-2:] == [("offer", Side.XMPP), ("answer", Side.SIP)]
+    assert [each.action for each in gateway.actions] == [Action.SESSION_ACCEPT]
+
+
+@pytest.mark.spec("MED-43")
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_phone_that_may_have_another_codec_of_a_client_is_asked_for_that(refused: bool) -> None:
+    gateway = answered_proposal("PCMU/8000")
+    initiated(gateway, PayloadType(96, "speex", 16000), OPUS)
+    assert gateway.methods == ["INVITE", "ACK", "INVITE"]
+    assert gateway.plane.profiles[-1] == replace(PLAIN, more=True)
+    gateway.phone_answers(*((488,) if refused else (200, sdp(version=2))))
+    assert gateway.plane.asked[-1] == ("answer", Side.SIP)
+    assert [each.action for each in gateway.actions] == [Action.SESSION_ACCEPT]
+
+
+@pytest.mark.spec("MED-43")
+@pytest.mark.parametrize("can", Transcoding)
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_phone_that_likes_best_what_a_client_has_not_is_asked_for_what_both_have(
+    refused: bool, can: Transcoding
+) -> None:
+    gateway = answered_proposal("PCMU/8000", "opus/48000/2", can=can)
+    initiated(gateway, OPUS)
+    assert gateway.methods == ["INVITE", "ACK", "INVITE"]
+    assert gateway.plane.profiles[-1] == PLAIN
+    gateway.phone_answers(*((488,) if refused else (200, sdp(version=2))))
+    assert [each.action for each in gateway.actions] == [Action.SESSION_ACCEPT]
+
+
+def test_a_phone_without_a_codec_of_a_client_ends_the_call_where_nothing_is_decoded() -> None:
+    gateway = answered_proposal("PCMU/8000", can=Transcoding.NEVER)
+    initiated(gateway, OPUS)
+    gateway.phone_answers(488)
+    (ended,) = gateway.actions
+    assert ended.reason is not None
+    assert ended.reason.why is Why.INCOMPATIBLE_PARAMETERS
+
+
+@pytest.mark.spec("MED-43")
+def test_a_phone_that_refuses_what_a_client_has_is_offered_more() -> None:
+    gateway = Gateway()
+    gateway.plane.transcoding = Transcoding.CAN
+    initiated(gateway, OPUS)
+    gateway.phone_answers(488)
+    gateway.phone_answers(488)
+    gateway.phone_answers(488)
+    more = [replace(each, more=True) for each in (PLAIN, DTLS, WEBRTC)]
+    assert gateway.plane.profiles == [PLAIN, *more]
+    gateway.phone_answers(200, sdp())
+    assert [each.action for each in gateway.actions] == [Action.SESSION_ACCEPT]
+    # the next caller may have other codecs, so that it is asked for these first
+    assert list(gateway.calls._taken.values()) == [WEBRTC]
+
+
+@pytest.mark.spec("MED-43")
+def test_what_would_help_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    for lacks, says in ((Transcoding.LACKS, True), (Transcoding.NEVER, False)):
+        caplog.clear()
+        gateway = Gateway()
+        gateway.plane.transcoding = lacks
+        initiated(gateway, OPUS)
+        for _ in range(4):
+            gateway.phone_answers(488)
+        assert ("dragoman[transcode]" in logged(caplog)) is says
+    caplog.clear()
+    gateway = Gateway()
+    gateway.plane.transcoding = Transcoding.LACKS
+    gateway.phone_says(body=sdp())
+    gateway.client_says(Initiation(Step.PROCEED, gateway.sid()), f"{JULIET}/phone")
+    why = Reason(Why.INCOMPATIBLE_PARAMETERS)
+    end = Jingle(Action.SESSION_TERMINATE, gateway.sid(), reason=why)
+    gateway.client_says(end, f"{JULIET}/phone")
+    assert "dragoman[transcode]" in logged(caplog)
+
+
+@pytest.mark.spec("MED-43")
+def test_a_call_that_is_transcoded_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    gateway = talking_to_phone()
+    gateway.calls.on_media(Transcoded(gateway.plane.calls[-1], Side.SIP, "PCMU", "opus"), 0.0)
+    assert "PCMU from sip is made opus" in logged(caplog)
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    return " ".join(str(vars(each)) for each in caplog.records)
 
 
 @pytest.mark.spec("MED-13")

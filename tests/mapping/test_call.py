@@ -423,6 +423,14 @@ def test_an_answer_to_another_offer_may_do(
     assert call.agrees(one, other) is expected
 
 
+def test_an_answer_that_likes_something_else_best_may_not_do() -> None:
+    asked = SessionDescription(media=(line(OPUS),))
+    for given, expected in (([OPUS, PCMU], True), ([PCMU, OPUS], False), ([EVENTS, OPUS], True)):
+        answer = SessionDescription(media=(line(*given),))
+        assert call.agrees(asked, answer)
+        assert call.agrees(asked, answer, first=True) is expected
+
+
 def test_the_shortest_time_counts() -> None:
     codecs = (replace(OPUS, ptime=60, maxptime=120), replace(PCMU, ptime=20, maxptime=40))
     media = line(*codecs)

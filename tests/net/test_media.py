@@ -71,7 +71,7 @@ async def make(events: Events) -> AsyncIterator[Making]:
     yield one
     for each in made:
         await each.aclose()
-        assert each.describe() == {"calls": 0, "ports": 0, "tasks": 0}
+        assert each.describe() == {"calls": 0, "ports": 0, "tasks": 0, "transcoded": 0}
 
 
 @pytest.fixture

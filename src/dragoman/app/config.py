@@ -371,6 +371,11 @@ class Media(Section):
         description="Whether a phone may transfer its call (REFER) to whom the XMPP user could"
         " call; off: it is declined with 603.",
     )
+    transcode: bool = Field(
+        default=True,
+        description="Whether sound is decoded where the two ends of a call have no codec in common:"
+        " Opus, G.722, G.711; by this process, where dragoman[transcode] is installed.",
+    )
 
     jmi: Literal["invite-first", "early-proceed"] = Field(
         default="invite-first",

@@ -45,6 +45,7 @@ def plane(
         servers=_servers(media),
         calls=media.calls,
         silence=silence,
+        transcode=media.transcode,
     )
     return Embedded(settings, heard)
 

@@ -48,6 +48,7 @@ class _Gateway(Collector):
         yield from _hub(found["hub"])
         yield from _sip(found["sip"])
         yield from _sockets(found)
+        yield from _media(found["media"])
         yield from _certificates(found["certificates"])
         yield from _store(found["store"])
         yield from _subscriptions(found["subscriptions"])
@@ -158,6 +159,21 @@ def _sockets(found: Described) -> Iterator[Metric]:
         [
             (sum(each[what] for each in udp), {"direction": what})
             for what in ("received", "sent", "dropped")
+        ],
+    )
+
+
+def _media(found: Described) -> Iterator[Metric]:
+    """Tell of calls; nothing where there can be none."""
+    if not found:
+        return
+    transcoded = found.get("transcoded", 0)
+    yield _gauge(
+        "calls",
+        "Calls that have media, by whether their sound is decoded: no codec is common then.",
+        [
+            (found["calls"] - transcoded, {"sound": "relayed"}),
+            (transcoded, {"sound": "transcoded"}),
         ],
     )
 

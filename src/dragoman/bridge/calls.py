@@ -10,7 +10,7 @@ from functools import partial
 from logging import getLogger
 from typing import Final
 
-from dragoman.bridge import jingled
+from dragoman.bridge import jingled, transcoding
 from dragoman.bridge.abilities import Abilities
 from dragoman.bridge.call import (
     OTHER_WAY,
@@ -51,6 +51,7 @@ from dragoman.media.plane import (
     Plane,
     Profile,
     Side,
+    Transcoded,
     Trouble,
 )
 from dragoman.sdp.failure import SdpError
@@ -219,6 +220,9 @@ class Calls(SessionService):
         match event:
             case Connected(_, side):
                 log.info("media", extra=about(jid=call.user, sip=call.address, status=side.value))
+            case Transcoded(_, side, source, target):
+                reason = f"{source} from {side.value} is made {target}: no codec is common"
+                log.info("transcoded", extra=about(jid=call.user, sip=call.address, reason=reason))
             case Lost(_, side, trouble, reason) if not self.transfers.silent(call, side):
                 self.fail(call, MediaError(trouble, reason))
         self._drain()
@@ -506,7 +510,7 @@ class Calls(SessionService):
         if call.over or call.phone is None:
             return
         clear = features is not None and jingle_dtls.NS not in features
-        toward = PLAIN if clear else JINGLE
+        toward = replace(PLAIN, more=True) if clear else JINGLE
         start = self.ask(call, partial(self._start, call))
         self.plane.offer(call.id, Side.SIP, call.phone, toward, start)
 
@@ -606,15 +610,15 @@ class Calls(SessionService):
         """Ring the phone, offering first what it took before, or what its transport suggests."""
         if call.over:
             return
-        call.profiles = self.ways(call.peer, secure)
+        call.profiles = self.ways(call, call.peer, secure)
         self._ring_phone(call)
         self._drain()
 
-    def ways(self, peer: Jid, secure: bool) -> list[Profile]:
+    def ways(self, call: Call, peer: Jid, secure: bool) -> list[Profile]:
         """Return in which ways to offer a phone media, the one that it took before the first."""
         usual = [SDES, PLAIN, DTLS, WEBRTC] if secure else [PLAIN, DTLS, WEBRTC, SDES]
         known = self._taken.get(str(peer.bare))
-        return sorted(usual, key=lambda each: each != known)
+        return transcoding.ways(usual, known, call, self.plane)
 
     def named(self, uri: Uri) -> Jid | None:
         """Return how a SIP user is called on XMPP; None where he has no name there."""
@@ -683,6 +687,7 @@ class Calls(SessionService):
 
     def remember(self, call: Call) -> None:
         """Remember in which way a phone took its media."""
+        call.profile = replace(call.profile, more=False)
         if len(self._taken) >= MOST_TAKEN:
             self._taken.pop(next(iter(self._taken)))
         self._taken[str(call.peer.bare)] = call.profile
@@ -707,13 +712,13 @@ class Calls(SessionService):
         Some answer an offer of SDES by a fingerprint, and have neither.
         """
         assert call.client is not None  # noqa: S101 - it is told what the phone answered
-        call.profile = profile
+        call.profile = replace(profile, more=False)
         self._taken.pop(str(call.peer.bare), None)
         self.plane.offer(
             call.id,
             Side.XMPP,
             call.client,
-            call.profile,
+            profile,
             self.ask(call, partial(self.revisions.join_anew, call)),
         )
 
@@ -772,6 +777,8 @@ class Calls(SessionService):
             call.address = without_gr(call.address)
             self.find(call)
             return
+        if status in OTHER_WAY:
+            transcoding.advise(call, self.plane)
         self.not_found(call, status, "" if response is None else response.reason)
 
     def not_found(self, call: Call, status: int, phrase: str) -> None:
@@ -792,6 +799,8 @@ class Calls(SessionService):
             reason = Reason(Why.TIMEOUT)
         elif reason is None and error is not None:
             reason = Reason(Why.GENERAL_ERROR, error.text)
+        if reason is not None and not call.joined:
+            transcoding.advise(call, self.plane, reason)
         self.end_sip(call, reason)
 
     def _call_anew(self, call: Call) -> bool:
@@ -807,6 +816,8 @@ class Calls(SessionService):
     def fail(self, call: Call, error: MediaError) -> None:
         """End a call that has no media."""
         log.warning("call without media", extra=about(jid=call.user, reason=error.reason))
+        if error.trouble is Trouble.UNACCEPTABLE:
+            transcoding.advise(call, self.plane)
         if call.sip is not None and call.sip.stage is sip.Stage.INVITED:
             status = TROUBLES[error.trouble][0]
             headers = [("Retry-After", "60")] if status == 503 else []

@@ -9,13 +9,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dragoman.bridge import transcoding
 from dragoman.bridge.call import Call, directed, widened
 from dragoman.bridge.jingled import Said, for_client, read, refusal
 from dragoman.bridge.transports import Transports
 from dragoman.errors import LocalError
 from dragoman.mapping import call as mapping
 from dragoman.mapping.hold import turned
-from dragoman.media.plane import JINGLE, MediaError, Side
+from dragoman.media.plane import JINGLE, MediaError, Side, Transcoding
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.session import Direction, SessionDescription
 from dragoman.sip.changes import PENDING
@@ -210,12 +211,25 @@ class Revisions:
     def join(self, call: Call, made: SessionDescription) -> None:
         """Answer a client that has just joined by what the phone took; ask it anew where it must.
 
-        That is where no encoding of a stream is one that the phone took.
+        That is where what the phone is going to send is no encoding of the client's: it may take
+        one of these, unless it was offered all of them before, and took none.
         """
-        if call.phone is not None and mapping.agrees(made, call.phone):
+        can = self._plane.transcoding is Transcoding.CAN
+        if call.phone is None or mapping.agrees(made, call.phone, first=True):
+            self._calls.answer_client(call)
+        elif mapping.agrees(made, call.phone) or not can:
+            self.join_anew(call, made)
+        elif transcoding.impossible(made, call.negotiation.said):
             self._calls.answer_client(call)
         else:
-            self.join_anew(call, made)
+            self._join_wider(call)
+
+    def _join_wider(self, call: Call) -> None:
+        """Ask a phone anew that may know a codec of the client's; else what it takes is decoded."""
+        assert call.client is not None  # noqa: S101 - it has joined
+        told = self._calls.ask(call, partial(self.join_anew, call))
+        profile = replace(call.profile, more=True)
+        self._plane.offer(call.id, Side.XMPP, call.client, profile, told)
 
     def join_anew(self, call: Call, made: SessionDescription) -> None:
         """Ask a phone that is talked to anew, and answer the client by what it takes then."""
@@ -229,13 +243,14 @@ class Revisions:
         self._reinvite(call, made, then)
 
     def _keep(self, call: Call, made: SessionDescription) -> None:
-        """Go on by what a phone took before that refuses to have fewer streams, if that will do.
+        """Go on by what a phone took before it refused what it was asked anew, if that will do.
 
-        It may say more than anybody hears then.
+        It may say more than anybody hears then, or what is to be decoded.
         """
         before = call.phone
         kept = None if before is None else mapping.narrowed(before, made)
-        if kept is None or kept == before or call.client is None or not mapping.agrees(made, kept):
+        can = self._plane.transcoding is Transcoding.CAN
+        if kept is None or call.client is None or not (can or mapping.agrees(made, kept)):
             refusal = Reason(Why.INCOMPATIBLE_PARAMETERS, "the phone takes other media only")
             self._calls.hang_up(call, refusal)
             return

@@ -226,7 +226,7 @@ class Transfers:
 
     def _found(self, transfer: Transfer, secure: bool) -> None:
         if transfer.step is Step.CALLING:
-            transfer.profiles = self._calls.ways(transfer.peer, secure)
+            transfer.profiles = self._calls.ways(transfer.call, transfer.peer, secure)
             self._offer(transfer)
             self._calls.turn()
 

@@ -475,16 +475,17 @@ def capabilities() -> SessionDescription:
     return SessionDescription(media=tuple(media), connection=NOWHERE)
 
 
-def agrees(offer: SessionDescription, answer: SessionDescription) -> bool:
+def agrees(offer: SessionDescription, answer: SessionDescription, *, first: bool = False) -> bool:
     """Tell whether an answer to another offer is one to this, so that nobody need be asked anew.
 
     That is where each stream that it takes is offered, with a codec in common, by what that is and
     not by its number; telephone-events, and what only protects or repeats another codec, are none.
+    `first`: it has to be the one that the answer likes best, which is what will be sent.
     """
     if len(offer.media) != len(answer.media):
         return False
     pairs = zip(offer.media, answer.media, strict=True)
-    return all(asked.port and _common(asked, given) for asked, given in pairs if given.port)
+    return all(asked.port and _common(asked, given, first) for asked, given in pairs if given.port)
 
 
 def narrowed(answer: SessionDescription, offer: SessionDescription) -> SessionDescription | None:
@@ -510,5 +511,7 @@ def agreed(offer: SessionDescription, answer: SessionDescription) -> SessionDesc
     return replace(offer, media=tuple(media))
 
 
-def _common(asked: Media, given: Media) -> bool:
-    return codecs.speech(codecs.renumbered(given, codecs.matched(given, asked))) is not None
+def _common(asked: Media, given: Media, first: bool) -> bool:
+    both = codecs.matched(given, asked)
+    found = codecs.speech(given if first else codecs.renumbered(given, both))
+    return found is not None and (not first or found.payload_type in both)

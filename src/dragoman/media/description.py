@@ -182,8 +182,9 @@ def answer(
 
 
 def common(remote: Remote, asked: Remote) -> bool:
-    """Tell whether an answer has a codec that the offer of the other leg has."""
-    return bool(codecs.matched(remote.media, asked.media))
+    """Tell whether an answer has a codec that the offer of the other leg has: not events alone."""
+    both = codecs.renumbered(remote.media, codecs.matched(remote.media, asked.media))
+    return codecs.speech(both) is not None
 
 
 def _kept(media: Media, remote: Remote, stream: Stream, spelled: Media) -> list[Attribute]:

@@ -1,16 +1,17 @@
 """Two legs of a call and what they agree on: streams, joined by what each leg said (RFC 3264)."""
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeAlias
 
-from dragoman.media import codecs
+from dragoman.media import codecs, transcoding
 from dragoman.media.description import BUNDLE, MID_EXTENSION, Stream, Way, common, mids, role
 from dragoman.media.plane import Profile, Side
 from dragoman.media.relay import Half, Path, Relay
 from dragoman.media.remote import Remote, read
+from dragoman.media.transcoder import Plan, Transcoder
 from dragoman.media.transport import Transport
 from dragoman.sdp.extmap import ExtMap
 from dragoman.sdp.failure import SdpError
@@ -22,6 +23,8 @@ MOST_STREAMS: Final = 8
 MOST_EARLY: Final = 64
 """Candidates of one leg that wait for its description."""
 _RATE: Final = 8000
+Making: TypeAlias = Callable[[Plan], Transcoder]
+"""Makes what transcodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +129,40 @@ def heard(description: SessionDescription, side: Side) -> tuple[Remote, ...]:
     return tuple(replace(each, trickles=True) for each in remotes)
 
 
-def accepted(open_: Open, remotes: Sequence[Remote]) -> list[int]:
-    """Return the streams that an answer takes, and that can be carried for both legs then."""
+def foreign(open_: Open, remotes: Sequence[Remote]) -> list[int]:
+    """Return the streams of an answer that can be carried only if they are transcoded."""
+    pairs = enumerate(zip(open_.remotes, remotes, strict=True))
+    return [
+        index
+        for index, (asked, remote) in pairs
+        if asked.carried
+        and remote.open
+        and not common(remote, asked)
+        and transcoding.possible(remote.media, asked.media)
+    ]
+
+
+def transcoded(open_: Open, remotes: Sequence[Remote], some: Sequence[int]) -> list[Remote]:
+    """Return an answer as the leg that offered is to hear it, where `some` are transcoded."""
+    return [
+        replace(remote, media=transcoding.answered(remote.media, open_.remotes[index].media))
+        if index in some
+        else remote
+        for index, remote in enumerate(remotes)
+    ]
+
+
+def accepted(open_: Open, remotes: Sequence[Remote], made: Sequence[int] = ()) -> list[int]:
+    """Return the streams that an answer takes, and that can be carried for both legs then.
+
+    Those that are `made` into another codec need none in common.
+    """
     found = []
     for index, (asked, remote) in enumerate(zip(open_.remotes, remotes, strict=True)):
         way = open_.ways.get(index)
-        if way is None or not asked.carried or not remote.open or not common(remote, asked):
+        if way is None or not asked.carried or not remote.open:
+            continue
+        if index not in made and not common(remote, asked):
             continue
         shared = way.bundle and index not in open_.transports
         if shared and not remote.bundle and not _is_first(open_, index):
@@ -161,8 +192,29 @@ def agree(leg: Leg, live: Sequence[int], *, answering: bool, now: float) -> None
         transport.agree(remote, active=ours == "active", now=now)
 
 
-def join(relay: Relay, legs: Mapping[Side, Leg], live: Sequence[int], seed: int) -> None:
-    """Have the relay carry the streams that are `live` between two legs that have agreed."""
+def wider(leg: Leg, remotes: Sequence[Remote], *, all_: bool) -> list[Remote]:
+    """Return an offer with the codecs that it lacks: of all streams, or where it has none of those
+    that the leg, which is to hear it, took last.
+    """
+    return [
+        replace(remote, media=transcoding.extended(remote.media))
+        if all_ or (index < len(leg.remotes) and not common(leg.remotes[index], remote))
+        else remote
+        for index, remote in enumerate(remotes)
+    ]
+
+
+def join(
+    relay: Relay,
+    legs: Mapping[Side, Leg],
+    live: Sequence[int],
+    seed: int,
+    making: Making | None = None,
+) -> None:
+    """Have the relay carry the streams that are `live` between two legs that have agreed.
+
+    `making` is used where sound has to be transcoded; without it, it is not.
+    """
     for side in Side:
         halves = relay.halves[side]
         for index in [each for each in halves if each not in live]:
@@ -172,6 +224,8 @@ def join(relay: Relay, legs: Mapping[Side, Leg], live: Sequence[int], seed: int)
         made = {side: _half(relay, legs[side], index, seed) for side in Side}
         for side, half in made.items():
             _aim(half, made[side.other], legs[side], legs[side.other], index)
+            _transcode(half, legs[side], legs[side.other], index, making)
+            half.notice = relay.notice
             if legs[side].transports and not half.blocked and _sends(legs[side], index):
                 relay.expected.add(side)
     for side, leg in legs.items():
@@ -181,12 +235,33 @@ def join(relay: Relay, legs: Mapping[Side, Leg], live: Sequence[int], seed: int)
 
 def _half(relay: Relay, leg: Leg, index: int, seed: int) -> Half:
     halves = relay.halves[leg.side]
+    codec = codecs.speech(_sent(leg, index))
+    rate, name = (codec.clock_rate, codec.encoding) if codec is not None else (_RATE, "")
     if index not in halves:
-        media = leg.told.media[index] if leg.told is not None else leg.remotes[index].media
-        codec = codecs.speech(media)
-        rate, name = (codec.clock_rate, codec.encoding) if codec is not None else (_RATE, "")
         halves[index] = Half(rate, name, seed)
+    halves[index].receiver.become(rate, name)
     return halves[index]
+
+
+def _sent(leg: Leg, index: int) -> Media:
+    """Return what a leg may send: what it said, of what it was told."""
+    said = leg.remotes[index].media
+    return said if leg.told is None else transcoding.agreed(said, leg.told.media[index])
+
+
+def _transcode(half: Half, leg: Leg, far: Leg, index: int, making: Making | None) -> None:
+    """Have what a leg sends made into a codec of the other, where that lacks it."""
+    plan = None
+    if leg.told is not None and making is not None:
+        far_told = None if far.told is None else far.told.media[index]
+        said, far_said = leg.remotes[index].media, far.remotes[index].media
+        plan = transcoding.plan(leg.told.media[index], said, far_told, far_said)
+    if plan is None or making is None:
+        half.transcoder = None
+    elif half.transcoder is None:
+        half.transcoder = making(plan)
+    else:
+        half.transcoder.follow(plan)
 
 
 def _sends(leg: Leg, index: int) -> bool:

@@ -9,7 +9,7 @@ transport (port 9): its real offer comes later, under the same call, and replace
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Protocol, TypeAlias
 
@@ -50,10 +50,13 @@ class Profile:
     bundle: bool = False
     feedback: bool = False
     """AVPF (RFC 4585), with all that hangs on it: feedback, header extensions, sources."""
+    more: bool = False
+    """After the codecs of the other leg those that the plane can transcode, where it can."""
 
 
-JINGLE: Final = Profile(Keying.DTLS, ice=True, mux=True, bundle=True, feedback=True)
-"""What Jingle clients of today take."""
+WEBRTC: Final = Profile(Keying.DTLS, ice=True, mux=True, bundle=True, feedback=True)
+JINGLE: Final = replace(WEBRTC, more=True)
+"""What Jingle clients of today take; as they are asked but once, they hear of all codecs."""
 PLAIN: Final = Profile(ice=True)
 """What every phone takes: who has no ICE answers without, and gets RTP where he says he is.
 
@@ -61,7 +64,14 @@ So do clients that have no DTLS.
 """
 SDES: Final = Profile(Keying.SDES, ice=True)
 DTLS: Final = Profile(Keying.DTLS, ice=True)
-WEBRTC: Final = JINGLE
+
+
+class Transcoding(Enum):
+    """Whether a plane makes one codec into another where no codec is common."""
+
+    CAN = "yes"
+    LACKS = "no, for want of software"
+    NEVER = "no"
 
 
 class Trouble(Enum):
@@ -102,7 +112,17 @@ class Lost:
     reason: str = ""
 
 
-MediaEvent: TypeAlias = Connected | Lost
+@dataclass(frozen=True, slots=True)
+class Transcoded:
+    """What a leg sends is decoded now, the first time in this call: `source` is made `target`."""
+
+    call: str
+    side: Side
+    source: str
+    target: str
+
+
+MediaEvent: TypeAlias = Connected | Lost | Transcoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +147,10 @@ Told: TypeAlias = Callable[[SessionDescription | MediaError], None]
 
 class Plane(Protocol):
     """What carries media. `call` is a name that the caller makes up, without blanks."""
+
+    @property
+    def transcoding(self) -> Transcoding:
+        """Whether codecs are offered beyond those of the other leg, as `Profile.more` wants."""
 
     def offer(
         self,

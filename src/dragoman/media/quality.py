@@ -71,6 +71,11 @@ class Source:
         self._received = 0
         self._transit = _SAME
 
+    def tick(self, rate: int) -> None:
+        """Count by another clock from now on."""
+        if rate != self._rate:
+            self._rate, self._transit, self._jitter = rate, _SAME, 0.0
+
     def heard(self, sequence: int, timestamp: int, now: float) -> None:
         """Count a packet that arrived at `now`, in seconds."""
         ahead = (sequence - self._max) & 0xFFFF
@@ -130,6 +135,12 @@ class Receiver:
         self._sources: dict[bytes, Source] = {}
         self.codec = codec
         self.round_trip: float | None = None
+
+    def become(self, rate: int, codec: str) -> None:
+        """Count what comes by another clock, as another codec."""
+        self._rate, self.codec = rate, codec
+        for each in self._sources.values():
+            each.tick(rate)
 
     def heard(self, data: bytes, octets: int, now: float) -> None:
         """Count an RTP packet, known to be one, with `octets` of payload, at `now` in seconds."""

@@ -2,11 +2,13 @@
 
 A `Path` is one transport of one leg: it opens what comes and closes what goes. A `Half` is what
 one leg sends of one stream, and goes to a path of the other leg. Sequence numbers, timestamps and
-SSRCs stay as they are; payload types are those that each leg has for a codec. Nothing goes to a leg
-before its keys are there, nor to one that has said that it will not receive.
+SSRCs stay as they are; payload types are those that each leg has for a codec. Where none is in
+common, sound is transcoded (`media.transcoder`), and becomes a stream of ours. Nothing goes to a
+leg before its keys are there, nor to one that has said that it will not receive.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -14,7 +16,15 @@ from dragoman.clock import earliest
 from dragoman.media import rtcp, rtp
 from dragoman.media.dialling import Dialling
 from dragoman.media.dtls import MOST_HELD, Dtls, Fingerprint, State
-from dragoman.media.plane import Connected, Counters, Lost, MediaEvent, Side, Trouble
+from dragoman.media.plane import (
+    Connected,
+    Counters,
+    Lost,
+    MediaEvent,
+    Side,
+    Transcoded,
+    Trouble,
+)
 from dragoman.media.quality import Receiver
 from dragoman.media.remote import Place
 from dragoman.media.rtp import Kind, MediaFormatError
@@ -22,6 +32,7 @@ from dragoman.media.suite import SrtpError
 
 if TYPE_CHECKING:
     from dragoman.media.srtp import Srtp
+    from dragoman.media.transcoder import Transcoder
 
 Send: TypeAlias = Callable[[bytes, Place], None]
 """Sends a datagram; a path by ICE knows better where to than the place it is given."""
@@ -35,6 +46,8 @@ MOST_SOURCES: Final = 64
 
 SILENCE: Final = 60.0
 """Seconds that nothing may come from a leg that is to send."""
+PERIOD: Final = 0.02
+"""Seconds between packets of silence."""
 PATIENCE: Final = 30.0
 """Seconds that connecting a leg may take (docs/interworking/media.md §9)."""
 
@@ -329,7 +342,7 @@ class Path:
             if last is not None:
                 parts.setdefault(last, []).append(packet)
         targets = {half.target for half in parts}
-        if len(targets) == 1 and parts:
+        if len(targets) == 1 and parts and not any(half.transcodes for half in parts):
             return [(next(iter(parts)), data)]
         return [(half, _compound(found)) for half, found in parts.items()]
 
@@ -405,6 +418,10 @@ def _compound(packets: list[bytes]) -> bytes:
     return b"".join(packets)
 
 
+def _unnoticed(_: "Half") -> None:
+    """Tell nobody."""
+
+
 class Half:
     """What one leg sends of one stream."""
 
@@ -412,12 +429,15 @@ class Half:
         "_commands",
         "_last",
         "_sent",
+        "_silent",
         "blocked",
         "dialling",
+        "notice",
         "numbers",
         "other",
         "receiver",
         "target",
+        "transcoder",
     )
 
     def __init__(self, rate: int, codec: str, seed: int = 0) -> None:
@@ -434,8 +454,13 @@ class Half:
         """Whether the other leg will not receive, or this one is not to send."""
         self.dialling = Dialling(seed)
         self._commands = 0
+        self.transcoder: Transcoder | None = None
+        """What makes sound into a codec of the other leg, which lacks that of this one."""
+        self.notice: Callable[[Half], None] = _unnoticed
+        """Is told of each packet that is transcoded."""
         self._last = b""
         self._sent: tuple[int, float] = (0, 0.0)
+        self._silent = 0.0
 
     def pass_on(self, data: bytes, now: float) -> None:
         """Count a packet of the leg, and send it to the other."""
@@ -448,6 +473,10 @@ class Half:
         self.receiver.heard(data, octets, now)
         target = self.target
         if target is None or self.blocked:
+            return
+        transcoder = self.transcoder
+        if transcoder is not None and transcoder.takes(data[1] & 0x7F):
+            self._transcode(transcoder, target, data, now)
             return
         if self.numbers:
             number = data[1] & 0x7F
@@ -464,6 +493,30 @@ class Half:
         self._last = data
         target.send_rtp(data)
 
+    @property
+    def transcodes(self) -> bool:
+        """Whether what the leg sends is transcoded, as far as is known."""
+        return self.transcoder is not None and self.transcoder.active
+
+    def _transcode(self, transcoder: "Transcoder", target: Path, data: bytes, now: float) -> None:
+        self.notice(self)
+        if target.ready:
+            self._go_on(transcoder, now)
+            self._made(transcoder.transcode(data, now), target)
+
+    def _go_on(self, transcoder: "Transcoder", now: float) -> None:
+        """Have a stream of ours go on where that of the leg ended, if any of it was passed on."""
+        if self._last:
+            transcoder.adopt(self._last, now)
+
+    def _made(self, packets: Sequence[bytes], target: Path) -> None:
+        """Send packets of a stream of ours, around the digits in it."""
+        for each in packets:
+            passed = self.dialling.around(each) if self.dialling.used else each
+            if passed is not None:
+                self._last = passed
+                target.send_rtp(passed)
+
     def report(self, data: bytes, now: float) -> None:
         """Send a compound of RTCP to the other leg; learn from it how long its way is."""
         kind = data[1]
@@ -471,8 +524,26 @@ class Half:
             self._sent = (int.from_bytes(data[10:14], "big"), now)
         if self.other is not None and kind in {rtcp.SR, rtcp.RR}:
             self._time(data, kind, now, self.other)
-        if self.target is not None:
+        if self.transcoder is not None and self.transcoder.active:
+            try:
+                data = self.transcoder.report(data, self._blocks(now))
+            except MediaFormatError:
+                return
+        if self.target is not None and data:
             self.target.send_rtcp(data)
+
+    def _blocks(self, now: float) -> list[rtcp.Block] | None:
+        """Return what to tell the other leg of its sound, which we hear; None: others tell it."""
+        other = self.other
+        if other is None or not other.transcodes or other.transcoder is None:
+            return None
+        source = other.transcoder.source
+        found = None if source is None else other.receiver.block(source)
+        if found is None:
+            return []
+        stamp, when = other._sent  # noqa: SLF001 (the two are of one stream)
+        delay = int((now - when) * 65536) & 0xFFFFFFFF if stamp else 0
+        return [replace(found, lsr=stamp, dlsr=delay)]
 
     def _time(self, data: bytes, kind: int, now: float, other: "Half") -> None:
         """Measure there and back: from a report of the other leg's passing to its echo here."""
@@ -506,11 +577,31 @@ class Half:
         """Send digits into the stream, as `event`: payload type and clock rate (RFC 4733)."""
         self.dialling.dial(digits, milliseconds, event, self._last, now)
 
+    def next_timer(self) -> float | None:
+        """Return when `on_timer` has something to send; None when nothing is due."""
+        return earliest((self.dialling.next_timer(), self._silent if self._unheard() else None))
+
+    def _unheard(self) -> bool:
+        """Tell whether the other leg is there, and would hear nothing of one that was not heard."""
+        return (
+            self.transcodes
+            and self.transcoder is not None
+            and self.transcoder.source is None
+            and self.target is not None
+            and self.target.ready
+            and not self.blocked
+        )
+
     def on_timer(self, now: float) -> None:
-        """Send what is to be sent of digits now."""
+        """Send what is to be sent of digits now, or silence for a leg that was not heard."""
         for each in self.dialling.due(now):
             if self.target is not None and not self.blocked:
                 self.target.send_rtp(each)
+        if self._unheard() and self._silent <= now and self.transcoder and self.target:
+            self._go_on(self.transcoder, now)
+            self._made(self.transcoder.silence(now), self.target)
+            late = now - self._silent > PERIOD
+            self._silent = (now if late else self._silent) + PERIOD
 
 
 class Relay:
@@ -521,6 +612,7 @@ class Relay:
         "_deadline",
         "_events",
         "_lost",
+        "_noticed",
         "_patience",
         "_quiet",
         "_silence",
@@ -543,6 +635,7 @@ class Relay:
         self._patience = patience
         self._connected: set[Side] = set()
         self._lost = False
+        self._noticed = False
         self._deadline: dict[Side, float] = {}
         self._quiet: dict[Side, float] = {}
         self._events: list[MediaEvent] = []
@@ -553,6 +646,8 @@ class Relay:
             if paths and side not in self._connected:
                 self._deadline.setdefault(side, now + self._patience)
             self._quiet[side] = now
+        for half in self._transcoded():
+            self.notice(half)
         self.look(now)
 
     def succeed(self, side: Side) -> None:
@@ -561,6 +656,24 @@ class Relay:
         self._connected.discard(side)
         self._deadline.pop(side, None)
         self._lost = False
+
+    def _transcoded(self) -> list[Half]:
+        return [h for halves in self.halves.values() for h in halves.values() if h.transcodes]
+
+    @property
+    def transcodes(self) -> bool:
+        """Whether anything is transcoded, as far as is known."""
+        return bool(self._transcoded())
+
+    def notice(self, half: Half) -> None:
+        """Learn that a half is transcoded: the first time in a call that is told."""
+        if self._noticed or half.transcoder is None:
+            return
+        self._noticed = True
+        side = next(each for each, halves in self.halves.items() if half in halves.values())
+        plan = half.transcoder.plan
+        source = next(iter(plan.sound.values()))
+        self._events.append(Transcoded(self.call, side, source.name, plan.target.name))
 
     def look(self, now: float) -> None:
         """Notice who is connected, and who failed: call it when a path may have changed."""
@@ -597,7 +710,7 @@ class Relay:
         for paths in self.paths.values():
             times += [each.next_timer() for path in paths for each in path.associations]
         for halves in self.halves.values():
-            times += [each.dialling.next_timer() for each in halves.values()]
+            times += [each.next_timer() for each in halves.values()]
         if self._silence is not None and not self._lost:
             times += [
                 when + self._silence for side, when in self._quiet.items() if self._hears(side)

@@ -13,7 +13,7 @@ from typing import Final
 
 from dragoman.errors import LocalError, ProtocolError
 from dragoman.log import about
-from dragoman.media import codecs, description, leg
+from dragoman.media import codecs, description, leg, sound
 from dragoman.media.description import BUNDLE, Way
 from dragoman.media.dtls import Identity
 from dragoman.media.leg import Leg, Open, key
@@ -24,10 +24,12 @@ from dragoman.media.plane import (
     Profile,
     Side,
     Told,
+    Transcoding,
     Trouble,
 )
 from dragoman.media.relay import CHECKED, PATIENCE, SILENCE, Relay
 from dragoman.media.remote import Credentials, Place, Remote
+from dragoman.media.transcoder import Plan, Transcoder
 from dragoman.media.transport import Carrier, Sockets, Transport
 from dragoman.net.carrier import Listener, Opening
 from dragoman.net.rtp import Ports
@@ -37,6 +39,8 @@ from dragoman.sdp.session import SessionDescription
 
 log = getLogger(__name__)
 
+MOST_TRANSCODED: Final = 50
+"""Calls that are transcoded at a time: each takes up to a fiftieth of a core (bench/media.py)."""
 MOST_STEPS: Final = 16
 """Offers and answers of one call that wait for their turn."""
 
@@ -59,6 +63,10 @@ class Settings:
     """Seconds that nothing may come from a leg that is to send; None: for ever."""
     patience: float = PATIENCE
     """Seconds that connecting a leg may take."""
+    transcode: bool = False
+    """Whether sound is transcoded where no codec is common, if PyAV is there."""
+    transcoded: int = MOST_TRANSCODED
+    """Calls that may be transcoded at a time; one more is refused."""
 
     @property
     def address(self) -> str:
@@ -96,10 +104,18 @@ class Embedded:
         self.chance = SystemRandom()
         self.ports = Ports(settings.first, settings.last, self.chance)
         self.identity = identity or Identity.make()
+        self._transcoding = Transcoding.NEVER
+        if settings.transcode:
+            self._transcoding = Transcoding.CAN if sound.installed() else Transcoding.LACKS
         self._calls: dict[str, _Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the port ------------------------------------------------------------------------------
+
+    @property
+    def transcoding(self) -> Transcoding:
+        """Whether it transcodes."""
+        return self._transcoding
 
     def offer(
         self,
@@ -175,8 +191,17 @@ class Embedded:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def describe(self) -> dict[str, object]:
-        """Return how many calls, pairs of ports and tasks there are."""
-        return {"calls": len(self._calls), "ports": len(self.ports), "tasks": len(self._tasks)}
+        """Return how many calls, pairs of ports and tasks there are, and calls transcoded."""
+        return {
+            "calls": len(self._calls),
+            "ports": len(self.ports),
+            "tasks": len(self._tasks),
+            "transcoded": self.transcoded(),
+        }
+
+    def transcoded(self) -> int:
+        """Return how many calls are transcoded now."""
+        return sum(each.relay.transcodes for each in self._calls.values())
 
     # -- what calls need -----------------------------------------------------------------------
 
@@ -184,6 +209,23 @@ class Embedded:
         """Return what opens sockets of ours, which tell `listener` what they hear."""
         settings = self.settings
         return Opening(self.ports, settings.bind, settings.address, settings.servers, listener)
+
+    async def load(self) -> None:
+        """Load what transcodes, while other calls go on; where that fails nothing is transcoded."""
+        if self._transcoding is not Transcoding.CAN:
+            return
+        try:
+            await self.loop.run_in_executor(None, sound.load)
+        except LocalError as error:
+            log.warning("no transcoding", extra=about(reason=error.reason))
+            self._transcoding = Transcoding.LACKS
+
+    def transcoder(self, plan: Plan) -> Transcoder:
+        """Return what transcodes a stream, with numbers that nobody can guess."""
+        if not plan.whole:
+            self.spawn(self.load())  # it may be wanted, or not
+        bits = self.chance.getrandbits
+        return Transcoder(plan, bits(32), bits(15), bits(32))
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         """Have a task, which is ended with the plane."""
@@ -269,6 +311,9 @@ class _Call:
         ways = far.offered(remotes, toward)
         if not ways:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream that can be carried")
+        asked: Sequence[Remote] = remotes
+        if self._able:
+            asked = leg.wider(far, remotes, all_=toward.more)
         names = far.names(remotes)
         # an offer that is made again before it was answered says the same again
         known = dict(far.transports)
@@ -285,7 +330,7 @@ class _Call:
                 bundle = found if way.bundle else bundle
         said = description.offer(
             offer,
-            remotes,
+            asked,
             leg.streams(list(ways), len(remotes), ways, transports, names, {}),
             before=far.told,
         )
@@ -305,19 +350,38 @@ class _Call:
         remotes = leg.heard(answer, side)
         if len(remotes) != len(open_.remotes):
             raise MediaError(Trouble.UNACCEPTABLE, "an answer with other streams than the offer")
-        live = leg.accepted(open_, remotes)
+        made = await self._made(open_, remotes)
+        live = leg.accepted(open_, remotes, made)
         if not live:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream was taken that can be carried")
         near, far = open_.legs[open_.side], open_.legs[side]
         ways = {index: Way.taken(open_.remotes[index]) for index in live}
         transports = await self._answering(near, open_, ways)
         said = description.answer(
-            answer, remotes, open_.remotes, leg.answering(open_, live, ways, transports)
+            answer,
+            leg.transcoded(open_, remotes, made),
+            open_.remotes,
+            leg.answering(open_, live, ways, transports),
         )
         self.open = leg.commit(near, far, open_, (answer, remotes, said), ways, transports)
         self._succeed(open_.legs)
         self._settle(near, far, live)
         return said
+
+    async def _made(self, open_: Open, remotes: Sequence[Remote]) -> list[int]:
+        """Return the streams that are transcoded, for no codec is common; none where that fails."""
+        found = leg.foreign(open_, remotes)
+        if found:
+            await self.plane.load()
+        if found and self.plane.transcoding is Transcoding.CAN and not self._able:
+            raise MediaError(Trouble.FULL, "no room for another call that is transcoded")
+        return found if self._able else []
+
+    @property
+    def _able(self) -> bool:
+        """Whether this call may be transcoded: it is, or there is room for another."""
+        room = self.relay.transcodes or self.plane.transcoded() < self.plane.settings.transcoded
+        return self.plane.transcoding is Transcoding.CAN and room
 
     async def _answering(
         self, near: Leg, open_: Open, ways: dict[int, Way]
@@ -347,7 +411,8 @@ class _Call:
         leg.agree(near, live, answering=False, now=now)
         leg.agree(far, live, answering=True, now=now)
         seed = self.plane.chance.getrandbits(32)
-        leg.join(self.relay, self.legs, live, seed)
+        making = self.plane.transcoder if self._able else None
+        leg.join(self.relay, self.legs, live, seed, making)
         for each in (near, far):
             each.trickle()
         self.relay.settled(now)
@@ -520,7 +585,7 @@ class _Slot:
             return
         path = self.transport.path
         path.receive(component, data, CHECKED if path.ice else source, self._call.plane.clock())
-        if data and data[0] < 128:
+        if self._call.relay.eventful or (data and data[0] < 128):
             self._call.turn()
 
     def connected(self) -> None:

@@ -13,7 +13,7 @@ from dragoman.errors import LocalError
 from dragoman.log import about
 from dragoman.media.engine import Health
 from dragoman.media.ngplane import Calls, Settings
-from dragoman.media.plane import Counters, MediaEvent, Profile, Side, Told
+from dragoman.media.plane import Counters, MediaEvent, Profile, Side, Told, Transcoding
 from dragoman.net.addresses import plain
 from dragoman.net.udp import DatagramSocket, Place
 from dragoman.sdp.ice import Candidate
@@ -70,6 +70,11 @@ class Rtpengine:
         self._wake()
 
     # -- the port ------------------------------------------------------------------------------
+
+    @property
+    def transcoding(self) -> Transcoding:
+        """Engines are not asked to transcode."""
+        return Transcoding.NEVER
 
     def offer(
         self,
