@@ -21,7 +21,7 @@ from typing import Final
 
 import pytest
 
-from tests.peers.hosts import Gateway, Program, wait_until
+from tests.peers.hosts import Gateway, Program, forget_state, wait_until
 
 PEERS: Final = Path("/run/lab/peers")
 LIBRARY: Final = Path("/opt/lab/stanza.js")
@@ -32,12 +32,35 @@ MODULE_SECONDS: Final = 900
 NUMBERS: Final = count(os.getpid() * 100)
 HEADER: Final = 44
 """Octets of a WAV file before its samples."""
+PLANES: Final[dict[str, dict[str, str]]] = {
+    "embedded": {},
+    "rtpengine": {
+        "DRAGOMAN_MEDIA__PLANE": "rtpengine",
+        "DRAGOMAN_MEDIA__RTPENGINE": '["media.lab.example:2223"]',
+    },
+}
+"""What carries the media of calls, by what the gateway is told for it."""
 PCM_RATE: Final = 8000
 """Samples a second of a file without that: QXmpp's."""
 LOUD: Final = 1000
 """What a sample of a tone reaches; half a second without one is silence."""
 
 Start = Callable[..., Program]
+
+
+@pytest.fixture(scope="module", params=PLANES)
+def plane(request: pytest.FixtureRequest) -> str:
+    """What carries the media."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def with_plane(lab: None, plane: str) -> Iterator[Gateway]:
+    """The gateway of a module whose tests run with either plane."""
+    forget_state()
+    with Gateway(environment=PLANES[plane]) as running:
+        yield running
+        running.stop()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from tests.peers.hosts import Program
 
 kept, linphone_caller = callers.kept, callers.linphone_caller
 phone, talker = callers.phone, callers.talker
+gateway, plane = callers.with_plane, callers.plane
 
 
 def hears_again(client: Program) -> None:
