@@ -9,6 +9,7 @@ Who imports the fixtures needs `browser` too: without Chromium its tests are ski
 import cmath
 import math
 import os
+import re
 import shutil
 import signal
 import struct
@@ -29,6 +30,7 @@ ALICE: Final = "alice@xmpp.example"
 TONE: Final = 440
 SECONDS: Final = 40
 MODULE_SECONDS: Final = 900
+FRAMES: Final = r'"video":\{"received":\{"packets":[0-9]+,"bytes":[0-9]+,"frames":[1-9]'
 NUMBERS: Final = count(os.getpid() * 100)
 HEADER: Final = 44
 """Octets of a WAV file before its samples."""
@@ -205,3 +207,12 @@ def both_hear(phone: Phone | Linphone, browser: Program) -> None:
     browser.hears(event="tone", hz=TONE, seconds=20)
     said = phone.program.said
     wait_until(phone.has_heard, 20, lambda: f"the phone heard no tone:\n{said()[-2000:]}")
+
+
+def sees(browser: Program, plane: str) -> None:
+    """Wait for pictures of the phone's, which rtpengine has none of: it knows no BUNDLE."""
+    if plane == "embedded":
+        browser.says(FRAMES)
+    else:
+        browser.hears(event="stats")
+        assert not re.search(FRAMES, browser.said())
