@@ -9,6 +9,7 @@ Who imports the fixtures needs `browser` too: without Chromium its tests are ski
 import cmath
 import math
 import os
+import re
 import shutil
 import signal
 import struct
@@ -22,7 +23,7 @@ from typing import Final
 
 import pytest
 
-from tests.peers.hosts import Gateway, Program, wait_until
+from tests.peers.hosts import Gateway, Program, forget_state, wait_until
 
 PEERS: Final = Path("/run/lab/peers")
 LIBRARY: Final = Path("/opt/lab/stanza.js")
@@ -30,15 +31,39 @@ ALICE: Final = "alice@xmpp.example"
 TONE: Final = 440
 SECONDS: Final = 40
 MODULE_SECONDS: Final = 900
+FRAMES: Final = r'"video":\{"received":\{"packets":[0-9]+,"bytes":[0-9]+,"frames":[1-9]'
 NUMBERS: Final = count(os.getpid() * 100)
 HEADER: Final = 44
 """Octets of a WAV file before its samples."""
+PLANES: Final[dict[str, dict[str, str]]] = {
+    "embedded": {},
+    "rtpengine": {
+        "DRAGOMAN_MEDIA__PLANE": "rtpengine",
+        "DRAGOMAN_MEDIA__RTPENGINE": '["media.lab.example:2223"]',
+    },
+}
+"""What carries the media of calls, by what the gateway is told for it."""
 PCM_RATE: Final = 8000
 """Samples a second of a file without that: QXmpp's."""
 LOUD: Final = 1000
 """What a sample of a tone reaches; half a second without one is silence."""
 
 Start = Callable[..., Program]
+
+
+@pytest.fixture(scope="module", params=PLANES)
+def plane(request: pytest.FixtureRequest) -> str:
+    """What carries the media."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def with_plane(lab: None, plane: str) -> Iterator[Gateway]:
+    """The gateway of a module whose tests run with either plane."""
+    forget_state()
+    with Gateway(environment=PLANES[plane]) as running:
+        yield running
+        running.stop()
 
 
 @pytest.fixture
@@ -190,3 +215,12 @@ def both_hear(phone: Phone | Linphone, browser: Program) -> None:
     browser.hears(event="tone", hz=TONE, seconds=20)
     said = phone.program.said
     wait_until(phone.has_heard, 20, lambda: f"the phone heard no tone:\n{said()[-2000:]}")
+
+
+def sees(browser: Program, plane: str) -> None:
+    """Wait for pictures of the phone's, which rtpengine has none of: it knows no BUNDLE."""
+    if plane == "embedded":
+        browser.says(FRAMES)
+    else:
+        browser.hears(event="stats")
+        assert not re.search(FRAMES, browser.said())
