@@ -23,7 +23,7 @@ from dragoman.bridge.call import (
 )
 from dragoman.bridge.conference import ISFOCUS, Conferences, marker, mixes
 from dragoman.bridge.devices import Devices
-from dragoman.bridge.infos import TRICKLE, Infos
+from dragoman.bridge.infos import Infos
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.bridge.redirect import Reaches, Redirects
@@ -31,6 +31,7 @@ from dragoman.bridge.referral import Referrals
 from dragoman.bridge.revisions import Revisions
 from dragoman.bridge.sessions import Caller, SessionLine, SessionService
 from dragoman.bridge.transfer import Taking, Transfer, Transfers
+from dragoman.bridge.trickle import PACKAGE, Trickle, trickles
 from dragoman.clock import earliest
 from dragoman.log import about
 from dragoman.mapping import call as mapping
@@ -38,9 +39,10 @@ from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
 from dragoman.mapping.failure import Refused
 from dragoman.mapping.idle import idled
+from dragoman.media.bypass import Bypass, fits
 from dragoman.media.plane import (
+    BYPASS,
     DTLS,
-    JINGLE,
     PLAIN,
     SDES,
     WEBRTC,
@@ -83,7 +85,7 @@ log = getLogger(__name__)
 
 MORE: Final = ("INFO", "REFER", "NOTIFY")
 """The methods that may come in a call, beyond those of every session."""
-EXTENSIONS: Final = (TRICKLE, REPLACES, NOREFERSUB, NOSUB)
+EXTENSIONS: Final = (PACKAGE, REPLACES, NOREFERSUB, NOSUB)
 """What may be required of us in a call, beyond what may in every session."""
 OF_TRANSFER: Final = frozenset({"REFER", "NOTIFY", REPLACES, NOREFERSUB, NOSUB})
 """What of these there is where calls may be transferred."""
@@ -135,12 +137,12 @@ class Calls(SessionService):
             allow=(*sip.ALLOW, *self.more),
             numbers=numbers,
             supported=(*sip.SUPPORTED, *self.extensions),
-            packages=(TRICKLE,),
+            packages=(PACKAGE,),
         )
         unwanted = frozenset() if self.rules.transfer else frozenset({jingle.Info.TRANSFER})
         self.jingles = JingleSessions(token, unwanted=unwanted)
         self.devices = Devices(xmpp, token)
-        self.plane = plane
+        self.plane: Plane = Bypass(plane) if self.rules.bypass else plane
         self._xmpp = xmpp
         self._naming = naming
         self._ends_of = ends_of
@@ -152,11 +154,12 @@ class Calls(SessionService):
         self._taken: dict[str, Profile] = {}
         self._caller: Caller | None = None
         self._contact = ""
+        self.trickle = Trickle(self)
         self.revisions = Revisions(self)
         self.transfers = Transfers(self, reaches)
         self.redirects = Redirects(self, reaches)
         self.referrals = Referrals(self)
-        self._infos = Infos(self)
+        self._infos = Infos(self, self.trickle)
         self.conferences = Conferences(
             line, xmpp, self.devices.ask, naming, ends_of, self.sessions.knows, token, chance
         )
@@ -227,6 +230,7 @@ class Calls(SessionService):
         """Do what is due."""
         self._now = now
         self.devices.on_timer(now)
+        self.trickle.on_timer(now)
         self.jingles.on_timer(now)
         self.transfers.on_timer(now)
         self.redirects.on_timer(now)
@@ -236,7 +240,7 @@ class Calls(SessionService):
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
         timed = (
-            *(self.devices, self.jingles, self.sessions),
+            *(self.devices, self.jingles, self.sessions, self.trickle),
             *(self.transfers, self.redirects, self.referrals),
         )
         return earliest(each.next_timer() for each in timed)
@@ -317,6 +321,7 @@ class Calls(SessionService):
                 self._rang(call)
             case sip.Answered(session, body, response):
                 self.conferences.phone_says(call, response, self._now)
+                call.trickles = trickles(response)
                 self._answered(call, body or session.remote)
             case sip.Confirmed(_, body):
                 self._confirmed(call, body)
@@ -330,6 +335,7 @@ class Calls(SessionService):
                 self.end_jingle(call, self.referrals.parting(call, why))
             case _:
                 self._within(call, event)
+        self.trickle.flush(call)
 
     def _within(self, call: Call, event: sip.Event) -> None:
         """Learn what happens in a session that goes on."""
@@ -342,6 +348,7 @@ class Calls(SessionService):
             case sip.ChangeRefused():
                 self.revisions.unchanged(call)
             case sip.Replied(_, handle, status):
+                self.trickle.replied(call, event)
                 self.transfers.replied(call, handle, status)
                 self.referrals.replied(call, handle, status)
             case sip.InDialog(_, request) if request.method == "NOTIFY":
@@ -444,6 +451,7 @@ class Calls(SessionService):
         call.negotiation = negotiation.asked() if offered is None else negotiation.offered(offered)
         call.phone, call.sip, session.data = shown, session, call
         self.conferences.phone_says(call, event.request, self._now)
+        call.trickles = trickles(event.request)
         try:
             if caller.recipient.resource:
                 self._offer_client(call)
@@ -506,7 +514,9 @@ class Calls(SessionService):
         if call.over or call.phone is None:
             return
         clear = features is not None and jingle_dtls.NS not in features
-        toward = PLAIN if clear else JINGLE
+        if self.rules.bypass and not (clear or call.talking) and fits(call.phone):
+            call.profile = BYPASS
+        toward = PLAIN if clear else call.toward_client
         start = self.ask(call, partial(self._start, call))
         self.plane.offer(call.id, Side.SIP, call.phone, toward, start)
 
@@ -529,9 +539,15 @@ class Calls(SessionService):
         """Tell the phone what the client takes."""
         call.joined = True
         call.client = said.described(call.layout, Creator.RESPONDER)
-        self.plane.answer(
-            call.id, Side.XMPP, call.client, self.ask(call, partial(self._accept, call))
-        )
+        if call.direct and not call.trickles:
+            self.trickle.gather(call, partial(self._answer_phone, call))
+        else:
+            self._answer_phone(call)
+
+    def _answer_phone(self, call: Call) -> None:
+        assert call.client is not None  # noqa: S101 - it has accepted
+        accept = self.ask(call, partial(self._accept, call))
+        self.plane.answer(call.id, Side.XMPP, call.client, accept)
 
     def _accept(self, call: Call, made: SessionDescription) -> None:
         if call.sip is None:
@@ -578,8 +594,10 @@ class Calls(SessionService):
         call.client = said.described(call.layout, Creator.INITIATOR)
         if not any(media.port for media in call.client.media):
             self.hang_up(call, Reason(mapping.unfit(said.contents), "no RTP that is known"))
-            return
-        self.find(call)
+        elif self.rules.bypass and fits(call.client):
+            self.trickle.gather(call, partial(self.find, call))
+        else:
+            self.find(call)
 
     def _toward_phone(self, session: JingleSession) -> Call | None:
         """Return a new call of a client's; None where there is none, as it has heard."""
@@ -607,6 +625,8 @@ class Calls(SessionService):
         if call.over:
             return
         call.profiles = self.ways(call.peer, secure)
+        if self.rules.bypass and call.joined and call.client is not None and fits(call.client):
+            call.profiles.insert(0, BYPASS)
         self._ring_phone(call)
         self._drain()
 
@@ -747,6 +767,9 @@ class Calls(SessionService):
         assert call.client is not None  # noqa: S101 - something stood for it
         call.layout = mapping.arranged(said.contents, call.client)
         call.client = said.described(call.layout, Creator.INITIATOR)
+        if call.direct:
+            self._reached(call)
+            return
         self.plane.offer(
             call.id,
             Side.XMPP,
@@ -754,6 +777,19 @@ class Calls(SessionService):
             call.profile,
             self.ask(call, partial(self.revisions.join, call)),
         )
+
+    def _reached(self, call: Call) -> None:
+        """Have the phone talk to another device, which it reaches by itself or by a plane."""
+        if call.client is not None and fits(call.client):
+            self.trickle.gather(call, partial(self._moved, call))
+        else:
+            call.profile = call.profiles.pop(0) if call.profiles else PLAIN
+            self._moved(call)
+
+    def _moved(self, call: Call) -> None:
+        assert call.client is not None  # noqa: S101 - it has said what it takes
+        anew = self.ask(call, partial(self.revisions.join_anew, call))
+        self.plane.offer(call.id, Side.XMPP, call.client, call.profile, anew)
 
     # -- the end -----------------------------------------------------------------------
 

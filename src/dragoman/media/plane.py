@@ -9,7 +9,7 @@ transport (port 9): its real offer comes later, under the same call, and replace
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Protocol, TypeAlias
 
@@ -50,6 +50,8 @@ class Profile:
     bundle: bool = False
     feedback: bool = False
     """AVPF (RFC 4585), with all that hangs on it: feedback, header extensions, sources."""
+    bypass: bool = False
+    """What the other leg offers, as it is: nothing is carried. See `media.bypass`."""
 
 
 JINGLE: Final = Profile(Keying.DTLS, ice=True, mux=True, bundle=True, feedback=True)
@@ -62,6 +64,7 @@ So do clients that have no DTLS.
 SDES: Final = Profile(Keying.SDES, ice=True)
 DTLS: Final = Profile(Keying.DTLS, ice=True)
 WEBRTC: Final = JINGLE
+BYPASS: Final = replace(JINGLE, bypass=True)
 
 
 class Trouble(Enum):
