@@ -34,7 +34,7 @@ LISTENS: Sequence[Header] = (("Supported", "trickle-ice"),)
 
 
 def candidate(port: int) -> Candidate:
-    return Candidate("1", 1, "udp", 2130706431, "192.0.2.9", port, "host", id=f"c{port}")
+    return Candidate("1", 1, "udp", 2130706431, "192.0.2.9", port, "host", id="c4000")
 
 
 def ice(*candidates: Candidate, ufrag: str = "u", complete: bool = False) -> IceUdp:
@@ -52,14 +52,13 @@ def phone(
     way: str = "sendrecv",
     version: int = 1,
     ufrag: str = "ph",
-    port: int = 4000,
 ) -> bytes:
     return (
         f"v=0\r\no=- 1 {version} IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n"
-        f"m=audio {port} UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=rtpmap:0 PCMU/8000\r\na={way}\r\n"
+        f"m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=rtpmap:0 PCMU/8000\r\na={way}\r\n"
         f"a=ice-ufrag:{ufrag}\r\na=ice-pwd:secret\r\na=rtcp-mux\r\na=setup:{setup}\r\n"
         f"a=fingerprint:sha-256 {PRINT}\r\n"
-        f"a=candidate:1 1 udp 2130706431 192.0.2.2 {port} typ host\r\n"
+        f"a=candidate:1 1 udp 2130706431 192.0.2.2 4000 typ host\r\n"
     ).encode()
 
 
