@@ -238,6 +238,18 @@ def test_an_answer_waits_for_candidates_where_the_phone_does_not_listen() -> Non
     assert gateway.plane.asked == []
 
 
+@pytest.mark.spec("MED-11")
+def test_candidates_may_come_before_the_session_accept() -> None:
+    gateway, _, sid = called(LISTENS)
+    for said in (ice(candidate(5002)), ice(candidate(5004), ufrag="another's")):
+        new = IceUdp(said.ufrag, said.pwd, said.candidates)
+        content_ = Content("0", transport=new)
+        gateway.client_says(Jingle(Action.TRANSPORT_INFO, sid, (content_,)), DEVICE)
+    accepting(gateway, sid, ice(candidate(5000)))
+    answer = described(gateway.responses[-1].body).media[0]
+    assert [each.split()[5] for each in answer.values("candidate")] == ["5000", "5002"]
+
+
 def test_a_phone_that_refuses_is_called_by_the_plane() -> None:
     gateway = calling(ice(candidate(5000), complete=True))
     gateway.phone_answers(488)

@@ -12,6 +12,7 @@ from dragoman.sip.session import SessionHandle, Stage
 from dragoman.sip.uri import Uri
 from dragoman.sip.usage import Session
 from dragoman.xmpp.ext.jingle import Reason, Why
+from dragoman.xmpp.ext.jingle_ice import IceUdp
 from dragoman.xmpp.ext.senders import Creator
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.jingle import Session as JingleSession
@@ -118,12 +119,18 @@ class Call:
     trickles: bool = False
     """Whether the phone takes candidates by INFO (RFC 8840)."""
     gathering: Gathering | None = None
+    early: list[tuple[int, IceUdp]] = field(default_factory=list)
+    """Candidates of the client's, or of one that may be it, before it has said what it takes."""
     untold: bool = False
     """Whether the client has candidates that the phone does not know."""
     telling: SessionHandle | None = None
     """The INFO that tells the phone of candidates."""
     renewed: Callable[[], None] | None = None
     """What is done when the client has begun ICE anew as well, as the phone has."""
+    deaf: dict[Jid, bool] = field(default_factory=dict)
+    """Devices of the XMPP user's that hear no proposal, and whether they have DTLS."""
+    others: list[JingleSession] = field(default_factory=list)
+    """The sessions that were begun with these, while none was accepted."""
     over: bool = False
 
     @property

@@ -32,6 +32,7 @@ from dragoman.bridge.revisions import Revisions
 from dragoman.bridge.sessions import Caller, SessionLine, SessionService
 from dragoman.bridge.transfer import Taking, Transfer, Transfers
 from dragoman.bridge.trickle import PACKAGE, Trickle, trickles
+from dragoman.bridge.unproposed import Unproposed
 from dragoman.clock import earliest
 from dragoman.log import about
 from dragoman.mapping import call as mapping
@@ -72,7 +73,8 @@ from dragoman.sip.usage import Session
 from dragoman.xmpp import session as jingle
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import jingle_dtls
-from dragoman.xmpp.ext.jingle import Reason, Why
+from dragoman.xmpp.ext.grouping import Group
+from dragoman.xmpp.ext.jingle import Content, Reason, Why
 from dragoman.xmpp.ext.jingle_rtp import Rtp
 from dragoman.xmpp.ext.senders import Creator
 from dragoman.xmpp.failure import StanzaError
@@ -163,6 +165,7 @@ class Calls(SessionService):
         self.conferences = Conferences(
             line, xmpp, self.devices.ask, naming, ends_of, self.sessions.knows, token, chance
         )
+        self.unproposed = Unproposed(self)
 
     # -- what comes --------------------------------------------------------------------
 
@@ -231,6 +234,7 @@ class Calls(SessionService):
         self._now = now
         self.devices.on_timer(now)
         self.trickle.on_timer(now)
+        self.unproposed.on_timer(now)
         self.jingles.on_timer(now)
         self.transfers.on_timer(now)
         self.redirects.on_timer(now)
@@ -240,7 +244,7 @@ class Calls(SessionService):
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
         timed = (
-            *(self.devices, self.jingles, self.sessions, self.trickle),
+            *(self.devices, self.jingles, self.sessions, self.trickle, self.unproposed),
             *(self.transfers, self.redirects, self.referrals),
         )
         return earliest(each.next_timer() for each in timed)
@@ -276,13 +280,17 @@ class Calls(SessionService):
         while True:
             super()._drain()
             for action in self.jingles.actions():
-                ours, theirs = (Jid.parse(action.stanza.get(n, "")) for n in ("from", "to"))
-                self._xmpp.send(action.stanza, ours.domain, theirs.domain)
+                self.send(action.stanza)
             events = self.jingles.events()
             if not events:
                 return
             for event in events:
                 self._on_jingle(event)
+
+    def send(self, stanza: Element) -> None:
+        """Send a stanza of a SIP user's."""
+        ours, theirs = (Jid.parse(stanza.get(each, "")) for each in ("from", "to"))
+        self._xmpp.send(stanza, ours.domain, theirs.domain)
 
     def turn(self) -> None:
         """Have what was done outside of an event go out."""
@@ -371,13 +379,16 @@ class Calls(SessionService):
             case jingle.Rang():
                 self._ring(call)
             case jingle.Proceeded(session):
-                call.user = session.remote
+                self.unproposed.won(call, session)
                 self._proceeded(call)
             case jingle.Initiated(_, contents, groups):
                 self._joined(call, jingled.Said(contents, groups))
-            case jingle.Accepted(_, contents, groups):
+            case jingle.Accepted(session, contents, groups):
+                self.unproposed.won(call, session)
                 self._accepted(call, jingled.Said(contents, groups))
-            case jingle.Ended(_, by, reason, error):
+            case jingle.Ended(session, by, reason, error) if not self.unproposed.left(
+                call, session, reason
+            ):
                 self._client_left(call, by, reason, error)
             case jingle.Migrated():
                 pass
@@ -461,6 +472,7 @@ class Calls(SessionService):
                     local, caller.recipient.bare, descriptions, self._now
                 )
                 call.jingle.data = call
+                self.unproposed.ask(call)
         except NoRoom:
             self._forget(call)
             raise
@@ -511,18 +523,29 @@ class Calls(SessionService):
 
     def _offer_device(self, call: Call, features: frozenset[str] | None) -> None:
         """Offer keys by DTLS, but to who has said that it takes none (XEP-0320 §3)."""
+        clear = features is not None and jingle_dtls.NS not in features
+        self.offer_device(call, partial(self._start, call), clear=clear)
+
+    def offer_device(
+        self, call: Call, then: Callable[[SessionDescription], None], *, clear: bool
+    ) -> None:
+        """Have `then` learn what to offer the client, `clear`: without keys."""
         if call.over or call.phone is None:
             return
-        clear = features is not None and jingle_dtls.NS not in features
         if self.rules.bypass and not (clear or call.talking) and fits(call.phone):
             call.profile = BYPASS
         toward = PLAIN if clear else call.toward_client
-        start = self.ask(call, partial(self._start, call))
-        self.plane.offer(call.id, Side.SIP, call.phone, toward, start)
+        self.plane.offer(call.id, Side.SIP, call.phone, toward, self.ask(call, then))
+
+    def contents_for(
+        self, call: Call, made: SessionDescription
+    ) -> tuple[tuple[Content, ...], tuple[Group, ...]]:
+        """Return what a client is offered first."""
+        call.layout = call.layout.with_streams(made, Creator.INITIATOR)
+        return mapping.contents(made, call.layout, Creator.INITIATOR)
 
     def _start(self, call: Call, made: SessionDescription) -> None:
-        call.layout = call.layout.with_streams(made, Creator.INITIATOR)
-        contents, groups = mapping.contents(made, call.layout, Creator.INITIATOR)
+        contents, groups = self.contents_for(call, made)
         if call.jingle is not None:
             call.jingle.start(contents, groups, self._now, marker(call))
             return
@@ -539,8 +562,8 @@ class Calls(SessionService):
         """Tell the phone what the client takes."""
         call.joined = True
         call.client = said.described(call.layout, Creator.RESPONDER)
-        if call.direct and not call.trickles:
-            self.trickle.gather(call, partial(self._answer_phone, call))
+        if call.direct:
+            self.trickle.gather(call, partial(self._answer_phone, call), wait=not call.trickles)
         else:
             self._answer_phone(call)
 
@@ -878,6 +901,7 @@ class Calls(SessionService):
         self.referrals.ended(call)
         call.waiting.clear()
         self.conferences.over(call, self._now)
+        self.unproposed.release(call)
         if self._calls.pop(call.id, None) is not None:
             self.plane.counters(call.id, partial(_tell, call))
             self.plane.close(call.id)

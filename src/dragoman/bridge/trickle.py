@@ -28,6 +28,7 @@ PACKAGE: Final = "trickle-ice"
 """The info package of candidates, and the option tag of who knows it (RFC 8840 §10)."""
 QUIET: Final = 1.0
 """Seconds without a new candidate after which no more are waited for."""
+MOST_EARLY: Final = 64
 LONGEST: Final = 3.0
 """Seconds that candidates are waited for at most."""
 
@@ -51,9 +52,10 @@ class Trickle:
 
     # -- the client's ------------------------------------------------------------------------
 
-    def gather(self, call: Call, then: Callable[[], None]) -> None:
+    def gather(self, call: Call, then: Callable[[], None], *, wait: bool = True) -> None:
         """Go on with `then` once the client has told its candidates, or time is up."""
-        if call.client is None or transport.complete(call.client):
+        self._recall(call)
+        if not wait or call.client is None or transport.complete(call.client):
             then()
             return
         now = self._calls.now()
@@ -62,7 +64,10 @@ class Trickle:
 
     def told(self, call: Call, index: int, ice: IceUdp) -> None:
         """Learn candidates of the client's: they are part of what it says from now on."""
-        if call.client is None or index >= len(call.client.media):
+        if call.client is None:
+            call.early = [*call.early, (index, ice)][-MOST_EARLY:]
+            return
+        if index >= len(call.client.media):
             return
         media = list(call.client.media)
         media[index] = transport.gathered(media[index], ice)
@@ -75,6 +80,14 @@ class Trickle:
             self._finish(call)
         else:
             self._alarms.set(call, min(self._calls.now() + QUIET, call.gathering.until))
+
+    def _recall(self, call: Call) -> None:
+        """Add those that came before the client said what it takes: they have its name."""
+        early, call.early = call.early, []
+        for index, ice in early:
+            said = call.client.media[index : index + 1] if call.client is not None else ()
+            if any(each.value("ice-ufrag") == ice.ufrag for each in said):
+                self.told(call, index, ice)
 
     def _finish(self, call: Call) -> None:
         gathering, call.gathering = call.gathering, None
