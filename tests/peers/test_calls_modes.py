@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 
 from tests.peers import callers
-from tests.peers.callers import Phone, both_hear
-from tests.peers.hosts import Gateway, Program, forget_state, run, wait_until
+from tests.peers.callers import ALICE, Phone, both_hear
+from tests.peers.hosts import Gateway, Program, forget_state, fresh, run, wait_until
 
 browser, client, phone = callers.browser, callers.client, callers.phone
 
@@ -67,7 +67,7 @@ def test_a_phone_and_a_client_that_reach_each_other(
 ) -> None:
     before = datagrams()
     callee = client()
-    caller = phone(*ABLE, dials="sip:alice@xmpp.example", VIDEO="no")
+    caller = phone(*ABLE, dials=f"sip:{ALICE}", VIDEO="no")
     both_hear(caller, callee)
     assert datagrams() - before < FEW
 
@@ -83,3 +83,17 @@ def test_a_phone_that_a_client_cannot_reach_is_called_by_the_gateway(
     caller.hears(event="dtls", state="connected")
     wait_until(callee.has_heard, 20, callee.program.said)
     assert datagrams() - before >= FEW
+
+
+@pytest.mark.parametrize("gateway", [{}], ids=["usual"], indirect=True)
+def test_a_phone_calls_a_client_that_hears_no_proposal(
+    start: Callable[..., Program], client: Callable[..., Program]
+) -> None:
+    """It grants the phone its presence, and is told of by that."""
+    callee = client("answer", "--old")
+    name = fresh("caller")
+    commands = ("--", *["contacts"] * 6, f"dial sip:{ALICE}")
+    watching = {"CONTACTS": f"sip:{ALICE}"}
+    program = start("carol", "sip_user", name, "30", *commands, environment=watching)
+    callee.hears(event="incoming", peer=f"{name}@sip.example/phone", proposed=False)
+    both_hear(Phone(name, program), callee)
