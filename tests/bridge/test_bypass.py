@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from dragoman.bridge.call import Rules
-from dragoman.bridge.trickle import LONGEST, QUIET
+from dragoman.bridge.trickle import LONGEST, MOST_EARLY, QUIET
 from dragoman.media.plane import PLAIN, Side
 from dragoman.sdp.fragment import Fragment
 from dragoman.sdp.session import SessionDescription
@@ -248,6 +248,18 @@ def test_candidates_may_come_before_the_session_accept() -> None:
     accepting(gateway, sid, ice(candidate(5000)))
     answer = described(gateway.responses[-1].body).media[0]
     assert [each.split()[5] for each in answer.values("candidate")] == ["5000", "5002"]
+
+
+def test_only_so_many_of_these_are_kept() -> None:
+    gateway, _, sid = called(LISTENS)
+    for n in range(MOST_EARLY + 3):
+        new = IceUdp("u", "p", (candidate(6000 + n),))
+        said = Jingle(Action.TRANSPORT_INFO, sid, (Content("0", transport=new),))
+        gateway.client_says(said, DEVICE)
+    accepting(gateway, sid, ice())
+    answer = described(gateway.responses[-1].body).media[0]
+    ports = [int(each.split()[5]) for each in answer.values("candidate")]
+    assert ports == [6003 + n for n in range(MOST_EARLY)]
 
 
 def test_a_phone_that_refuses_is_called_by_the_plane() -> None:

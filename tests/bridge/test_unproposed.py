@@ -3,7 +3,7 @@
 import pytest
 
 from dragoman.bridge.devices import PATIENCE
-from dragoman.bridge.unproposed import ELSEWHERE, MOST_DEVICES, MOST_PAIRS, WAIT
+from dragoman.bridge.unproposed import ELSEWHERE, LONGEST, MOST_DEVICES, MOST_PAIRS, WAIT
 from dragoman.media.plane import JINGLE, PLAIN, Profile
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import jingle, jingle_dtls, jingle_rtp, jmi
@@ -174,6 +174,8 @@ def test_who_does_not_say_what_it_can_do_is_not_called() -> None:
 
 def test_only_so_many_devices_are_known() -> None:
     gateway = asking()
+    told(gateway, f"romeo@xmpp.example/{'x' * (LONGEST + 1)}")
+    assert not len(gateway.calls.unproposed)
     for n in range(MOST_DEVICES + 3):
         told(gateway, f"romeo@xmpp.example/{n}")
     gateway.phone_says(body=sdp())

@@ -7,7 +7,7 @@ import pytest
 
 from tests.peers import callers
 from tests.peers.callers import ALICE, Phone, both_hear
-from tests.peers.hosts import Gateway, Program, forget_state, fresh, run, wait_until
+from tests.peers.hosts import Gateway, Program, forget_state, fresh, run
 
 browser, client, phone = callers.browser, callers.client, callers.phone
 
@@ -79,9 +79,7 @@ def test_a_phone_that_a_client_cannot_reach_is_called_by_the_gateway(
     before = datagrams()
     callee = phone()
     caller = client("call", callee.user)
-    # Chromium takes no RTP at times where ICE is up before it has read the session-accept
-    caller.hears(event="dtls", state="connected")
-    wait_until(callee.has_heard, 20, callee.program.said)
+    both_hear(callee, caller)
     assert datagrams() - before >= FEW
 
 

@@ -28,9 +28,10 @@ PACKAGE: Final = "trickle-ice"
 """The info package of candidates, and the option tag of who knows it (RFC 8840 §10)."""
 QUIET: Final = 1.0
 """Seconds without a new candidate after which no more are waited for."""
-MOST_EARLY: Final = 64
 LONGEST: Final = 3.0
 """Seconds that candidates are waited for at most."""
+MOST_EARLY: Final = 16
+"""Times that a client may tell candidates before it says what it takes; the last ones count."""
 
 
 class Trickle:

@@ -30,6 +30,8 @@ WAIT: Final = 5.0
 MOST_PAIRS: Final = 20_000
 MOST_DEVICES: Final = 8
 """Of one user; those beyond are asked nothing."""
+LONGEST: Final = 128
+"""Characters of a resource that is remembered."""
 ELSEWHERE: Final = Reason(Why.SUCCESS, "another device has answered")
 _REFUSALS: Final = frozenset({Why.BUSY, Why.DECLINE})
 
@@ -60,7 +62,7 @@ class Unproposed:
         """Learn from presence which devices there are; the pairs heard of last are remembered."""
         user, contact = ends(presence)
         kind, pair = presence.get("type", ""), (user.bare, contact.bare)
-        if not user.resource or kind not in {"", "unavailable"}:
+        if not 0 < len(user.resource) <= LONGEST or kind not in {"", "unavailable"}:
             return
         known = self._there.pop(pair, {})
         known.pop(user.resource, None)
