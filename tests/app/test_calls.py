@@ -11,6 +11,7 @@ from dragoman.app.config import Media
 from dragoman.app.demo import CAROL
 from dragoman.testing.calling import Answering, call
 from dragoman.testing.siptext import SipText
+from dragoman.xmpp.ext.disco import INFO
 from dragoman.xmpp.ext.jmi import NS
 from tests.house import ALICE, House, build, configuration, tear_down
 
@@ -46,6 +47,22 @@ async def test_a_phone_calls_a_client_that_is_busy(house: House) -> None:
     busy = "<reason xmlns='urn:xmpp:jingle:1'><busy/></reason>"
     says(house, "reject", found.get("id", ""), busy, propose.get("from", ""))
     assert (await calling).status == 486
+
+
+async def test_devices_are_known_by_the_presence_that_they_tell_the_caller(house: House) -> None:
+    query = f"<query xmlns='{INFO}'/>"
+    house.domain.send(f"<presence from='{ALICE}/old' to='{CAROL}'/>", CAROL)
+    house.domain.send(f"<iq type='get' id='after' from='{ALICE}' to='{CAROL}'>{query}</iq>", CAROL)
+    while (await house.domain.next_stanza()).get("id") != "after":
+        pass
+    calling = asyncio.ensure_future(call(house.phone, f"sip:{CAROL}", ALICE_URI, OFFER))
+    found = [await house.domain.next_stanza(), await house.domain.next_stanza()]
+    propose = next(each for each in found if each.find(f"{{{NS}}}propose") is not None)
+    asked = next(each for each in found if each.find(f"{{{INFO}}}query") is not None)
+    assert asked.get("to") == f"{ALICE}/old"
+    sid = propose[0].get("id", "")
+    says(house, "reject", sid, to=propose.get("from", ""))
+    assert (await calling).status == 603
 
 
 @pytest.mark.spec("MED-01")

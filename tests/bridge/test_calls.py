@@ -235,9 +235,11 @@ class Gateway:
         self.calls.on_ack(AckArrived(ack, FLOW, cast("ServerTransaction", invite)), self.now)
         self.device_says()
 
-    def phone_answers(self, status: int, body: bytes = b"", request: int = -1) -> None:
+    def phone_answers(
+        self, status: int, body: bytes = b"", request: int = -1, headers: Sequence[Header] = ()
+    ) -> None:
         asked, handle = self.sent[request]
-        headers = [("Contact", self.contact)]
+        headers = [("Contact", self.contact), *headers]
         headers += [("Content-Type", "application/sdp")] if body else []
         response = response_to(asked, status, "", headers, body, "tag2")
         self.calls.on_response(cast("SessionHandle", handle), response, self.now)
@@ -919,6 +921,16 @@ def test_a_client_moves_to_a_device_with_fewer_media(status: int, body: bytes) -
     accepted = [each for each in gateway.actions if each.action is Action.SESSION_ACCEPT]
     assert [each.sid for each in accepted] == ["s1", "s2"]
     assert [each.name for each in accepted[-1].contents] == ["0"]
+    assert gateway.calls.describe()["calls"] == 1
+
+
+def test_what_the_plane_cannot_have_is_no_change() -> None:
+    gateway = talking_to_phone()
+    gateway.plane.trouble = MediaError(Trouble.FULL, "no port")
+    held = Element("{urn:xmpp:jingle:apps:rtp:info:1}hold")
+    gateway.client_says(Jingle(Action.SESSION_INFO, "s1", info=held), f"{JULIET}/phone")
+    assert gateway.methods == ["INVITE", "ACK"]
+    assert gateway.plane.asked[-1] == ("revert", Side.SIP)
     assert gateway.calls.describe()["calls"] == 1
 
 

@@ -384,6 +384,12 @@ class Media(Section):
         " at once, and the phone rings with what the client really offers.",
     )
 
+    bypass: bool = Field(
+        default=False,
+        description="Whether calls are not carried whose ends both have ICE and the same way to"
+        " agree on keys: they then send to each other by themselves.",
+    )
+
     @model_validator(mode="after")
     def _engines(self) -> Self:
         if self.plane == "rtpengine" and not self.rtpengine:

@@ -58,7 +58,11 @@ def _servers(media: Media) -> Servers:
 
 def rules(media: Media) -> Rules:
     """Return how calls are made."""
-    return Rules(early=media.jmi == "early-proceed", transfer=media.transfer == "on")
+    return Rules(
+        early=media.jmi == "early-proceed",
+        transfer=media.transfer == "on",
+        bypass=media.bypass,
+    )
 
 
 def _instance(state: Path) -> str:

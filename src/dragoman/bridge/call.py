@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dragoman.mapping.call import Layout
-from dragoman.media.plane import MediaError, Profile, Side, Trouble
+from dragoman.media.plane import JINGLE, MediaError, Profile, Side, Trouble
 from dragoman.sdp.offer import Negotiation
 from dragoman.sdp.session import Attribute, Direction, SessionDescription
-from dragoman.sip.session import Stage
+from dragoman.sip.session import SessionHandle, Stage
 from dragoman.sip.uri import Uri
 from dragoman.sip.usage import Session
 from dragoman.xmpp.ext.jingle import Reason, Why
+from dragoman.xmpp.ext.jingle_ice import IceUdp
 from dragoman.xmpp.ext.senders import Creator
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.jingle import Session as JingleSession
@@ -50,6 +51,15 @@ class Rules:
     """Whether a client's proposal is taken before the phone has answered (XEP-0353 §3.4)."""
     transfer: bool = True
     """Whether a phone may have another one take its place (RFC 3515, RFC 3891)."""
+    bypass: bool = False
+    """Whether no plane carries media of ends that can reach each other (`media.bypass`)."""
+
+
+class Gathering(NamedTuple):
+    """What waits for candidates of the client's, and until when at most."""
+
+    until: float
+    then: Callable[[], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +116,32 @@ class Call:
     """Other places that redirections have named, the next first."""
     tried: list[Uri] = field(default_factory=list)
     """Those of them that were called."""
+    trickles: bool = False
+    """Whether the phone takes candidates by INFO (RFC 8840)."""
+    gathering: Gathering | None = None
+    early: list[tuple[int, IceUdp]] = field(default_factory=list)
+    """Candidates of the client's, or of one that may be it, before it has said what it takes."""
+    untold: bool = False
+    """Whether the client has candidates that the phone does not know."""
+    telling: SessionHandle | None = None
+    """The INFO that tells the phone of candidates."""
+    renewed: Callable[[], None] | None = None
+    """What is done when the client has begun ICE anew as well, as the phone has."""
+    deaf: dict[Jid, bool] = field(default_factory=dict)
+    """Devices of the XMPP user's that hear no proposal, and whether they have DTLS."""
+    others: list[JingleSession] = field(default_factory=list)
+    """The sessions that were begun with these, while none was accepted."""
     over: bool = False
+
+    @property
+    def direct(self) -> bool:
+        """Whether no plane carries its media."""
+        return self.profile.bypass
+
+    @property
+    def toward_client(self) -> Profile:
+        """How the client is offered media."""
+        return self.profile if self.direct else JINGLE
 
     @property
     def client_role(self) -> Creator:

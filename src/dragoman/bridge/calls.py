@@ -23,7 +23,7 @@ from dragoman.bridge.call import (
     unfit,
 )
 from dragoman.bridge.conference import ISFOCUS, Conferences, marker, mixes
-from dragoman.bridge.infos import TRICKLE, Infos
+from dragoman.bridge.infos import Infos
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.bridge.redirect import Reaches, Redirects
@@ -31,6 +31,8 @@ from dragoman.bridge.referral import Referrals
 from dragoman.bridge.revisions import Revisions
 from dragoman.bridge.sessions import Caller, SessionLine, SessionService
 from dragoman.bridge.transfer import Taking, Transfer, Transfers
+from dragoman.bridge.trickle import PACKAGE, Trickle, trickles
+from dragoman.bridge.unproposed import Unproposed
 from dragoman.clock import earliest
 from dragoman.log import about
 from dragoman.mapping import call as mapping
@@ -38,9 +40,10 @@ from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
 from dragoman.mapping.failure import Refused
 from dragoman.mapping.idle import idled
+from dragoman.media.bypass import Bypass, fits
 from dragoman.media.plane import (
+    BYPASS,
     DTLS,
-    JINGLE,
     PLAIN,
     SDES,
     WEBRTC,
@@ -71,7 +74,8 @@ from dragoman.sip.usage import Session
 from dragoman.xmpp import session as jingle
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import jingle_dtls
-from dragoman.xmpp.ext.jingle import Reason, Why
+from dragoman.xmpp.ext.grouping import Group
+from dragoman.xmpp.ext.jingle import Content, Reason, Why
 from dragoman.xmpp.ext.jingle_rtp import Rtp
 from dragoman.xmpp.ext.senders import Creator
 from dragoman.xmpp.failure import StanzaError
@@ -84,7 +88,7 @@ log = getLogger(__name__)
 
 MORE: Final = ("INFO", "REFER", "NOTIFY")
 """The methods that may come in a call, beyond those of every session."""
-EXTENSIONS: Final = (TRICKLE, REPLACES, NOREFERSUB, NOSUB)
+EXTENSIONS: Final = (PACKAGE, REPLACES, NOREFERSUB, NOSUB)
 """What may be required of us in a call, beyond what may in every session."""
 OF_TRANSFER: Final = frozenset({"REFER", "NOTIFY", REPLACES, NOREFERSUB, NOSUB})
 """What of these there is where calls may be transferred."""
@@ -136,12 +140,12 @@ class Calls(SessionService):
             allow=(*sip.ALLOW, *self.more),
             numbers=numbers,
             supported=(*sip.SUPPORTED, *self.extensions),
-            packages=(TRICKLE,),
+            packages=(PACKAGE,),
         )
         unwanted = frozenset() if self.rules.transfer else frozenset({jingle.Info.TRANSFER})
         self.jingles = JingleSessions(token, unwanted=unwanted)
         self.abilities = Abilities(xmpp, token)
-        self.plane = plane
+        self.plane: Plane = Bypass(plane) if self.rules.bypass else plane
         self._xmpp = xmpp
         self._naming = naming
         self._ends_of = ends_of
@@ -153,14 +157,16 @@ class Calls(SessionService):
         self._taken: dict[str, Profile] = {}
         self._caller: Caller | None = None
         self._contact = ""
+        self.trickle = Trickle(self)
         self.revisions = Revisions(self)
         self.transfers = Transfers(self, reaches)
         self.redirects = Redirects(self, reaches)
         self.referrals = Referrals(self)
-        self._infos = Infos(self)
+        self._infos = Infos(self, self.trickle)
         self.conferences = Conferences(
             line, xmpp, self.abilities.ask, naming, ends_of, self.sessions.knows, token, chance
         )
+        self.unproposed = Unproposed(self)
 
     # -- what comes --------------------------------------------------------------------
 
@@ -231,6 +237,8 @@ class Calls(SessionService):
         """Do what is due."""
         self._now = now
         self.abilities.on_timer(now)
+        self.trickle.on_timer(now)
+        self.unproposed.on_timer(now)
         self.jingles.on_timer(now)
         self.transfers.on_timer(now)
         self.redirects.on_timer(now)
@@ -240,7 +248,7 @@ class Calls(SessionService):
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
         timed = (
-            *(self.abilities, self.jingles, self.sessions),
+            *(self.abilities, self.jingles, self.sessions, self.trickle, self.unproposed),
             *(self.transfers, self.redirects, self.referrals),
         )
         return earliest(each.next_timer() for each in timed)
@@ -276,13 +284,17 @@ class Calls(SessionService):
         while True:
             super()._drain()
             for action in self.jingles.actions():
-                ours, theirs = (Jid.parse(action.stanza.get(n, "")) for n in ("from", "to"))
-                self._xmpp.send(action.stanza, ours.domain, theirs.domain)
+                self.send(action.stanza)
             events = self.jingles.events()
             if not events:
                 return
             for event in events:
                 self._on_jingle(event)
+
+    def send(self, stanza: Element) -> None:
+        """Send a stanza of a SIP user's."""
+        ours, theirs = (Jid.parse(stanza.get(each, "")) for each in ("from", "to"))
+        self._xmpp.send(stanza, ours.domain, theirs.domain)
 
     def turn(self) -> None:
         """Have what was done outside of an event go out."""
@@ -321,6 +333,7 @@ class Calls(SessionService):
                 self._rang(call)
             case sip.Answered(session, body, response):
                 self.conferences.phone_says(call, response, self._now)
+                call.trickles = trickles(response)
                 self._answered(call, body or session.remote)
             case sip.Confirmed(_, body):
                 self._confirmed(call, body)
@@ -334,6 +347,7 @@ class Calls(SessionService):
                 self.end_jingle(call, self.referrals.parting(call, why))
             case _:
                 self._within(call, event)
+        self.trickle.flush(call)
 
     def _within(self, call: Call, event: sip.Event) -> None:
         """Learn what happens in a session that goes on."""
@@ -346,6 +360,7 @@ class Calls(SessionService):
             case sip.ChangeRefused():
                 self.revisions.unchanged(call)
             case sip.Replied(_, handle, status):
+                self.trickle.replied(call, event)
                 self.transfers.replied(call, handle, status)
                 self.referrals.replied(call, handle, status)
             case sip.InDialog(_, request) if request.method == "NOTIFY":
@@ -368,13 +383,16 @@ class Calls(SessionService):
             case jingle.Rang():
                 self._ring(call)
             case jingle.Proceeded(session):
-                call.user = session.remote
+                self.unproposed.won(call, session)
                 self._proceeded(call)
             case jingle.Initiated(_, contents, groups):
                 self._joined(call, jingled.Said(contents, groups))
-            case jingle.Accepted(_, contents, groups):
+            case jingle.Accepted(session, contents, groups):
+                self.unproposed.won(call, session)
                 self._accepted(call, jingled.Said(contents, groups))
-            case jingle.Ended(_, by, reason, error):
+            case jingle.Ended(session, by, reason, error) if not self.unproposed.left(
+                call, session, reason
+            ):
                 self._client_left(call, by, reason, error)
             case jingle.Migrated():
                 pass
@@ -448,6 +466,7 @@ class Calls(SessionService):
         call.negotiation = negotiation.asked() if offered is None else negotiation.offered(offered)
         call.phone, call.sip, session.data = shown, session, call
         self.conferences.phone_says(call, event.request, self._now)
+        call.trickles = trickles(event.request)
         try:
             if caller.recipient.resource:
                 self._offer_client(call)
@@ -457,6 +476,7 @@ class Calls(SessionService):
                     local, caller.recipient.bare, descriptions, self._now
                 )
                 call.jingle.data = call
+                self.unproposed.ask(call)
         except NoRoom:
             self._forget(call)
             raise
@@ -507,16 +527,29 @@ class Calls(SessionService):
 
     def _offer_device(self, call: Call, features: frozenset[str] | None) -> None:
         """Offer keys by DTLS, but to who has said that it takes none (XEP-0320 §3)."""
+        clear = features is not None and jingle_dtls.NS not in features
+        self.offer_device(call, partial(self._start, call), clear=clear)
+
+    def offer_device(
+        self, call: Call, then: Callable[[SessionDescription], None], *, clear: bool
+    ) -> None:
+        """Have `then` learn what to offer the client, `clear`: without keys."""
         if call.over or call.phone is None:
             return
-        clear = features is not None and jingle_dtls.NS not in features
-        toward = replace(PLAIN, more=True) if clear else JINGLE
-        start = self.ask(call, partial(self._start, call))
-        self.plane.offer(call.id, Side.SIP, call.phone, toward, start)
+        if self.rules.bypass and not (clear or call.talking) and fits(call.phone):
+            call.profile = BYPASS
+        toward = replace(PLAIN, more=True) if clear else call.toward_client
+        self.plane.offer(call.id, Side.SIP, call.phone, toward, self.ask(call, then))
+
+    def contents_for(
+        self, call: Call, made: SessionDescription
+    ) -> tuple[tuple[Content, ...], tuple[Group, ...]]:
+        """Return what a client is offered first."""
+        call.layout = call.layout.with_streams(made, Creator.INITIATOR)
+        return mapping.contents(made, call.layout, Creator.INITIATOR)
 
     def _start(self, call: Call, made: SessionDescription) -> None:
-        call.layout = call.layout.with_streams(made, Creator.INITIATOR)
-        contents, groups = mapping.contents(made, call.layout, Creator.INITIATOR)
+        contents, groups = self.contents_for(call, made)
         if call.jingle is not None:
             call.jingle.start(contents, groups, self._now, marker(call))
             return
@@ -533,9 +566,15 @@ class Calls(SessionService):
         """Tell the phone what the client takes."""
         call.joined = True
         call.client = said.described(call.layout, Creator.RESPONDER)
-        self.plane.answer(
-            call.id, Side.XMPP, call.client, self.ask(call, partial(self._accept, call))
-        )
+        if call.direct:
+            self.trickle.gather(call, partial(self._answer_phone, call), wait=not call.trickles)
+        else:
+            self._answer_phone(call)
+
+    def _answer_phone(self, call: Call) -> None:
+        assert call.client is not None  # noqa: S101 - it has accepted
+        accept = self.ask(call, partial(self._accept, call))
+        self.plane.answer(call.id, Side.XMPP, call.client, accept)
 
     def _accept(self, call: Call, made: SessionDescription) -> None:
         if call.sip is None:
@@ -582,8 +621,10 @@ class Calls(SessionService):
         call.client = said.described(call.layout, Creator.INITIATOR)
         if not any(media.port for media in call.client.media):
             self.hang_up(call, Reason(mapping.unfit(said.contents), "no RTP that is known"))
-            return
-        self.find(call)
+        elif self.rules.bypass and fits(call.client):
+            self.trickle.gather(call, partial(self.find, call))
+        else:
+            self.find(call)
 
     def _toward_phone(self, session: JingleSession) -> Call | None:
         """Return a new call of a client's; None where there is none, as it has heard."""
@@ -611,6 +652,8 @@ class Calls(SessionService):
         if call.over:
             return
         call.profiles = self.ways(call, call.peer, secure)
+        if self.rules.bypass and call.joined and call.client is not None and fits(call.client):
+            call.profiles.insert(0, BYPASS)
         self._ring_phone(call)
         self._drain()
 
@@ -752,6 +795,9 @@ class Calls(SessionService):
         assert call.client is not None  # noqa: S101 - something stood for it
         call.layout = mapping.arranged(said.contents, call.client)
         call.client = said.described(call.layout, Creator.INITIATOR)
+        if call.direct:
+            self._reached(call)
+            return
         self.plane.offer(
             call.id,
             Side.XMPP,
@@ -759,6 +805,19 @@ class Calls(SessionService):
             call.profile,
             self.ask(call, partial(self.revisions.join, call)),
         )
+
+    def _reached(self, call: Call) -> None:
+        """Have the phone talk to another device, which it reaches by itself or by a plane."""
+        if call.client is not None and fits(call.client):
+            self.trickle.gather(call, partial(self._moved, call))
+        else:
+            call.profile = call.profiles.pop(0) if call.profiles else PLAIN
+            self._moved(call)
+
+    def _moved(self, call: Call) -> None:
+        assert call.client is not None  # noqa: S101 - it has said what it takes
+        anew = self.ask(call, partial(self.revisions.join_anew, call))
+        self.plane.offer(call.id, Side.XMPP, call.client, call.profile, anew)
 
     # -- the end -----------------------------------------------------------------------
 
@@ -853,6 +912,7 @@ class Calls(SessionService):
         self.referrals.ended(call)
         call.waiting.clear()
         self.conferences.over(call, self._now)
+        self.unproposed.release(call)
         if self._calls.pop(call.id, None) is not None:
             self.plane.counters(call.id, partial(_tell, call))
             self.plane.close(call.id)

@@ -752,6 +752,8 @@ class Hub:
         if stanza.name == PRESENCE and self._takes_presence(stanza):
             if stanza.get("type") == "unavailable" and self.openings is not None:
                 self.openings.chats.unavailable(*ends(stanza))
+            if self.calls is not None:
+                self.calls.unproposed.heard(stanza)
             self.presence.on_stanza(stanza, self._loop.time())
             return
         routed = self.discovery.route(stanza)

@@ -1,17 +1,20 @@
 """What a phone says by INFO in a call: digits, candidates, pictures (RFC 6086, 8840, 5168)."""
 
+from collections.abc import Sequence
 from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
 from dragoman.bridge import jingled
 from dragoman.bridge.call import Call
+from dragoman.bridge.trickle import PACKAGE, Trickle
 from dragoman.errors import RemoteError
 from dragoman.log import about
 from dragoman.mapping import media_control
 from dragoman.media.plane import Side
 from dragoman.sdp import fragment
 from dragoman.sdp.failure import SdpError
-from dragoman.sdp.fragment import Fragment
+from dragoman.sdp.fragment import Fragment, Stream
+from dragoman.sdp.ice import Candidate
 from dragoman.sip.message import Request, SipError
 from dragoman.sip.session import InDialog
 
@@ -20,8 +23,6 @@ if TYPE_CHECKING:
 
 log = getLogger(__name__)
 
-TRICKLE: Final = "trickle-ice"
-"""The info package, and the option tag, of candidates (RFC 8840 §10)."""
 BAD_PACKAGE: Final = 469
 TAKEN: Final = (*jingled.DTMF, media_control.TYPE)
 """Bodies of INFO without a package."""
@@ -32,17 +33,18 @@ MOST_CANDIDATES: Final = 256
 class Infos:
     """The INFO requests of all calls."""
 
-    def __init__(self, calls: "Calls") -> None:
-        """Give what they say to the plane of `calls`."""
+    def __init__(self, calls: "Calls", trickle: Trickle) -> None:
+        """Give what they say to the plane of `calls`, or have `trickle` tell it."""
         self._plane = calls.plane
+        self._trickle = trickle
 
     def take(self, call: Call, event: InDialog) -> None:
         """Do what a request wants, and answer it."""
         package = (event.request.get("Info-Package") or "").partition(";")[0].strip()
-        if package.lower() == TRICKLE:
+        if package.lower() == PACKAGE:
             self._candidates(call, event)
         elif package:  # RFC 6086 §4.2.2
-            self._answer(event, BAD_PACKAGE, (("Recv-Info", TRICKLE),))
+            self._answer(event, BAD_PACKAGE, (("Recv-Info", PACKAGE),))
         elif _essence(event.request) == media_control.TYPE:
             self._picture(call, event)
         else:
@@ -85,8 +87,14 @@ class Infos:
             call.trickled.update(new)
             if new:
                 candidates = [named[key] for key in new]
-                self._plane.candidates(call.id, Side.SIP, each.mid, each.ufrag, candidates)
+                self._learnt(call, each, candidates)
         self._answer(event, 200)
+
+    def _learnt(self, call: Call, said: Stream, candidates: Sequence[Candidate]) -> None:
+        if call.direct:
+            self._trickle.learnt(call, said, candidates)
+        else:
+            self._plane.candidates(call.id, Side.SIP, said.mid, said.ufrag, candidates)
 
     def _answer(
         self, event: InDialog, status: int, headers: tuple[tuple[str, str], ...] = ()

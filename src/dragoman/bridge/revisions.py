@@ -15,8 +15,9 @@ from dragoman.bridge.jingled import Said, for_client, read, refusal
 from dragoman.bridge.transports import Transports
 from dragoman.errors import LocalError
 from dragoman.mapping import call as mapping
+from dragoman.mapping import transport
 from dragoman.mapping.hold import turned
-from dragoman.media.plane import JINGLE, MediaError, Side, Transcoding
+from dragoman.media.plane import MediaError, Side, Transcoding
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.session import Direction, SessionDescription
 from dragoman.sip.changes import PENDING
@@ -69,9 +70,8 @@ class Revisions:
             self._decline(call, error.status)
             return
         new = for_client(new, call.client)
-        self._plane.offer(
-            call.id, Side.SIP, new, JINGLE, self._or(call, partial(self._weigh, call, new))
-        )
+        weigh = self._or(call, partial(self._weigh, call, new))
+        self._plane.offer(call.id, Side.SIP, new, call.toward_client, weigh)
 
     def _asked(self, call: Call) -> None:
         """Offer what there is, where the phone wants an offer. Raises SdpError."""
@@ -113,6 +113,8 @@ class Revisions:
         added = [n for n in live if n >= known or not call.client.media[n].port]
         if added:
             self._add(call, made, added)
+        elif call.direct and transport.renews(before, made):
+            self._transports.renew_client(call, made, partial(self._answer, call))
         else:
             self._answer(call)
 
@@ -240,7 +242,7 @@ class Revisions:
             else:
                 self._calls.answer_client(call)
 
-        self._reinvite(call, made, then)
+        self.reinvite(call, made, then)
 
     def _keep(self, call: Call, made: SessionDescription) -> None:
         """Go on by what a phone took before it refused what it was asked anew, if that will do.
@@ -258,7 +260,7 @@ class Revisions:
         told = self._calls.ask(call, lambda _: self._calls.answer_client(call))
         self._plane.offer(call.id, Side.XMPP, call.client, call.profile, told)
 
-    def _reinvite(
+    def reinvite(
         self,
         call: Call,
         made: SessionDescription,
@@ -293,7 +295,7 @@ class Revisions:
 
     def unchanged(self, call: Call) -> None:
         """Leave all as it was: the phone refuses our offer."""
-        then, call.change = call.change, None
+        then, call.change, call.renewed = call.change, None, None
         self._revert(call)
         if then is not None:
             then(None)
@@ -449,13 +451,17 @@ class Revisions:
             return
         after = then or partial(self._settled, call)
         call.change = after
-        self._plane.offer(
-            call.id,
-            Side.XMPP,
-            directed(client, call.held),
-            call.profile,
-            self._calls.ask(call, lambda made: self._reinvite(call, made, after)),
-        )
+
+        def told(made: SessionDescription | MediaError) -> None:
+            if call.over or not isinstance(made, MediaError):
+                asked(made)
+            else:
+                self.unchanged(call)
+                self._calls.turn()
+
+        asked = self._calls.ask(call, lambda made: self.reinvite(call, made, after))
+        offer = directed(client, call.held)
+        self._plane.offer(call.id, Side.XMPP, offer, call.profile, told)
 
 
 def _padded(client: SessionDescription, call: Call) -> SessionDescription:

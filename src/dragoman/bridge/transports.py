@@ -1,7 +1,7 @@
 """What a client says of its transports: candidates, ICE anew, another one (XEP-0176, XEP-0166).
 
-The plane stands between, so that the phone need not know: what it said last is given again as the
-answer to what the client wants.
+Where a plane stands between the phone need not know: what it said last is given again as the answer
+to what the client wants. Where none does, it is asked.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dragoman.bridge.call import Call, directed, reason_of
 from dragoman.mapping import transport
 from dragoman.mapping.call import bundled
-from dragoman.media.plane import MediaError, Side
+from dragoman.media.plane import MediaError, Side, Trouble
 from dragoman.sdp.session import SessionDescription
 from dragoman.xmpp import session as jingle
 from dragoman.xmpp.ext.jingle import Content, Reason, Why
@@ -51,6 +51,8 @@ class Transports:
                 continue
             if self._begins_anew(call, index, ice):
                 self._restart(call, index, ice)
+            elif call.direct or call.gathering is not None:
+                self._calls.trickle.told(call, index, ice)
             elif ice.candidates:
                 candidates = list(transport.into_sdp(ice.candidates))
                 self._plane.candidates(
@@ -74,17 +76,41 @@ class Transports:
             return
         if call.client is None or call.change is not None:
             return
+        trickle = self._calls.trickle
         # a fingerprint is left out: DTLS may go on while ICE begins anew
-        new = IceUdp(ice.ufrag, ice.pwd, ice.candidates)
+        new = IceUdp(ice.ufrag, ice.pwd, ice.candidates, complete=ice.complete)
         old = call.client.media[index].value("ice-ufrag")
         media = [
             transport.moved(each, new) if each.value("ice-ufrag") == old else each
             for each in call.client.media
         ]
         call.client = replace(call.client, media=tuple(media))
+        renewed, call.renewed = call.renewed, None
+        if renewed is not None:
+            trickle.gather(call, renewed)
+            return
         call.layout = call.layout.anew()
         told = self._calls.ask(call, partial(self._tell_restart, call))
-        self._renew(call, call.client, told)
+        if call.direct:
+            trickle.gather(call, partial(self._restarted, call, told))
+        else:
+            self._renew(call, call.client, told)
+
+    def _restarted(
+        self, call: Call, told: Callable[[SessionDescription | MediaError], None]
+    ) -> None:
+        if call.client is not None:
+            self._renew(call, call.client, told)
+
+    def renew_client(self, call: Call, made: SessionDescription, then: Callable[[], None]) -> None:
+        """Tell the client that the phone has begun ICE anew; `then`, once it has done so, too.
+
+        That is where no plane stands between. Where nothing comes the phone's offer is declined in
+        its time.
+        """
+        call.layout = call.layout.anew()
+        call.renewed = then
+        self._tell_restart(call, made)
 
     def _tell_restart(self, call: Call, made: SessionDescription) -> None:
         contents = [
@@ -145,8 +171,16 @@ class Transports:
         def offered(made: SessionDescription | MediaError) -> None:
             if isinstance(made, MediaError):
                 told(made)
+            elif call.direct and call.phone is not None:
+                self._revisions.reinvite(call, made, answered)
             elif call.phone is not None:
                 self._plane.answer(call.id, Side.SIP, call.phone, told)
+
+        def answered(answer: SessionDescription | None) -> None:
+            if answer is None:
+                told(MediaError(Trouble.UNACCEPTABLE, "the phone refuses it"))
+            else:
+                self._plane.answer(call.id, Side.SIP, answer, told)
 
         client = directed(wanted, call.held)
         self._plane.offer(call.id, Side.XMPP, client, call.profile, offered)

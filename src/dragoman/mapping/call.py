@@ -27,6 +27,7 @@ from dragoman.sdp.session import (
     SessionDescription,
 )
 from dragoman.xmpp.ext import jingle_rtp, rtp_hdrext
+from dragoman.xmpp.ext import zrtp as zrtp_hash
 from dragoman.xmpp.ext.grouping import BUNDLE, Group
 from dragoman.xmpp.ext.jingle import Content, Why
 from dragoman.xmpp.ext.jingle_ice import IceUdp
@@ -36,6 +37,7 @@ from dragoman.xmpp.ext.rtcp_fb import Feedback
 from dragoman.xmpp.ext.rtp_hdrext import HeaderExtension
 from dragoman.xmpp.ext.senders import Creator, Senders
 from dragoman.xmpp.ext.ssma import Source, SourceGroup
+from dragoman.xmpp.ext.zrtp import ZrtpHash
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,9 +268,11 @@ def _described(rtp: Rtp, author: Creator) -> Iterator[Attribute]:
 
 def _keys(content: Content, rtp: Rtp) -> Iterator[Attribute]:
     """Yield keys in the clear, but for who agrees on them by DTLS as well: that is better."""
-    if rtp.encryption is None or _fingerprinted(content):
+    if rtp.encryption is None:
         return
-    for each in rtp.encryption.cryptos:
+    for hello in rtp.encryption.zrtp:
+        yield Attribute("zrtp-hash", str(crypto.ZrtpHash(hello.version, hello.value)))
+    for each in () if _fingerprinted(content) else rtp.encryption.cryptos:
         said = crypto.Crypto(each.tag, each.suite, each.key_params, each.session_params)
         yield Attribute("crypto", str(said))
 
@@ -348,14 +352,14 @@ def _content(
 
 
 def _rtp(description: SessionDescription, media: Media, author: Creator) -> Rtp:
-    cryptos = tuple(_cryptos(media))
-    required = "SAVP" in media.protocol.upper()
+    cryptos, zrtp = tuple(_cryptos(media)), tuple(_zrtp(media))
+    required = bool(cryptos) and "SAVP" in media.protocol.upper()
     return Rtp(
         media.kind.lower(),
         codec.payload_types(media),
         media.value("rtcp-mux") is not None,
         tuple(jingle_rtp.Bandwidth(each.kind, str(each.value)) for each in media.bandwidths),
-        Encryption(cryptos, required=required) if cryptos else None,
+        Encryption(cryptos, required=required, zrtp=zrtp) if cryptos or zrtp else None,
         codec.general_feedback(media),
         tuple(_extensions(description, media, author)),
         description.value(ALLOW_MIXED, media) is not None,
@@ -369,6 +373,13 @@ def _cryptos(media: Media) -> Iterator[Crypto]:
         with suppress(SdpError):
             said = crypto.Crypto.parse(value)
             yield Crypto(said.tag, said.suite, said.key_params, said.session_params)
+
+
+def _zrtp(media: Media) -> Iterator[ZrtpHash]:
+    for value in media.values("zrtp-hash")[: zrtp_hash.MOST]:
+        with suppress(SdpError):
+            said = crypto.ZrtpHash.parse(value)
+            yield ZrtpHash(said.version, said.value)
 
 
 def _extensions(

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from dragoman.media.description import default
+from dragoman.media.remote import MOST_CANDIDATES
 from dragoman.media.remote import candidates as read_candidates
 from dragoman.sdp import crypto, ice
 from dragoman.sdp.failure import SdpError
@@ -115,6 +116,49 @@ def _protocol(before: str, new: IceUdp | RawUdp) -> str:
     return "UDP/TLS/RTP/SAVPF" if new.fingerprints else before
 
 
+def renews(before: SessionDescription | None, after: SessionDescription) -> bool:
+    """Tell whether who says this has begun ICE anew in a stream (RFC 8839 §4.4.1.1)."""
+    if before is None:
+        return False
+    pairs = zip(before.media, after.media, strict=False)
+    said = [(_ufrag(before, a), _ufrag(after, b)) for a, b in pairs if a.port and b.port]
+    return any(old != new for old, new in said)
+
+
+def _ufrag(description: SessionDescription, media: Media) -> str:
+    return (description.value("ice-ufrag", media) or "").strip()
+
+
+def gathered(media: Media, more: IceUdp) -> Media:
+    """Return a stream with more candidates, MOST_CANDIDATES at most, and its default one."""
+    known = list(media.values("candidate"))
+    new = [str(each) for each in into_sdp(more.candidates)]
+    known += [each for each in dict.fromkeys(new) if each not in known]
+    lines = [Attribute("candidate", each) for each in known[:MOST_CANDIDATES]]
+    if more.complete or media.value("end-of-candidates") is not None:
+        lines.append(Attribute("end-of-candidates"))
+    kept = [a for a in media.attributes if a.name not in {"candidate", "end-of-candidates"}]
+    there = replace(media, attributes=(*kept, *lines))
+    found = default([each for each in candidates(there) if _literal(each)])
+    if found is None:
+        return there
+    return replace(there, port=found[1], connections=(Address.of(found[0]),))
+
+
+def candidates(media: Media) -> tuple[ice.Candidate, ...]:
+    """Return the candidates of a stream."""
+    return read_candidates(media.values("candidate"))
+
+
+def complete(description: SessionDescription) -> bool:
+    """Tell whether no candidates will come any more of any transport (RFC 8840 §8)."""
+    live = [each for each in description.media if each.port]
+    ended = {
+        each.value("ice-ufrag") for each in live if each.value("end-of-candidates") is not None
+    }
+    return all(each.value("ice-ufrag") in ended for each in live)
+
+
 def into_sdp(candidates: Iterable[Candidate]) -> Iterator[ice.Candidate]:
     """Yield candidates as SDP has them; Jingle has those of UDP only (XEP-0176 §5.3)."""
     for each in candidates:
@@ -131,9 +175,14 @@ def into_sdp(candidates: Iterable[Candidate]) -> Iterator[ice.Candidate]:
             )
 
 
-def into_jingle(candidates: Iterable[ice.Candidate], generation: int = 0) -> Iterator[Candidate]:
-    """Yield candidates as Jingle has them, each with an id of its own; only those of UDP."""
-    for number, each in enumerate(candidates):
+def into_jingle(
+    candidates: Iterable[ice.Candidate], generation: int = 0, first: int = 0
+) -> Iterator[Candidate]:
+    """Yield candidates as Jingle has them, each with an id of its own; only those of UDP.
+
+    The ids count from `first`.
+    """
+    for number, each in enumerate(candidates, first):
         if each.transport.lower() == "udp":
             yield Candidate(
                 each.foundation,

@@ -52,6 +52,8 @@ class Profile:
     """AVPF (RFC 4585), with all that hangs on it: feedback, header extensions, sources."""
     more: bool = False
     """After the codecs of the other leg those that the plane can transcode, where it can."""
+    bypass: bool = False
+    """What the other leg offers, as it is: nothing is carried. See `media.bypass`."""
 
 
 WEBRTC: Final = Profile(Keying.DTLS, ice=True, mux=True, bundle=True, feedback=True)
@@ -64,6 +66,7 @@ So do clients that have no DTLS.
 """
 SDES: Final = Profile(Keying.SDES, ice=True)
 DTLS: Final = Profile(Keying.DTLS, ice=True)
+BYPASS: Final = replace(WEBRTC, bypass=True)
 
 
 class Transcoding(Enum):

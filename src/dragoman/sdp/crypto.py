@@ -1,4 +1,4 @@
-"""Keys of SRTP in session descriptions (SDES, RFC 4568), and fingerprints (RFC 8122 §5)."""
+"""Keys of SRTP in session descriptions (RFC 4568), fingerprints (RFC 8122), ZRTP (RFC 6189)."""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from dragoman.sdp.failure import SdpError
 from dragoman.sdp.grammar import is_token, is_word
 
 _TAG: Final = re.compile(r"[0-9]{1,9}")
+_HELLO: Final = re.compile(r"[0-9A-Fa-f]{2,128}")
 _VALUE: Final = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2}){0,127}")
 
 
@@ -55,3 +56,23 @@ class Fingerprint:
     def __str__(self) -> str:
         """Return what `parse` reads."""
         return f"{self.hash} {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class ZrtpHash:
+    """The value of one a=zrtp-hash line (RFC 6189 §8): the version, and the hash of its Hello."""
+
+    version: str
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what follows `a=zrtp-hash:`; SdpError for none."""
+        version, _, value = text.strip().partition(" ")
+        if not (is_token(version) and _HELLO.fullmatch(value.strip())):
+            raise SdpError(f"not the hash of a Hello: {text[:60]!r}")
+        return cls(version, value.strip())
+
+    def __str__(self) -> str:
+        """Return what `parse` reads."""
+        return f"{self.version} {self.value}"
