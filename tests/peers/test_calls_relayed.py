@@ -19,13 +19,13 @@ RELAY: Final = "198.51.100.11"
 CLIENT: Final = "198.51.100.40"
 PORTS: Final = (49152, 49300)
 ACCOUNT: Final = ("--lt-cred-mech", "--user", "gateway:turn-secret")
+TLS: Final = "/run/lab/tls/media"
 SHARED: Final = ("--use-auth-secret", "--static-auth-secret", "secret")
 """What Prosody makes passwords with, too, which expire (tests/lab/conf/prosody.cfg.lua)."""
 
 
-def configured(transport: str) -> dict[str, str]:
+def configured(uri: str) -> dict[str, str]:
     """Return a configuration that names the relay."""
-    uri = f"turn:{RELAY}:3478?transport={transport}"
     turn = {"uri": uri, "user": "gateway", "password": "turn-secret"}
     return {"DRAGOMAN_MEDIA__TURN": json.dumps([turn])}
 
@@ -47,8 +47,9 @@ class Case:
 
 
 CASES: Final = {
-    "udp": Case(ACCOUNT, configured("udp")),
-    "tcp": Case(ACCOUNT, configured("tcp")),
+    "udp": Case(ACCOUNT, configured(f"turn:{RELAY}")),
+    "tcp": Case(ACCOUNT, configured(f"turn:{RELAY}:3478?transport=tcp")),
+    "tls": Case(ACCOUNT, configured("turns:media.lab.example")),
     "XEP-0215": Case(SHARED, {"DRAGOMAN_XMPP__COMPONENT": json.dumps([COMPONENT])}),
 }
 
@@ -67,7 +68,8 @@ def coturn(lab: None, case: Case) -> Iterator[Program]:
     words = [
         *("turnserver", "-n", "-v", "--log-file=stdout", "--simple-log", "--no-cli"),
         *("--listening-ip", RELAY, "--relay-ip", RELAY, "--realm", "lab.example", *case.accounts),
-        *("--no-tls", "--no-dtls", "--pidfile", "/dev/null", "--userdb", "/run/lab/turn.db"),
+        *("--cert", f"{TLS}.crt", "--pkey", f"{TLS}.key", "--no-dtls"),
+        *("--pidfile", "/dev/null", "--userdb", "/run/lab/turn.db"),
         *("--min-port", str(PORTS[0]), "--max-port", str(PORTS[1])),
     ]
     with Program("media", *words) as running:
