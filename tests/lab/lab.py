@@ -55,7 +55,7 @@ CERTIFICATES = {
     "prosody": ["xmpp.example", "*.xmpp.example", "prosody.lab.example"],
     "ejabberd": ["jabber.example", "*.jabber.example", "ejabberd.lab.example"],
     "kamailio": ["sip.example", "sips.example", "kamailio.lab.example"],
-    **{name: [f"{name}.lab.example"] for name in ("carol", "dave")},    # for MSRP
+    **{name: [f"{name}.lab.example"] for name in ("carol", "dave", "media")},   # for MSRP, TURN
     # The gateway stands for the SIP domains on XMPP and for the XMPP domains on SIP.
     "gw": ["gw.lab.example", "sip.example", "*.sip.example", "sips.example",
            "xmpp.example", "*.xmpp.example", "jabber.example", "*.jabber.example",

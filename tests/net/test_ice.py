@@ -90,6 +90,18 @@ async def test_a_server_says_where_we_are_if_it_says_anything(
     assert len(ports) == 0
 
 
+async def test_a_relay_that_does_not_let_go_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a call waits for no server of TURN that is gone."""
+    monkeypatch.setattr(ice, "CLOSING", 0.01)
+    ports = Ports(43100, 43109, SystemRandom())
+    one = agent(ports)
+    await one.gather()
+    monkeypatch.setattr(one, "close", asyncio.Event().wait)
+    async with asyncio.timeout(5):
+        await one.aclose()
+    assert len(ports) == 0
+
+
 async def test_without_ports_there_is_no_agent() -> None:
     ports = Ports(43100, 43101, SystemRandom())
     one, two = agent(ports), agent(ports)

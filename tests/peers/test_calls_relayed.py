@@ -1,8 +1,10 @@
 """Calls whose only way is a relay: coturn, a real server of TURN (RFC 8656)."""
 
+import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import pytest
@@ -15,21 +17,60 @@ browser, client, phone = callers.browser, callers.client, callers.phone
 
 RELAY: Final = "198.51.100.11"
 CLIENT: Final = "198.51.100.40"
-USER, PASSWORD, REALM = "gateway", "turn-secret", "lab.example"
 PORTS: Final = (49152, 49300)
+ACCOUNT: Final = ("--lt-cred-mech", "--user", "gateway:turn-secret")
+TLS: Final = "/run/lab/tls/media"
+SHARED: Final = ("--use-auth-secret", "--static-auth-secret", "secret")
+"""What Prosody makes passwords with, too, which expire (tests/lab/conf/prosody.cfg.lua)."""
+
+
+def configured(uri: str) -> dict[str, str]:
+    """Return a configuration that names the relay."""
+    turn = {"uri": uri, "user": "gateway", "password": "turn-secret"}
+    return {"DRAGOMAN_MEDIA__TURN": json.dumps([turn])}
+
+
+COMPONENT: Final = {
+    "domain": "gateway.xmpp.example",
+    "secret": "secret",
+    "server": "prosody.lab.example:5347",
+    "services": "xmpp.example",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """How the relay knows us, and we know of it."""
+
+    accounts: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+CASES: Final = {
+    "udp": Case(ACCOUNT, configured(f"turn:{RELAY}")),
+    "tcp": Case(ACCOUNT, configured(f"turn:{RELAY}:3478?transport=tcp")),
+    "tls": Case(ACCOUNT, configured("turns:media.lab.example")),
+    "XEP-0215": Case(SHARED, {"DRAGOMAN_XMPP__COMPONENT": json.dumps([COMPONENT])}),
+}
+
+
+@pytest.fixture(scope="module", params=CASES.values(), ids=list(CASES))
+def case(request: pytest.FixtureRequest) -> Case:
+    assert isinstance(request.param, Case)
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def coturn(lab: None) -> Iterator[Program]:
+def coturn(lab: None, case: Case) -> Iterator[Program]:
     """A relay on the host media."""
     if not shutil.which("turnserver"):
         pytest.skip("need coturn: run tests/lab/install")
     words = [
         *("turnserver", "-n", "-v", "--log-file=stdout", "--simple-log", "--no-cli"),
-        *("--listening-ip", RELAY, "--relay-ip", RELAY, "--lt-cred-mech", "--realm", REALM),
-        *("--user", f"{USER}:{PASSWORD}", "--no-tls", "--no-dtls", "--pidfile", "/dev/null"),
+        *("--listening-ip", RELAY, "--relay-ip", RELAY, "--realm", "lab.example", *case.accounts),
+        *("--cert", f"{TLS}.crt", "--pkey", f"{TLS}.key", "--no-dtls"),
+        *("--pidfile", "/dev/null", "--userdb", "/run/lab/turn.db"),
         *("--min-port", str(PORTS[0]), "--max-port", str(PORTS[1])),
-        *("--userdb", "/run/lab/turn.db"),
     ]
     with Program("media", *words) as running:
 
@@ -41,13 +82,11 @@ def coturn(lab: None) -> Iterator[Program]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["udp", "tcp"])
-def gateway(coturn: Program, request: pytest.FixtureRequest) -> Iterator[Gateway]:
+@pytest.fixture(scope="module")
+def gateway(coturn: Program, case: Case) -> Iterator[Gateway]:
     """A gateway that knows the relay."""
     forget_state()
-    uri = f"turn:{RELAY}:3478?transport={request.param}"
-    turn = f'[{{"uri": "{uri}", "user": "{USER}", "password": "{PASSWORD}"}}]'
-    with Gateway(environment={"DRAGOMAN_MEDIA__TURN": turn}) as running:
+    with Gateway(environment=case.environment) as running:
         yield running
         running.stop()
 

@@ -234,6 +234,11 @@ class Component(Section):
     sip_domain: MaybeDomain = Field(
         default="", description="The SIP domain of its users; empty: any, escaped in the localpart."
     )
+    services: MaybeDomain = Field(
+        default="",
+        description="The domain of the server that is asked for servers of STUN and TURN (XEP-0215)"
+        "; empty: none is.",
+    )
 
 
 class Xmpp(Section):

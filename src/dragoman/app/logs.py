@@ -11,7 +11,7 @@ from dragoman.trace import Seen
 
 _traffic = logging.getLogger("dragoman.traffic")
 
-QUIET: Final = ("asyncio", "dns", "OpenSSL")
+QUIET: Final = ("aioice", "asyncio", "dns", "OpenSSL")
 
 
 class Text(logging.Formatter):

@@ -2,11 +2,14 @@
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dragoman.app.config import Configuration, Media
 from dragoman.bridge.call import Rules
+from dragoman.bridge.external import Offered
+from dragoman.errors import LocalError
 from dragoman.media.plane import MediaEvent
 from dragoman.net.media import Embedded, Settings
 from dragoman.net.servers import Server, Servers
@@ -54,6 +57,18 @@ def _servers(media: Media) -> Servers:
     """Return whom to ask for candidates."""
     turn = (Server.parse(each.uri, each.user, each.password) for each in media.turn)
     return Servers([*map(Server.parse, media.stun), *turn])
+
+
+def learn(plane: "Embedded | Rtpengine | None", offered: Offered) -> None:
+    """Have what carries media ask servers that another server offers (XEP-0215)."""
+    if not isinstance(plane, Embedded):
+        return  # an engine asks whom it likes
+    found = []
+    for each, lasts in offered:
+        with suppress(LocalError):  # one that is spoken in a way that we cannot
+            how = (each.transport, each.username, each.password)
+            found.append((Server.of(each.type, each.host, each.port, *how), lasts))
+    plane.settings.servers.offer(found)
 
 
 def rules(media: Media) -> Rules:

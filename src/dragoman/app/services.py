@@ -387,7 +387,7 @@ class Gateway:
             version=__version__,
             override=Override(configuration.serve.xmpp, configuration.serve.sip),
             components=[
-                _attached(each.domain, each.sip_domain, each.server)
+                _attached(each.domain, each.sip_domain, each.server, each.services)
                 for each in configuration.xmpp.component
             ],
             tel_domain=configuration.sip.tel_domain,
@@ -406,6 +406,7 @@ class Gateway:
             icons=self._icons,
             media=None if configuration.media.plane == "none" else self._plane,
             calls=media.rules(configuration.media),
+            services=lambda offered: media.learn(self._media, offered),
             msrp=msrp.settings(configuration, self._msrp_places, token, self._certificates.pick),
         )
 
@@ -569,9 +570,9 @@ def _trusted(networks: Sequence[str]) -> Callable[[str], bool]:
     return trusted
 
 
-def _attached(domain: str, sip_domain: str, server: str) -> Attached:
+def _attached(domain: str, sip_domain: str, server: str, services: str) -> Attached:
     host, _, port = server.rpartition(":")
-    return Attached(Attachment(domain, sip_domain), host.strip("[]"), int(port))
+    return Attached(Attachment(domain, sip_domain), host.strip("[]"), int(port), services)
 
 
 def _printed(ports: set[int]) -> str:

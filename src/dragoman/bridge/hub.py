@@ -25,6 +25,7 @@ from dragoman.bridge.conference import EVENT as CONFERENCE
 from dragoman.bridge.conference import Conferring
 from dragoman.bridge.directory import Directory, Look, Override, Place, Side, Standing
 from dragoman.bridge.discovery import Discovery
+from dragoman.bridge.external import External, Offered
 from dragoman.bridge.faults import BUG, Timed, Timers, contained, nothing
 from dragoman.bridge.federation import Federation
 from dragoman.bridge.fence import Pair
@@ -111,6 +112,8 @@ class Attached:
     name: Attachment
     host: str
     port: int
+    services: str = ""
+    """The domain that is asked there for servers of STUN and TURN; "": none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,8 @@ class Settings:
     media: Callable[[Callable[[MediaEvent], None]], Plane] | None = None
     """Makes what carries the media of calls and tells of them; None: there are no calls."""
     calls: CallRules = field(default_factory=CallRules)
+    services: Callable[[Offered], None] = lambda _: None
+    """Learns of servers of STUN and TURN (XEP-0215)."""
 
 
 class Hub:
@@ -225,6 +230,8 @@ class Hub:
         self._restraint: Restraint[AnyStream] = Restraint(
             settings.allowance, self.messages.under_way, lambda: self.intake.behind
         )
+        asked = {each.name.domain: each.services for each in settings.components if each.services}
+        self.external = External(self, asked, settings.services, settings.token, settings.wall)
         numbers = count(1)
         self.openings = self._openings(numbers)
         self.calls = self._calls(numbers)
@@ -251,7 +258,10 @@ class Hub:
         if self.calls is not None:
             sessions += [self.calls, self.calls.conferences]
         self._timers = Timers(
-            [self.messages, *self.presence.services, *sessions, self.federation, self.intake]
+            [
+                *(self.messages, *self.presence.services, *sessions),
+                *(self.external, self.federation, self.intake),
+            ]
         )
 
     def _openings(self, numbers: Iterator[int]) -> Openings | None:
@@ -738,6 +748,8 @@ class Hub:
             self._answers = True
             now, calls = self._loop.time(), self.calls
             if calls is not None and calls.on_stanza(stanza, now):
+                return
+            if self.external.on_answer(stanza, now):
                 return
             if not self.messages.on_answer(stanza, local, remote):
                 log.debug("an answer to nothing", extra=about(remote=remote, peer=peer))

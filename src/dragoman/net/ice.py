@@ -269,7 +269,9 @@ class Agent(Connection):
         for protocol in self._protocols:
             protocol.transport.close()
         # what a server of TURN has for us goes by itself, should that not answer any more
-        await asyncio.wait([asyncio.ensure_future(self._end())], timeout=CLOSING)
+        _, late = await asyncio.wait([asyncio.ensure_future(self._end())], timeout=CLOSING)
+        for task in late:
+            task.cancel()
         held, self._held = self._held, []
         for port in held:
             self._ports.release(port)
