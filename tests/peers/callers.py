@@ -21,7 +21,7 @@ from typing import Final
 
 import pytest
 
-from tests.peers.hosts import Gateway, Program, wait_until
+from tests.peers.hosts import Gateway, Program, forget_state, wait_until
 
 PEERS: Final = Path("/run/lab/peers")
 LIBRARY: Final = Path("/opt/lab/stanza.js")
@@ -38,6 +38,29 @@ LOUD: Final = 1000
 """What a sample of a tone reaches; half a second without one is silence."""
 
 Start = Callable[..., Program]
+PLANES: Final[dict[str, dict[str, str]]] = {
+    "embedded": {},
+    "rtpengine": {
+        "DRAGOMAN_MEDIA__PLANE": "rtpengine",
+        "DRAGOMAN_MEDIA__RTPENGINE": '["media.lab.example:2223"]',
+    },
+}
+"""What of the configuration names each that carries media."""
+
+
+@pytest.fixture(scope="module", params=PLANES)
+def plane(request: pytest.FixtureRequest) -> str:
+    """What carries the media."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def gateway(lab: None, plane: str) -> Iterator[Gateway]:
+    """`dragoman run` with that plane."""
+    forget_state()
+    with Gateway(environment=PLANES[plane]) as running:
+        yield running
+        running.stop()
 
 
 @pytest.fixture

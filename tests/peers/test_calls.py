@@ -2,39 +2,18 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.peers import callers
 from tests.peers.callers import ALICE, Phone, both_hear
-from tests.peers.hosts import Gateway, Program, forget_state, fresh, wait_until
+from tests.peers.hosts import Program, fresh, wait_until
 
 browser, client, phone = callers.browser, callers.client, callers.phone
+plane, gateway = callers.plane, callers.gateway
 
-PLANES = {
-    "embedded": {},
-    "rtpengine": {
-        "DRAGOMAN_MEDIA__PLANE": "rtpengine",
-        "DRAGOMAN_MEDIA__RTPENGINE": '["media.lab.example:2223"]',
-    },
-}
 FRAMES = r'"video":\{"received":\{"packets":[0-9]+,"bytes":[0-9]+,"frames":[1-9]'
-
-
-@pytest.fixture(scope="module", params=PLANES)
-def plane(request: pytest.FixtureRequest) -> str:
-    """What carries the media."""
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def gateway(lab: None, plane: str) -> Iterator[Gateway]:
-    """`dragoman run` with that plane."""
-    forget_state()
-    with Gateway(environment=PLANES[plane]) as running:
-        yield running
-        running.stop()
 
 
 def sees(browser: Program, plane: str) -> None:

@@ -1,16 +1,21 @@
-"""Transfers of calls between real phones and real clients, by what each end hears afterwards."""
+"""Transfers of calls between real phones and real clients, by what each end hears afterwards.
+
+The gateway carries the media, or rtpengine.
+"""
 
 from collections.abc import Callable
 from typing import Final
 
 import pytest
 
-from tests.peers.callers import ALICE, NUMBERS, TONE, Phone, browser, client, phone
+from tests.peers import callers
+from tests.peers.callers import ALICE, NUMBERS, TONE, Phone
 from tests.peers.hosts import Program, wait_until
 
-HOSTS: Final = ("carol", "dave")
+browser, client, phone = callers.browser, callers.client, callers.phone
+plane, gateway = callers.plane, callers.gateway
 
-__all__ = ["browser", "client", "phone"]
+HOSTS: Final = ("carol", "dave")
 
 
 def seconds_heard(browser: Program) -> float:
