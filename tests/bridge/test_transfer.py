@@ -405,6 +405,35 @@ def test_a_transfer_to_whom_the_user_could_not_call_is_refused() -> None:
     assert gateway.calls.describe()["calls"] == 1
 
 
+@pytest.mark.parametrize(
+    ("target", "called"),
+    [
+        ("sip:200@192.0.2.50:5062;transport=tcp", "sip:200@sip.example"),
+        ("sip:d@[::1]", "sip:d@sip.example"),
+    ],
+)
+def test_whoever_is_named_by_an_address_is_called_at_the_referrers_domain(
+    target: str, called: str
+) -> None:
+    """Whose addresses these are nobody tells: a Contact of the referrer's proves nothing."""
+    gateway = talking_to_phone()
+    gateway.reaches = lambda _: False
+    refers(gateway, [("Refer-To", f"<{target}>")])
+    assert invites(gateway)[-1].target == called
+
+
+def test_a_client_that_goes_on_with_another_device_ends_the_transfer() -> None:
+    gateway = talking_to_phone()
+    refers(gateway)
+    notified(gateway)
+    gateway.client_says(Initiation(Initiating.PROPOSE, "s2", (Rtp("audio"),)))
+    assert told(gateway)[-1] == (487, "terminated")
+    begin = Jingle(Action.SESSION_INITIATE, "s2", (audio(OPUS, PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    assert gateway.actions[-1].action is Action.SESSION_ACCEPT
+    assert gateway.calls.describe()["calls"] == 1
+
+
 def test_a_transfer_waits_for_the_dns() -> None:
     gateway = talking_to_phone()
     known: list[bool | None] = [None]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
+from ipaddress import ip_address
 from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
@@ -121,6 +122,8 @@ class Transfer:
     peer: Jid
     """The new phone's user."""
     negotiation: Negotiation
+    target: Uri
+    """Where the new phone is."""
     step: Step = Step.WAITING
     leg: Session | None = None
     """That of the new phone."""
@@ -184,26 +187,27 @@ class Transfers:
 
     def _new(self, call: Call, session: Session, refer: Refer) -> Transfer:
         number = call.negotiation.origin.session_id
+        target = _at_home(refer.target, call.address)
         transfer = Transfer(
             call,
             session,
             refer,
             Report(self._calls, session, refer),
-            self._calls.named(refer.target) or call.peer,
+            self._calls.named(target) or call.peer,
             Negotiation(Origin("-", number, 1)),
+            target,
         )
         call.transfer = transfer
         call.reports.append(transfer.report)
         self._all[transfer] = None
         self._alarms.set(transfer, self._calls.now() + TURN)
-        log.info("transfer", extra=about(jid=call.user, sip=refer.target))
+        log.info("transfer", extra=about(jid=call.user, sip=target))
         return transfer
 
     def _admit(self, transfer: Transfer) -> None:
         """Go on where the new phone may be called: by who is its neighbour, or any XMPP user."""
-        host = transfer.refer.target.host
-        near = transfer.call.address.host, Uri.parse(transfer.referrer.dialog.target).host
-        may = True if host in near else self._reaches(host)
+        host = transfer.target.host
+        may = True if host == transfer.call.address.host else self._reaches(host)
         if may is False:
             self._fail(transfer, 403, f"{host} is not called from here")
         elif may:
@@ -222,7 +226,7 @@ class Transfers:
             return
         transfer.call.occupied = True
         self._alarms.cancel(transfer)
-        self._calls.line.find(without_gr(transfer.refer.target), partial(self._found, transfer))
+        self._calls.line.find(without_gr(transfer.target), partial(self._found, transfer))
 
     def _found(self, transfer: Transfer, secure: bool) -> None:
         if transfer.step is Step.CALLING:
@@ -244,7 +248,7 @@ class Transfers:
 
     def _invite(self, transfer: Transfer, made: SessionDescription) -> None:
         transfer.negotiation, said = placed(transfer.negotiation, made).offer(made)
-        target, headers = transfer.refer.target, transfer.refer.headers
+        target, headers = transfer.target, transfer.refer.headers
         try:
             parties = self._calls.parties(transfer.call.user, transfer.peer, target, target)
             body = Body(said.encode())
@@ -329,7 +333,7 @@ class Transfers:
         assert transfer.leg is not None  # noqa: S101 - it has answered
         assert transfer.answer is not None  # noqa: S101 - it has answered
         call.profile, call.transfer = transfer.profile, None
-        call.peer, call.address = transfer.peer, transfer.refer.target
+        call.peer, call.address = transfer.peer, transfer.target
         transfer.step, old.data = Step.LEAVING, transfer
         transfer.report.tell(200, last=True)
         self._calls.remember(call)
@@ -498,6 +502,11 @@ class Transfers:
         if call.transfer is not None:
             self._drop(call.transfer, 487)
 
+    def give_way(self, call: Call) -> None:
+        """Give up the transfer of a call, whose client has another device now."""
+        if call.transfer is not None:
+            self._fail(call.transfer, 487)
+
     def replied(self, call: Call, handle: Hashable, status: int) -> None:
         """Learn what a request of ours in a call met."""
         any(each.answered(handle, status) for each in call.reports)
@@ -526,6 +535,19 @@ class Transfers:
         if transfer.referrer.stage is not Stage.OVER:
             transfer.referrer.end(self._calls.now(), hangup.header(None))
         self._done(transfer)
+
+
+def _at_home(target: Uri, referrer: Uri) -> Uri:
+    """Return where a phone is that is named by an IP address: a user of the referrer's domain.
+
+    Phones name themselves by addresses that may mean nothing here, or somebody else (RFC 5589 §7.1
+    wants what can be called from anywhere), and of which nobody tells whose they are.
+    """
+    try:
+        ip_address(target.host.strip("[]"))
+    except ValueError:
+        return target
+    return replace(target, host=referrer.host, port=referrer.port, params=())
 
 
 def _fitting(offer: SessionDescription, client: SessionDescription) -> SessionDescription:
