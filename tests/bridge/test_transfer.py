@@ -78,7 +78,7 @@ def answer(
     """Whoever got our last request of that method answers it."""
     sent = [each for each in gateway.sent if each[0].method == method]
     asked, handle = sent[-1]
-    headers = [("Contact", f"<{contact}>")]
+    headers = [("Contact", contact if ">" in contact else f"<{contact}>")]
     headers += [("Content-Type", "application/sdp")] if body else []
     response = response_to(asked, status, "", headers, body, "carol")
     gateway.calls.on_response(cast("SessionHandle", handle), response, gateway.now)
@@ -152,6 +152,14 @@ def test_the_new_phone_is_in_the_call() -> None:
     assert gateway.sent[-1][0].method == "BYE"
     assert gateway.sent[-1][0].target == CAROL
     assert gateway.calls.describe()["calls"] == 0
+
+
+def test_a_client_that_is_transferred_into_a_conference_hears_so() -> None:
+    gateway = talking_to_phone()
+    refers(gateway)
+    answer(gateway, "INVITE", 200, sdp(), "<sip:room@sip.example>;isfocus")
+    infos = [each.info for each in gateway.actions if each.action is Action.SESSION_INFO]
+    assert [each.local_name for each in infos if each is not None] == ["conference-info"]
 
 
 def test_what_the_client_changes_meanwhile_reaches_the_new_phone() -> None:

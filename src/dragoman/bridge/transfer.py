@@ -28,7 +28,7 @@ from dragoman.sdp.offer import Negotiation
 from dragoman.sdp.session import Origin, SessionDescription
 from dragoman.sip import refer as refers
 from dragoman.sip import session as sip
-from dragoman.sip.message import Header, Request, SipError
+from dragoman.sip.message import Header, Message, Request, SipError
 from dragoman.sip.refer import Refer
 from dragoman.sip.session import Body, SessionHandle, Stage
 from dragoman.sip.sessions import Full
@@ -130,6 +130,8 @@ class Transfer:
     profiles: list[Profile] = field(default_factory=list)
     profile: Profile = field(default_factory=Profile)
     answer: SessionDescription | None = None
+    said: Message | None = None
+    """The 2xx of the new phone."""
     rang: bool = False
     silent: bool = False
     """Whether the old phone's media were lost meanwhile."""
@@ -142,6 +144,7 @@ class Taking:
     call: Call
     old: Session
     leg: Session
+    invite: Request
     caller: Caller
     negotiation: Negotiation
     offer: SessionDescription | None = None
@@ -301,7 +304,8 @@ class Transfers:
             case sip.Ringing(_, _, status) if not transfer.rang:
                 transfer.rang = True
                 transfer.report.tell(status)
-            case sip.Answered(session, body, _):
+            case sip.Answered(session, body, response):
+                transfer.said = response
                 self._answered(transfer, body or session.remote)
             case sip.Refused(_, status, response, cancelled):
                 transfer.leg = None
@@ -332,12 +336,14 @@ class Transfers:
         call, old = transfer.call, transfer.referrer
         assert transfer.leg is not None  # noqa: S101 - it has answered
         assert transfer.answer is not None  # noqa: S101 - it has answered
+        assert transfer.said is not None  # noqa: S101 - it has answered
         call.profile, call.transfer = transfer.profile, None
         call.peer, call.address = transfer.peer, transfer.target
         transfer.step, old.data = Step.LEAVING, transfer
         transfer.report.tell(200, last=True)
         self._calls.remember(call)
         self._succeed(call, transfer.leg, transfer.answer, transfer.negotiation)
+        self._calls.conferences.phone_says(call, transfer.said, self._calls.now())
         if old.stage is Stage.OVER:
             self._done(transfer)
         else:
@@ -395,7 +401,7 @@ class Transfers:
         offer = None if event.offer is None else _fitting(read(event.offer), call.client)
         made = Negotiation(Origin("-", call.negotiation.origin.session_id, 1))
         negotiation = made.asked() if offer is None else made.offered(offer)
-        taking = Taking(call, old, leg, caller, negotiation, offer)
+        taking = Taking(call, old, leg, event.request, caller, negotiation, offer)
         leg.data, call.occupied = taking, True
         client = directed(mapping.agreed(call.client, call.phone), call.held)
         plane = self._calls.plane
@@ -445,6 +451,7 @@ class Transfers:
         taking.over, old.data = True, None
         call.peer, call.address = user, taking.caller.sender
         self._succeed(call, taking.leg, phone, taking.negotiation)
+        self._calls.conferences.phone_says(call, taking.invite, self._calls.now())
         if old.stage is not Stage.OVER:
             old.end(self._calls.now(), hangup.header(None))
 
