@@ -78,7 +78,7 @@ def answer(
     """Whoever got our last request of that method answers it."""
     sent = [each for each in gateway.sent if each[0].method == method]
     asked, handle = sent[-1]
-    headers = [("Contact", f"<{contact}>")]
+    headers = [("Contact", contact if ">" in contact else f"<{contact}>")]
     headers += [("Content-Type", "application/sdp")] if body else []
     response = response_to(asked, status, "", headers, body, "carol")
     gateway.calls.on_response(cast("SessionHandle", handle), response, gateway.now)
@@ -152,6 +152,14 @@ def test_the_new_phone_is_in_the_call() -> None:
     assert gateway.sent[-1][0].method == "BYE"
     assert gateway.sent[-1][0].target == CAROL
     assert gateway.calls.describe()["calls"] == 0
+
+
+def test_a_client_that_is_transferred_into_a_conference_hears_so() -> None:
+    gateway = talking_to_phone()
+    refers(gateway)
+    answer(gateway, "INVITE", 200, sdp(), "<sip:room@sip.example>;isfocus")
+    infos = [each.info for each in gateway.actions if each.action is Action.SESSION_INFO]
+    assert [each.local_name for each in infos if each is not None] == ["conference-info"]
 
 
 def test_what_the_client_changes_meanwhile_reaches_the_new_phone() -> None:
@@ -402,6 +410,35 @@ def test_a_transfer_to_whom_the_user_could_not_call_is_refused() -> None:
     notified(gateway)
     assert told(gateway)[-1] == (403, "terminated")
     assert len(invites(gateway)) == 1
+    assert gateway.calls.describe()["calls"] == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "called"),
+    [
+        ("sip:200@192.0.2.50:5062;transport=tcp", "sip:200@sip.example"),
+        ("sip:d@[::1]", "sip:d@sip.example"),
+    ],
+)
+def test_whoever_is_named_by_an_address_is_called_at_the_referrers_domain(
+    target: str, called: str
+) -> None:
+    """Whose addresses these are nobody tells: a Contact of the referrer's proves nothing."""
+    gateway = talking_to_phone()
+    gateway.reaches = lambda _: False
+    refers(gateway, [("Refer-To", f"<{target}>")])
+    assert invites(gateway)[-1].target == called
+
+
+def test_a_client_that_goes_on_with_another_device_ends_the_transfer() -> None:
+    gateway = talking_to_phone()
+    refers(gateway)
+    notified(gateway)
+    gateway.client_says(Initiation(Initiating.PROPOSE, "s2", (Rtp("audio"),)))
+    assert told(gateway)[-1] == (487, "terminated")
+    begin = Jingle(Action.SESSION_INITIATE, "s2", (audio(OPUS, PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, f"{JULIET}/phone")
+    assert gateway.actions[-1].action is Action.SESSION_ACCEPT
     assert gateway.calls.describe()["calls"] == 1
 
 

@@ -229,10 +229,15 @@ class House:
         self.now = end
 
     def offer(
-        self, side: Side, offer: SessionDescription, toward: Profile, call: str = "call"
+        self,
+        side: Side,
+        offer: SessionDescription,
+        toward: Profile,
+        call: str = "call",
+        successor: Side | None = None,
     ) -> "Told":
         told = Told()
-        self.calls.offer(call, side, offer, toward, told, self.now)
+        self.calls.offer(call, side, offer, toward, told, self.now, successor)
         self.pump()
         return told
 

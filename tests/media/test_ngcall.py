@@ -304,6 +304,24 @@ def test_what_was_agreed_on_is_told_again_when_a_new_offer_is_refused(house: Hou
     assert house.answer(SIP, PHONE).description  # what was answered once may be again
 
 
+@pytest.mark.spec("MED-31")
+def test_another_phone_is_another_leg_to_the_engine(house: House) -> None:
+    """The old one is one again where the new one does not answer."""
+    answered(house)
+    house.offer(XMPP, CLIENT, SDES, successor=SIP)
+    asked = house.engine.last("offer")
+    assert (asked[b"from-tag"], asked[b"to-tag"]) == (b"xmpp", b"sip1")
+    assert asked[b"transport-protocol"] == b"RTP/SAVP"
+    house.revert()
+    assert house.engine.last("answer")[b"to-tag"] == b"sip"
+    house.offer(XMPP, CLIENT, PLAIN, successor=SIP)
+    assert house.answer(SIP, PHONE).description
+    assert house.engine.last("answer")[b"to-tag"] == b"sip2"
+    hold = sdp("c=IN IP4 192.0.2.7", "m=audio 7000 RTP/AVP 0", "a=sendonly")
+    house.offer(SIP, hold, JINGLE)
+    assert house.engine.last("offer")[b"from-tag"] == b"sip2"
+
+
 def test_a_first_offer_that_is_refused_leaves_nothing(house: House) -> None:
     first = house.offer(XMPP, CLIENT, PLAIN).description
     house.revert()

@@ -1,16 +1,21 @@
-"""Transfers of calls between real phones and real clients, by what each end hears afterwards."""
+"""Transfers of calls between real phones and real clients, by what each end hears afterwards.
+
+The gateway carries the media, or rtpengine.
+"""
 
 from collections.abc import Callable
 from typing import Final
 
 import pytest
 
-from tests.peers.callers import ALICE, NUMBERS, TONE, Phone, browser, client, phone
-from tests.peers.hosts import Program, wait_until
+from tests.peers import callers
+from tests.peers.callers import ALICE, NUMBERS, TONE, Linphone, Phone
+from tests.peers.hosts import Gateway, Program, wait_until
+
+browser, client, phone = callers.browser, callers.client, callers.phone
+plane, gateway, linphone_caller = callers.plane, callers.with_plane, callers.linphone_caller
 
 HOSTS: Final = ("carol", "dave")
-
-__all__ = ["browser", "client", "phone"]
 
 
 def seconds_heard(browser: Program) -> float:
@@ -66,6 +71,20 @@ def test_a_phone_that_was_called_transfers_its_call_to_another(
     callee.program.says("Call with .* terminated")
     hears_more(online)
     phone_hears(other)
+
+
+@pytest.mark.spec("MED-31")
+def test_a_phone_whose_transfer_fails_goes_on_talking(
+    gateway: Gateway, linphone_caller: Callable[[], Linphone], client: Callable[..., Program]
+) -> None:
+    """RFC 5589 §6.3."""
+    online, caller = client(), linphone_caller()
+    caller.program.tell(f"call sip:{ALICE}")
+    online.hears(event="tone", hz=TONE, seconds=20)
+    caller.program.tell("transfer sip:nobody@sip.example")
+    gateway.says("not transferred")
+    hears_more(online)
+    assert not [each for each in online.events() if each.get("event") == "terminated"]
 
 
 @pytest.mark.parametrize(

@@ -429,6 +429,7 @@ class Calls(SessionService):
             session.end(Reason(Why.EXPIRED, "there is no call any more"), self._now)
             return
         self.conferences.over(call, self._now)  # the other device is to be asked, and to say
+        self.transfers.give_way(call)
         call.jingle, session.data, old.data = session, call, None
         call.user, call.caller, call.joined = session.remote, Side.XMPP, False
         call.layout, call.held, call.idle = mapping.Layout(), Direction.SENDRECV, frozenset()

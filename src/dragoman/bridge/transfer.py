@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
+from ipaddress import ip_address
 from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +28,7 @@ from dragoman.sdp.offer import Negotiation
 from dragoman.sdp.session import Origin, SessionDescription
 from dragoman.sip import refer as refers
 from dragoman.sip import session as sip
-from dragoman.sip.message import Header, Request, SipError
+from dragoman.sip.message import Header, Message, Request, SipError
 from dragoman.sip.refer import Refer
 from dragoman.sip.session import Body, SessionHandle, Stage
 from dragoman.sip.sessions import Full
@@ -121,12 +122,16 @@ class Transfer:
     peer: Jid
     """The new phone's user."""
     negotiation: Negotiation
+    target: Uri
+    """Where the new phone is."""
     step: Step = Step.WAITING
     leg: Session | None = None
     """That of the new phone."""
     profiles: list[Profile] = field(default_factory=list)
     profile: Profile = field(default_factory=Profile)
     answer: SessionDescription | None = None
+    said: Message | None = None
+    """The 2xx of the new phone."""
     rang: bool = False
     silent: bool = False
     """Whether the old phone's media were lost meanwhile."""
@@ -139,6 +144,7 @@ class Taking:
     call: Call
     old: Session
     leg: Session
+    invite: Request
     caller: Caller
     negotiation: Negotiation
     offer: SessionDescription | None = None
@@ -184,26 +190,27 @@ class Transfers:
 
     def _new(self, call: Call, session: Session, refer: Refer) -> Transfer:
         number = call.negotiation.origin.session_id
+        target = _at_home(refer.target, call.address)
         transfer = Transfer(
             call,
             session,
             refer,
             Report(self._calls, session, refer),
-            self._calls.named(refer.target) or call.peer,
+            self._calls.named(target) or call.peer,
             Negotiation(Origin("-", number, 1)),
+            target,
         )
         call.transfer = transfer
         call.reports.append(transfer.report)
         self._all[transfer] = None
         self._alarms.set(transfer, self._calls.now() + TURN)
-        log.info("transfer", extra=about(jid=call.user, sip=refer.target))
+        log.info("transfer", extra=about(jid=call.user, sip=target))
         return transfer
 
     def _admit(self, transfer: Transfer) -> None:
         """Go on where the new phone may be called: by who is its neighbour, or any XMPP user."""
-        host = transfer.refer.target.host
-        near = transfer.call.address.host, Uri.parse(transfer.referrer.dialog.target).host
-        may = True if host in near else self._reaches(host)
+        host = transfer.target.host
+        may = True if host == transfer.call.address.host else self._reaches(host)
         if may is False:
             self._fail(transfer, 403, f"{host} is not called from here")
         elif may:
@@ -222,7 +229,7 @@ class Transfers:
             return
         transfer.call.occupied = True
         self._alarms.cancel(transfer)
-        self._calls.line.find(without_gr(transfer.refer.target), partial(self._found, transfer))
+        self._calls.line.find(without_gr(transfer.target), partial(self._found, transfer))
 
     def _found(self, transfer: Transfer, secure: bool) -> None:
         if transfer.step is Step.CALLING:
@@ -244,7 +251,7 @@ class Transfers:
 
     def _invite(self, transfer: Transfer, made: SessionDescription) -> None:
         transfer.negotiation, said = placed(transfer.negotiation, made).offer(made)
-        target, headers = transfer.refer.target, transfer.refer.headers
+        target, headers = transfer.target, transfer.refer.headers
         try:
             parties = self._calls.parties(transfer.call.user, transfer.peer, target, target)
             body = Body(said.encode())
@@ -297,7 +304,8 @@ class Transfers:
             case sip.Ringing(_, _, status) if not transfer.rang:
                 transfer.rang = True
                 transfer.report.tell(status)
-            case sip.Answered(session, body, _):
+            case sip.Answered(session, body, response):
+                transfer.said = response
                 self._answered(transfer, body or session.remote)
             case sip.Refused(_, status, response, cancelled):
                 transfer.leg = None
@@ -328,12 +336,14 @@ class Transfers:
         call, old = transfer.call, transfer.referrer
         assert transfer.leg is not None  # noqa: S101 - it has answered
         assert transfer.answer is not None  # noqa: S101 - it has answered
+        assert transfer.said is not None  # noqa: S101 - it has answered
         call.profile, call.transfer = transfer.profile, None
-        call.peer, call.address = transfer.peer, transfer.refer.target
+        call.peer, call.address = transfer.peer, transfer.target
         transfer.step, old.data = Step.LEAVING, transfer
         transfer.report.tell(200, last=True)
         self._calls.remember(call)
         self._succeed(call, transfer.leg, transfer.answer, transfer.negotiation)
+        self._calls.conferences.phone_says(call, transfer.said, self._calls.now())
         if old.stage is Stage.OVER:
             self._done(transfer)
         else:
@@ -391,7 +401,7 @@ class Transfers:
         offer = None if event.offer is None else _fitting(read(event.offer), call.client)
         made = Negotiation(Origin("-", call.negotiation.origin.session_id, 1))
         negotiation = made.asked() if offer is None else made.offered(offer)
-        taking = Taking(call, old, leg, caller, negotiation, offer)
+        taking = Taking(call, old, leg, event.request, caller, negotiation, offer)
         leg.data, call.occupied = taking, True
         client = directed(mapping.agreed(call.client, call.phone), call.held)
         plane = self._calls.plane
@@ -441,6 +451,7 @@ class Transfers:
         taking.over, old.data = True, None
         call.peer, call.address = user, taking.caller.sender
         self._succeed(call, taking.leg, phone, taking.negotiation)
+        self._calls.conferences.phone_says(call, taking.invite, self._calls.now())
         if old.stage is not Stage.OVER:
             old.end(self._calls.now(), hangup.header(None))
 
@@ -498,6 +509,11 @@ class Transfers:
         if call.transfer is not None:
             self._drop(call.transfer, 487)
 
+    def give_way(self, call: Call) -> None:
+        """Give up the transfer of a call, whose client has another device now."""
+        if call.transfer is not None:
+            self._fail(call.transfer, 487)
+
     def replied(self, call: Call, handle: Hashable, status: int) -> None:
         """Learn what a request of ours in a call met."""
         any(each.answered(handle, status) for each in call.reports)
@@ -526,6 +542,19 @@ class Transfers:
         if transfer.referrer.stage is not Stage.OVER:
             transfer.referrer.end(self._calls.now(), hangup.header(None))
         self._done(transfer)
+
+
+def _at_home(target: Uri, referrer: Uri) -> Uri:
+    """Return where a phone is that is named by an IP address: a user of the referrer's domain.
+
+    Phones name themselves by addresses that may mean nothing here, or somebody else (RFC 5589 §7.1
+    wants what can be called from anywhere), and of which nobody tells whose they are.
+    """
+    try:
+        ip_address(target.host.strip("[]"))
+    except ValueError:
+        return target
+    return replace(target, host=referrer.host, port=referrer.port, params=())
 
 
 def _fitting(offer: SessionDescription, client: SessionDescription) -> SessionDescription:
