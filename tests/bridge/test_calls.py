@@ -27,7 +27,7 @@ from dragoman.media.plane import (
     Trouble,
 )
 from dragoman.sdp.ice import Candidate
-from dragoman.sdp.session import Address, SessionDescription
+from dragoman.sdp.session import Address, Direction, SessionDescription
 from dragoman.sip.endpoint import Flow, ServerTransaction
 from dragoman.sip.flow import AckArrived, CancelArrived, RequestArrived
 from dragoman.sip.locate import Transport
@@ -863,6 +863,12 @@ def test_a_phone_that_refuses_pictures_may_take_them_up() -> None:
     assert accepted.action is Action.SESSION_ACCEPT
     told = [(each.name, each.senders) for each in accepted.contents]
     assert told == [("0", Senders.BOTH), ("1", Senders.RESPONDER)]
+    held = Element("{urn:xmpp:jingle:apps:rtp:info:1}hold")
+    gateway.client_says(Jingle(Action.SESSION_INFO, "s1", info=held), f"{JULIET}/phone")
+    anew = gateway.plane.offered
+    ways = [anew.direction_of(each) for each in anew.media]
+    assert ways == [Direction.SENDONLY, Direction.INACTIVE]
+    gateway.phone_answers(200, sdp("recvonly", 2, "m=video 0 RTP/AVP 96\r\n"))
 
     taken = "m=video {} RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
     gateway.phone_asks(sdp(version=2, more=taken.format(0)), 1)

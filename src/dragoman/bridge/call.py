@@ -1,6 +1,6 @@
 """One call: who talks to whom, its two legs, and what both said last (XEP-0166, RFC 3264)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -210,4 +210,17 @@ def directed(description: SessionDescription, direction: Direction) -> SessionDe
             receives=direction.receives and before.receives,
         )
         media.append(replace(each, attributes=(*kept, Attribute(now.value))))
+    return replace(description, media=tuple(media))
+
+
+def going(
+    description: SessionDescription, streams: Collection[int], direction: Direction
+) -> SessionDescription:
+    """Return a description of whose streams some go another way than they did."""
+    names = set(Direction)
+    media = []
+    for n, each in enumerate(description.media):
+        kept = [a for a in each.attributes if a.name not in names]
+        way = (*kept, Attribute(direction.value)) if n in streams else each.attributes
+        media.append(replace(each, attributes=tuple(way)))
     return replace(description, media=tuple(media))

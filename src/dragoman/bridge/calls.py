@@ -17,6 +17,7 @@ from dragoman.bridge.call import (
     TROUBLES,
     Call,
     Rules,
+    going,
     placed,
     reason_of,
     sound_alone,
@@ -769,6 +770,8 @@ class Calls(SessionService):
     def _accept_client(self, call: Call, made: SessionDescription) -> None:
         assert call.client is not None  # noqa: S101 - it is answered
         made, call.idle = idled(made, call.client)
+        # as the client has it: what the phone is offered next says so
+        call.client = going(call.client, call.idle, Direction.RECVONLY)
         contents, groups = mapping.contents(made, call.layout, Creator.RESPONDER)
         if call.jingle is not None:
             call.jingle.accept(contents, groups, self._now, marker(call))

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dragoman.bridge import transcoding
-from dragoman.bridge.call import Call, directed, widened
+from dragoman.bridge.call import Call, directed, going, widened
 from dragoman.bridge.jingled import Said, for_client, read, refusal
 from dragoman.bridge.transports import Transports
 from dragoman.errors import LocalError
@@ -139,6 +139,8 @@ class Revisions:
     def _wake(self, call: Call, made: SessionDescription, streams: frozenset[int]) -> None:
         """Tell the client of streams that the phone takes now, and had refused."""
         call.idle -= streams
+        if call.client is not None:
+            call.client = going(call.client, streams, Direction.SENDRECV)
         contents = tuple(
             Content(place.name, place.creator, mapping.senders(way, call.our_role))
             for n in sorted(streams)
