@@ -745,15 +745,7 @@ class Hub:
             self._bad_address(stanza, error, local, remote)
             return
         if stanza.name == IQ and stanza.get("type") in {"result", "error"}:
-            self._answers = True
-            now, calls = self._loop.time(), self.calls
-            if calls is not None and calls.on_stanza(stanza, now):
-                return
-            if self.external.on_answer(stanza, now):
-                return
-            if not self.messages.on_answer(stanza, local, remote):
-                log.debug("an answer to nothing", extra=about(remote=remote, peer=peer))
-                self._brought[sender_domain(stanza)] += 1
+            self._take_answer(stanza, local, remote, peer)
             return
         self._brought[sender_domain(stanza)] += 1
         if self.calls is not None and self.calls.on_stanza(stanza, self._loop.time()):
@@ -771,6 +763,17 @@ class Hub:
         routed = self.discovery.route(stanza)
         if routed.reply is not None:
             self.send(routed.reply, local, remote)
+
+    def _take_answer(self, stanza: Element, local: str, remote: str, peer: str) -> None:
+        """Give the answer to an iq of ours to who asked."""
+        self._answers = True
+        now, calls = self._loop.time(), self.calls
+        if calls is not None and calls.on_stanza(stanza, now):
+            return
+        if self.external.on_answer(stanza, now) or self.messages.on_answer(stanza, local, remote):
+            return
+        log.debug("an answer to nothing", extra=about(remote=remote, peer=peer))
+        self._brought[sender_domain(stanza)] += 1
 
     def _takes_presence(self, stanza: Element) -> bool:
         """Tell whether presence is for a SIP user, or answers us.
