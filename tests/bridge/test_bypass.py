@@ -282,6 +282,25 @@ def test_a_phone_that_answers_without_ice_is_asked_anew() -> None:
     assert gateway.actions[-1].action is Action.SESSION_ACCEPT
 
 
+def test_a_phone_that_refuses_to_be_asked_anew_has_no_call() -> None:
+    """What it answered leads to the client, and not to the plane."""
+    gateway = calling(ice(candidate(5000), complete=True))
+    gateway.phone_answers(200, phone().replace(b"a=ice-", b"a=x-"))
+    gateway.phone_answers(488)
+    assert gateway.methods[-1] == "BYE"
+    assert gateway.calls.describe()["calls"] == 0
+
+
+def test_nor_has_a_device_whose_phone_will_not_talk_to_it() -> None:
+    gateway = talking()
+    gateway.client_says(Initiation(Step.PROPOSE, "s2", (Rtp("audio"),)))
+    moved = (content(ice(candidate(7000), ufrag="moved", complete=True)),)
+    gateway.client_says(Jingle(Action.SESSION_INITIATE, "s2", moved, initiator=CLIENT), DEVICE)
+    gateway.phone_answers(488)
+    assert gateway.methods[-1] == "BYE"
+    assert gateway.calls.describe()["calls"] == 0
+
+
 def test_a_client_that_accepts_without_ice_has_no_call() -> None:
     gateway, _, sid = called(LISTENS)
     accept = Jingle(Action.SESSION_ACCEPT, sid, (content(IceUdp()),), responder=CLIENT)

@@ -757,6 +757,8 @@ class Calls(SessionService):
         Some answer an offer of SDES by a fingerprint, and have neither.
         """
         assert call.client is not None  # noqa: S101 - it is told what the phone answered
+        if call.direct:
+            call.phone = None  # whatever it does next, that answer was to the client
         call.profile = replace(profile, more=False)
         self._taken.pop(str(call.peer.bare), None)
         self.plane.offer(

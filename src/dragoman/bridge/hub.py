@@ -754,11 +754,7 @@ class Hub:
             self.messages.on_stanza(stanza, self._loop.time())
             return
         if stanza.name == PRESENCE and self._takes_presence(stanza):
-            if stanza.get("type") == "unavailable" and self.openings is not None:
-                self.openings.chats.unavailable(*ends(stanza))
-            if self.calls is not None:
-                self.calls.unproposed.heard(stanza)
-            self.presence.on_stanza(stanza, self._loop.time())
+            self._take_presence(stanza)
             return
         routed = self.discovery.route(stanza)
         if routed.reply is not None:
@@ -774,6 +770,13 @@ class Hub:
             return
         log.debug("an answer to nothing", extra=about(remote=remote, peer=peer))
         self._brought[sender_domain(stanza)] += 1
+
+    def _take_presence(self, stanza: Element) -> None:
+        if stanza.get("type") == "unavailable" and self.openings is not None:
+            self.openings.chats.unavailable(*ends(stanza))
+        if self.calls is not None:
+            self.calls.unproposed.heard(stanza)
+        self.presence.on_stanza(stanza, self._loop.time())
 
     def _takes_presence(self, stanza: Element) -> bool:
         """Tell whether presence is for a SIP user, or answers us.

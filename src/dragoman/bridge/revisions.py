@@ -252,7 +252,8 @@ class Revisions:
         It may say more than anybody hears then, or what is to be decoded.
         """
         before = call.phone
-        kept = None if before is None else mapping.narrowed(before, made)
+        # what a phone said to who was there before is of no use to who is there now
+        kept = None if before is None or call.direct else mapping.narrowed(before, made)
         can = self._plane.transcoding is Transcoding.CAN
         if kept is None or call.client is None or not (can or mapping.agrees(made, kept)):
             refusal = Reason(Why.INCOMPATIBLE_PARAMETERS, "the phone takes other media only")
