@@ -126,7 +126,7 @@ def test_what_was_relayed_is_given_back(
 ) -> None:
     """An allocation is over with its call (RFC 8656 §8), not by its time."""
     before = coturn.said().count("delete: realm")
-    callee = phone(seconds=25)
+    callee = phone(seconds=12)
     browser = client("call", callee.user)
     both_hear(callee, browser)
     browser.hears(event="terminated", seconds=30)

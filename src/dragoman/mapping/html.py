@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-import nh3
-
 from dragoman.mapping.failure import Refused
 from dragoman.xmpp.element import Element, sanitize, to_xml
 from dragoman.xmpp.ext import xhtml
@@ -107,6 +105,8 @@ def plain(content: Iterable[Element | str], quoted: int = 0) -> str:
 
 
 def _cleaned(text: str) -> str:
+    import nh3  # loaded with the first HTML there is: 1.4 MiB, which many a gateway never needs
+
     return nh3.clean(
         text,
         tags=set(ELEMENTS),
