@@ -7,7 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A loop that hangs while it closes can be ended from outside only.
-PYTEST := timeout --foreground --kill-after=30 1800 $(BIN)/python -m pytest
+PYTEST := timeout --foreground --kill-after=30 2100 $(BIN)/python -m pytest
 # All but the peers, of which there is one lab, run on each core.
 UNITS := $(PYTEST) -m "not peer" --numprocesses auto --dist worksteal
 # What is compiled once need not be compiled by each process that a test starts.
