@@ -32,8 +32,7 @@ TROUBLES: Final = {
 """What either side hears of a call without media: the status of its INVITE, and the reason."""
 OTHER_WAY: Final = frozenset({415, 488, 606})
 """Answers to an INVITE after which another way to carry media is tried."""
-
-_UNFIT: Final = frozenset(
+UNFIT: Final = frozenset(
     {
         Why.FAILED_APPLICATION,
         Why.INCOMPATIBLE_PARAMETERS,
@@ -41,6 +40,7 @@ _UNFIT: Final = frozenset(
         Why.UNSUPPORTED_APPLICATIONS,
     }
 )
+"""Reasons of a client's that are about what it was offered (XEP-0166 §7.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def unfit(call: Call, reason: Reason | None) -> bool:
     told = call.caller is Side.SIP and bool(call.layout.places) and not call.joined
     if reason is None or call.jingle is None or not told:
         return False
-    return reason.why in _UNFIT or (reason.why is Why.DECLINE and call.jingle.messages)
+    return reason.why in UNFIT or (reason.why is Why.DECLINE and call.jingle.messages)
 
 
 def reason_of(error: MediaError) -> Reason:

@@ -116,15 +116,11 @@ class Called(Exchange):
         """Take the answer that the ACK of such a call has, and have the client answer too."""
         if call.negotiation.pending is None:
             return
-        try:
-            call.phone = jingled.read(body)
-            call.negotiation = call.negotiation.answered(call.phone)
-        except SdpError as error:
-            log.warning("call ended", extra=about(sip=call.address, reason=error.reason))
-            self.hang_up(call, Reason(Why.INCOMPATIBLE_PARAMETERS, error.reason))
+        phone = self._heard(call, body)
+        if phone is None:
             return
         self.plane.answer(
-            call.id, Side.SIP, call.phone, self.ask(call, lambda _: self._offer_client(call))
+            call.id, Side.SIP, phone, self.ask(call, lambda _: self._offer_client(call))
         )
 
     def _offer_client(self, call: Call) -> None:

@@ -34,7 +34,6 @@ from dragoman.media.plane import (
     Side,
     Trouble,
 )
-from dragoman.sdp.failure import SdpError
 from dragoman.sdp.session import Direction, SessionDescription
 from dragoman.sip.message import Response, SipError
 from dragoman.sip.session import Body
@@ -141,15 +140,8 @@ class Calling(Exchange):
         self._drain()
 
     def _ring_phone(self, call: Call) -> None:
-        assert call.client is not None  # noqa: S101 - it has said what it wants
         call.profile = call.profiles.pop(0)
-        self.plane.offer(
-            call.id,
-            Side.XMPP,
-            call.client,
-            call.profile,
-            self.ask(call, partial(self._invite, call)),
-        )
+        self.offer_phone(call, partial(self._invite, call))
 
     def _invite(self, call: Call, made: SessionDescription) -> None:
         call.negotiation, said = placed(call.negotiation, made).offer(made)
@@ -169,12 +161,7 @@ class Calling(Exchange):
 
     def _answered(self, call: Call, body: Body | None) -> None:
         """Tell the client that the phone answered, or what it said."""
-        try:
-            call.phone = jingled.read(body)
-            call.negotiation = call.negotiation.answered(call.phone)
-        except SdpError as error:
-            log.warning("call ended", extra=about(sip=call.address, reason=error.reason))
-            self.hang_up(call, Reason(Why.INCOMPATIBLE_PARAMETERS, error.reason))
+        if self._heard(call, body) is None:
             return
         self.remember(call)
         if call.joined:
@@ -202,18 +189,11 @@ class Calling(Exchange):
 
         Some answer an offer of SDES by a fingerprint, and have neither.
         """
-        assert call.client is not None  # noqa: S101 - it is told what the phone answered
         if call.direct:
             call.phone = None  # whatever it does next, that answer was to the client
         call.profile = replace(profile, more=False)
         self._taken.pop(str(call.peer.bare), None)
-        self.plane.offer(
-            call.id,
-            Side.XMPP,
-            call.client,
-            profile,
-            self.ask(call, partial(self.revisions.join_anew, call)),
-        )
+        self.offer_phone(call, partial(self.revisions.join_anew, call), profile)
 
     def _accept_client(self, call: Call, made: SessionDescription) -> None:
         assert call.client is not None  # noqa: S101 - it is answered
@@ -235,13 +215,7 @@ class Calling(Exchange):
         if call.direct:
             self._reached(call)
             return
-        self.plane.offer(
-            call.id,
-            Side.XMPP,
-            call.client,
-            call.profile,
-            self.ask(call, partial(self.revisions.join, call)),
-        )
+        self.offer_phone(call, partial(self.revisions.join, call))
 
     def _reached(self, call: Call) -> None:
         """Have the phone talk to another device, which it reaches by itself or by a plane."""
@@ -252,9 +226,7 @@ class Calling(Exchange):
             self._moved(call)
 
     def _moved(self, call: Call) -> None:
-        assert call.client is not None  # noqa: S101 - it has said what it takes
-        anew = self.ask(call, partial(self.revisions.join_anew, call))
-        self.plane.offer(call.id, Side.XMPP, call.client, call.profile, anew)
+        self.offer_phone(call, partial(self.revisions.join_anew, call))
 
     def _refused(
         self, call: Call, status: int, response: Response | None, *, cancelled: bool

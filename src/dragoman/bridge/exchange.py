@@ -9,7 +9,7 @@ from functools import partial
 from logging import getLogger
 from typing import Final
 
-from dragoman.bridge import transcoding
+from dragoman.bridge import jingled, transcoding
 from dragoman.bridge.abilities import Abilities
 from dragoman.bridge.call import (
     TROUBLES,
@@ -41,16 +41,18 @@ from dragoman.media.plane import (
     Side,
     Trouble,
 )
+from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
 from dragoman.sdp.session import Origin, SessionDescription
 from dragoman.sip import session as sip
 from dragoman.sip.header import NameAddress
 from dragoman.sip.refer import NOREFERSUB, NOSUB
 from dragoman.sip.replaces import OPTION as REPLACES
+from dragoman.sip.session import Body
 from dragoman.sip.subscriber import Parties
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext.jingle import Reason
+from dragoman.xmpp.ext.jingle import Reason, Why
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.sessions import Full as NoRoom
 from dragoman.xmpp.sessions import Sessions as JingleSessions
@@ -130,6 +132,20 @@ class Exchange(SessionService):
 
         return told
 
+    def offer_phone(
+        self,
+        call: Call,
+        then: Callable[[SessionDescription], None],
+        profile: Profile | None = None,
+    ) -> None:
+        """Have `then` learn how to offer the phone what the client said last, as the call has it.
+
+        `profile`: in that way this time.
+        """
+        assert call.client is not None  # noqa: S101 - it has said what it wants
+        toward = profile or call.profile
+        self.plane.offer(call.id, Side.XMPP, call.client, toward, self.ask(call, then))
+
     # -- who it is between ---------------------------------------------------------------
 
     def ways(self, call: Call, peer: Jid, secure: bool) -> list[Profile]:
@@ -181,6 +197,17 @@ class Exchange(SessionService):
             call.sip.stand_at(self.contact(call))
             self.revisions.announce(call)
         self.conferences.joined(call, self._now)
+
+    def _heard(self, call: Call, body: Body | None) -> SessionDescription | None:
+        """Return what the phone answers; where that cannot be read the call is over, and None."""
+        try:
+            call.phone = jingled.read(body)
+            call.negotiation = call.negotiation.answered(call.phone)
+        except SdpError as error:
+            log.warning("call ended", extra=about(sip=call.address, reason=error.reason))
+            self.hang_up(call, Reason(Why.INCOMPATIBLE_PARAMETERS, error.reason))
+            return None
+        return call.phone
 
     # -- the end -----------------------------------------------------------------------
 

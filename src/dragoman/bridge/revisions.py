@@ -230,10 +230,8 @@ class Revisions:
 
     def _join_wider(self, call: Call) -> None:
         """Ask a phone anew that may know a codec of the client's; else what it takes is decoded."""
-        assert call.client is not None  # noqa: S101 - it has joined
-        told = self._calls.ask(call, partial(self.join_anew, call))
-        profile = replace(call.profile, more=True)
-        self._plane.offer(call.id, Side.XMPP, call.client, profile, told)
+        wider = replace(call.profile, more=True)
+        self._calls.offer_phone(call, partial(self.join_anew, call), wider)
 
     def join_anew(self, call: Call, made: SessionDescription) -> None:
         """Ask a phone that is talked to anew, and answer the client by what it takes then."""
@@ -260,8 +258,7 @@ class Revisions:
             self._calls.hang_up(call, refusal)
             return
         call.phone = kept
-        told = self._calls.ask(call, lambda _: self._calls.answer_client(call))
-        self._plane.offer(call.id, Side.XMPP, call.client, call.profile, told)
+        self._calls.offer_phone(call, lambda _: self._calls.answer_client(call))
 
     def reinvite(
         self,

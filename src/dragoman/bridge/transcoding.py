@@ -8,26 +8,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from logging import getLogger
 
-from dragoman.bridge.call import Call
+from dragoman.bridge.call import UNFIT, Call
 from dragoman.log import about
 from dragoman.media import codecs
 from dragoman.media.plane import Plane, Profile, Transcoding
 from dragoman.media.sound import EXTRA
 from dragoman.media.transcoding import lacking
 from dragoman.sdp.session import Media, SessionDescription
-from dragoman.xmpp.ext.jingle import Reason, Why
+from dragoman.xmpp.ext.jingle import Reason
 
 log = getLogger(__name__)
-
-UNFIT = frozenset(
-    {
-        Why.FAILED_APPLICATION,
-        Why.INCOMPATIBLE_PARAMETERS,
-        Why.MEDIA_ERROR,
-        Why.UNSUPPORTED_APPLICATIONS,
-    }
-)
-"""Reasons of a client's that may mean that it has none of the codecs (XEP-0166 §7.4)."""
 
 
 def ways(

@@ -28,6 +28,7 @@ from dragoman.sdp.offer import Negotiation
 from dragoman.sdp.session import Origin, SessionDescription
 from dragoman.sip import refer as refers
 from dragoman.sip import session as sip
+from dragoman.sip.changes import PENDING
 from dragoman.sip.message import Header, Message, Request, SipError
 from dragoman.sip.refer import Refer
 from dragoman.sip.session import Body, SessionHandle, Stage
@@ -48,7 +49,6 @@ GRACE: Final = 8.0
 """Seconds that the old phone has to hang up once the new one is in its place."""
 SUBSCRIBED: Final = int(PATIENCE + 2 * TURN)
 """Seconds that a referrer is told of what becomes of it."""
-PENDING: Final = 491
 
 
 class Step(Enum):
