@@ -10,6 +10,7 @@ from dragoman.sip.header import (
     NameAddress,
     Via,
     Warning,  # noqa: A004 - the header's own name
+    accepts,
     canonical,
     parse_seconds,
     split_list,
@@ -267,6 +268,20 @@ def test_names() -> None:
     for bad in ("", "a b", "é", "a:b"):
         with pytest.raises(SipError):
             canonical(bad)
+
+
+@pytest.mark.parametrize(
+    ("lines", "taken"),
+    [
+        ([], True),
+        (["text/plain, application/SDP;level=1"], True),
+        (["text/plain", "*/*"], True),
+        (["text/plain", "text/html"], False),
+    ],
+)
+def test_accept_names_what_is_taken(lines: list[str], taken: bool) -> None:
+    """RFC 3261 §20.1."""
+    assert accepts(lines, {"application/sdp", "*/*"}) is taken
 
 
 def test_split_list_respects_quotes_and_brackets() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dragoman.mapping.call import Layout
 from dragoman.media.plane import JINGLE, MediaError, Profile, Side, Trouble
 from dragoman.sdp.offer import Negotiation
-from dragoman.sdp.session import Attribute, Direction, SessionDescription
+from dragoman.sdp.session import Direction, SessionDescription
 from dragoman.sip.session import SessionHandle, Stage
 from dragoman.sip.uri import Uri
 from dragoman.sip.usage import Session
@@ -200,16 +200,14 @@ def placed(negotiation: Negotiation, made: SessionDescription) -> Negotiation:
 
 def directed(description: SessionDescription, direction: Direction) -> SessionDescription:
     """Return a description all of whose streams go that way, as far as they did (RFC 3264 §8.4)."""
-    names = set(Direction)
     media = []
     for each in description.media:
-        kept = [a for a in each.attributes if a.name not in names]
         before = description.direction_of(each)
         now = Direction.of(
             sends=direction.sends and before.sends,
             receives=direction.receives and before.receives,
         )
-        media.append(replace(each, attributes=(*kept, Attribute(now.value))))
+        media.append(each.going(now))
     return replace(description, media=tuple(media))
 
 
@@ -217,10 +215,7 @@ def going(
     description: SessionDescription, streams: Collection[int], direction: Direction
 ) -> SessionDescription:
     """Return a description of whose streams some go another way than they did."""
-    names = set(Direction)
-    media = []
-    for n, each in enumerate(description.media):
-        kept = [a for a in each.attributes if a.name not in names]
-        way = (*kept, Attribute(direction.value)) if n in streams else each.attributes
-        media.append(replace(each, attributes=tuple(way)))
-    return replace(description, media=tuple(media))
+    media = tuple(
+        each.going(direction) if n in streams else each for n, each in enumerate(description.media)
+    )
+    return replace(description, media=media)

@@ -23,7 +23,7 @@ from dragoman.mapping.conference import (
 )
 from dragoman.mapping.failure import Refused
 from dragoman.sip.endpoint import ServerTransaction
-from dragoman.sip.header import NameAddress, split_list
+from dragoman.sip.header import NameAddress, accepts
 from dragoman.sip.message import Request, Response, response_to
 from dragoman.sip.notifier import Body, Notifier, Notifying, Terms, Unacceptable
 from dragoman.sip.route import RouteSet
@@ -143,8 +143,7 @@ class Hosting:
         Who is not in the conference hears 404, as where there is none: what is told of one is for
         those who are in it (RFC 4575 §3.5).
         """
-        accept = [item for line in request.get_all("Accept") for item in split_list(line)]
-        if accept and not any(each.partition(";")[0].strip().lower() in TAKES for each in accept):
+        if not accepts(request.get_all("Accept"), TAKES):
             raise Refused("no document that is accepted", 406, ("Accept", MEDIA_TYPE))
         host = self._of_phone(user, recipient)
         if host is None:

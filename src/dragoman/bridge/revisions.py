@@ -374,8 +374,7 @@ class Revisions:
             index = call.layout.index(each.name)
             if index is not None:
                 said = mapping.direction(each.senders, call.client_role)
-                single = replace(call.client, media=(media[index],))
-                (media[index],) = directed(_open(single), said).media
+                media[index] = media[index].going(said)
         call.client = replace(call.client, media=tuple(media))
         self._ask_phone(call)
 
@@ -469,13 +468,3 @@ def _padded(client: SessionDescription, call: Call) -> SessionDescription:
     more = call.layout.places[len(client.media) :]
     empty = Said(()).described(mapping.Layout(more), call.client_role).media
     return replace(client, media=(*client.media, *empty))
-
-
-def _open(description: SessionDescription) -> SessionDescription:
-    """Return a description whose streams go both ways."""
-    names = set(Direction)
-    media = [
-        replace(each, attributes=tuple(a for a in each.attributes if a.name not in names))
-        for each in description.media
-    ]
-    return replace(description, media=tuple(media))

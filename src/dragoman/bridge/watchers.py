@@ -23,7 +23,7 @@ from dragoman.mapping.pidf import MEDIA_TYPE
 from dragoman.mapping.presence import Presence, read
 from dragoman.sip.endpoint import ServerTransaction
 from dragoman.sip.event import ACTIVE
-from dragoman.sip.header import split_list
+from dragoman.sip.header import accepts
 from dragoman.sip.message import Request, Response, SipError, response_to
 from dragoman.sip.notifier import Body, Granted, Notifier, Notifying, Terms, Unacceptable
 from dragoman.sip.uri import Uri
@@ -160,8 +160,7 @@ class Watchers:
 
         Raises Unacceptable.
         """
-        accept = [item for line in request.get_all("Accept") for item in split_list(line)]
-        if accept and not any(each.partition(";")[0].strip().lower() in TAKES for each in accept):
+        if not accepts(request.get_all("Accept"), TAKES):
             raise Unacceptable(406, (("Accept", MEDIA_TYPE),))
         watch = self._watches.get(pair)
         dialogs = set() if watch is None else watch.dialogs

@@ -265,6 +265,11 @@ class Media:
         """Return the line that says no to this one (RFC 3264 §6)."""
         return Media(self.kind, 0, self.protocol, self.formats)
 
+    def going(self, direction: Direction) -> "Media":
+        """Return the stream as one that goes this way, whatever it did before (§6.7)."""
+        kept = (each for each in self.attributes if each.name not in _DIRECTIONS)
+        return replace(self, attributes=(*kept, Attribute(direction.value)))
+
     def __str__(self) -> str:
         """Return the value of m=, without the lines that follow it."""
         port = f"{self.port}/{self.count}" if self.count != 1 else str(self.port)

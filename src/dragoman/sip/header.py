@@ -1,6 +1,7 @@
 """The typed header fields of SIP (RFC 3261 §20, RFC 3581)."""
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, final
@@ -51,6 +52,15 @@ def split_list(text: str) -> list[str]:
     Empty items are left out. Raises SipError(400) for a quote or bracket never closed.
     """
     return split(text, ",")
+
+
+def accepts(lines: Iterable[str], types: Collection[str]) -> bool:
+    """Tell whether Accept headers name one of `types`, in lower case; who says none takes all.
+
+    RFC 3261 §20.1. Raises SipError(400) as `split_list` does.
+    """
+    said = {item.partition(";")[0].strip().lower() for line in lines for item in split_list(line)}
+    return not said or not said.isdisjoint(types)
 
 
 def parse_seconds(text: str) -> int:

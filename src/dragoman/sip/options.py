@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from dragoman.sip.header import split_list
+from dragoman.sip.header import accepts
 from dragoman.sip.locate import Target, Transport
 from dragoman.sip.message import (
     Header,
@@ -62,9 +62,7 @@ def answer(request: Request, abilities: Abilities, to_tag: str | None = None) ->
 def _wants(request: Request) -> bool:
     """Tell whether a request is for a user, from somebody who takes a session description."""
     with suppress(SipError):
-        accepted = [item for line in request.get_all("Accept") for item in split_list(line)]
-        types = {each.partition(";")[0].strip().lower() for each in accepted}
-        return request.uri.user is not None and (not types or not types.isdisjoint(_TAKING))
+        return request.uri.user is not None and accepts(request.get_all("Accept"), _TAKING)
     return False
 
 
