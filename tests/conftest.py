@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from dragoman.app.logs import Text
 from tests.checklists import read_rows
 
 PEERS = Path(__file__).parent / "peers"
@@ -13,6 +14,11 @@ settings.register_profile(
     "dragoman", deadline=None, derandomize=True, max_examples=200, print_blob=True
 )
 settings.load_profile("dragoman")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have a test that fails show what was logged with its fields: a reason is one."""
+    session.config.pluginmanager.getplugin("logging-plugin").report_handler.setFormatter(Text())
 
 
 @pytest.hookimpl(tryfirst=True)

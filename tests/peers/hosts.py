@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from tempfile import NamedTemporaryFile
-from typing import Any, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -23,6 +24,9 @@ START_SECONDS: Final = 20
 STOP_SECONDS: Final = 20
 PATIENCE: Final = 20
 """How long a peer may take to say what a test waits for."""
+
+LOG_END: Final = 8000
+"""Characters of a gateway's log that a failed test shows."""
 
 LISTENS: Final = {"tcp": (5060, 5061, 5269, 5270), "udp": (5060,)}
 
@@ -149,6 +153,9 @@ class Program:
 class Gateway(Program):
     """`dragoman run` on the host gw, or another, listening once made."""
 
+    latest: ClassVar[deque["Gateway"]] = deque(maxlen=2)
+    """Those that were started last, some of which may have ended."""
+
     def __init__(
         self,
         *arguments: str | Path,
@@ -159,8 +166,9 @@ class Gateway(Program):
         beside = Path(sys.executable).with_name("dragoman")
         command = [beside] if beside.exists() else [sys.executable, "-m", "dragoman"]
         ours = {"PYTHONPATH": str(SOURCE), **(environment or {})}
-        self._host = host
+        self._host, self._kept = host, ""
         super().__init__(host, *command, "run", *arguments, environment=ours)
+        self.latest.append(self)
         try:
             wait_until(self._listens, START_SECONDS, lambda: f"not listening:\n{self.said()}")
         except BaseException:
@@ -175,6 +183,15 @@ class Gateway(Program):
             if not all(re.search(rf":{port}\s", "\n".join(ours)) for port in ports):
                 return None
         return True
+
+    def log(self) -> str:
+        """Return the end of what it logged, also once it has ended."""
+        return self._kept or self.said()[-LOG_END:]
+
+    def end(self) -> None:
+        """End it, and keep the end of its log."""
+        self._kept = self.said()[-LOG_END:]
+        super().end()
 
     @property
     def resident_mib(self) -> float:
