@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final, TypeGuard
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.errors import RemoteError
@@ -536,6 +536,7 @@ CALLED: Final = st.builds(called, CONTENTS, st.sampled_from(("audio", "video", "
 
 @pytest.mark.spec("MED-34")
 @pytest.mark.spec("MED-41")
+@settings(max_examples=80)
 @given(CALLED, CALLED)
 def test_whatever_a_client_says_is_a_description(one: Content, other: Content) -> None:
     contents = [one, other]

@@ -1,7 +1,7 @@
 """Candidates in SDP (RFC 8839 §5.1), by its examples and as programs write them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.sdp.failure import SdpError
@@ -119,6 +119,7 @@ HOSTS = st.sampled_from(("192.0.2.1", "2001:db8::9:1", "a.local", "::"))
 PORTS = st.integers(0, 65_535)
 
 
+@settings(max_examples=60)
 @given(
     st.builds(
         Candidate,

@@ -386,7 +386,7 @@ descriptions = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25)
 @given(descriptions)
 def test_what_is_printed_is_read_alike(description: SessionDescription) -> None:
     assert SessionDescription.parse(description.encode()) == description

@@ -1,7 +1,7 @@
 """Jingle's requests (XEP-0166), by its own examples and what clients make of it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.ext import jingle_errors
@@ -273,6 +273,7 @@ def test_too_large_a_group_is_refused() -> None:
     assert refused(lambda: Group.parse(many)) is Condition.RESOURCE_CONSTRAINT
 
 
+@settings(max_examples=50)
 @given(JINGLES)
 def test_what_is_printed_reads_alike(said: Jingle) -> None:
     element = said.element()

@@ -1,7 +1,7 @@
 """ICE-UDP (XEP-0176) with fingerprints (XEP-0320), as the standards and as clients write it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from dragoman.xmpp.element import to_xml
 from dragoman.xmpp.ext import jingle_dtls, raw_udp
@@ -139,6 +139,7 @@ def test_too_many_raw_candidates_are_refused() -> None:
     assert refused(lambda: RawUdp.parse(element)) is Condition.RESOURCE_CONSTRAINT
 
 
+@settings(max_examples=50)
 @given(ICE)
 def test_what_is_printed_reads_alike(value: IceUdp) -> None:
     element = value.element()

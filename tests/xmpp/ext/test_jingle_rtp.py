@@ -1,7 +1,7 @@
 """Jingle RTP (XEP-0167) and what may be in it (XEP-0262, XEP-0293, XEP-0294, XEP-0339)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.ext import rtcp_fb, rtp_hdrext, ssma
@@ -298,6 +298,7 @@ def test_too_much_is_refused(before: str, one: str, after: str, most: int) -> No
     assert refused(lambda: Rtp.parse(element)) is Condition.RESOURCE_CONSTRAINT
 
 
+@settings(max_examples=50)
 @given(DESCRIPTIONS)
 def test_what_is_printed_reads_alike(value: Rtp) -> None:
     element = value.element()

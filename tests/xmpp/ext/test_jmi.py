@@ -102,7 +102,7 @@ def test_too_many_media_are_refused() -> None:
     assert refused(lambda: initiation(many)) is Condition.RESOURCE_CONSTRAINT
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(INITIATIONS)
 def test_what_is_printed_reads_alike(said: Initiation) -> None:
     assert Initiation.parse(said.element()) == said
