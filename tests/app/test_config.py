@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.app.config import BadConfiguration, Configuration, describe, load
+from dragoman.app.config import Configuration
+from dragoman.app.reading import BadConfiguration, describe, load
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.abuse import write_configuration
 from bench.message import Ports
 from bench.strangers import junk
-from dragoman.app.config import load
+from dragoman.app.reading import load
 from dragoman.sip.glance import Kind, glance, kind_of
 from dragoman.sip.guard import Guard, Rules
 

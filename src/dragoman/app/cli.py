@@ -13,7 +13,8 @@ import typer
 
 from dragoman import __version__
 from dragoman.app import logs
-from dragoman.app.config import BadConfiguration, Configuration, describe, load
+from dragoman.app.config import Configuration
+from dragoman.app.reading import BadConfiguration, describe, load
 
 File = Annotated[
     Path | None,

@@ -4,155 +4,32 @@
 does not exist is an error.  The descriptions here are what `dragoman config` prints.
 """
 
-import json
 import os
-import re
-import tomllib
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from dragoman.app.values import (
+    Bundle,
+    Domain,
+    Host,
+    MaybeDomain,
+    MsrpListener,
+    NameServer,
+    Network,
+    Origin,
+    Proxy,
+    Server,
+    SipListener,
+    StunUri,
+    TurnUri,
+    WebListener,
+    XmppListener,
 )
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
 
-from dragoman.errors import LocalError
-from dragoman.net.dns import parse_server
-from dragoman.net.listen import Place
-from dragoman.net.msrp import SCHEMES as MSRP_SCHEMES
-from dragoman.net.servers import Server as MediaServer
-from dragoman.net.sip import SCHEMES as SIP_SCHEMES
-from dragoman.sip.failure import SipError
-from dragoman.sip.route import RouteSet
-
-DEFAULT_FILE: Final = Path("/etc/dragoman/dragoman.toml")
 PREFIX: Final = "DRAGOMAN_"
-HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+")
-ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
-
-
-class BadConfiguration(Exception):
-    """It cannot be used; the text names file, key, what was found and what is allowed."""
-
-
-def _listener(*schemes: str) -> Any:
-    def check(text: str) -> str:
-        try:
-            Place.parse(text, schemes)
-        except LocalError:
-            allowed = " or ".join(f'"{each}:ADDRESS:PORT"' for each in schemes)
-            hint = '"*" for every address, [] around IPv6, a port from 0 to 65535'
-            raise ValueError(f"{allowed}; {hint}") from None
-        return text
-
-    return AfterValidator(check)
-
-
-def _web_listener(text: str) -> str:
-    if text:
-        try:
-            Place.parse(f"http:{text}", ("http",))
-        except LocalError:
-            raise ValueError('"ADDRESS:PORT", such as "127.0.0.1:8855"; "" for none') from None
-    return text
-
-
-def _name_server(text: str) -> str:
-    try:
-        parse_server(text)
-    except LocalError:
-        raise ValueError('an IP address, "192.0.2.1:53" or "[2001:db8::1]:53"') from None
-    return text
-
-
-def _server(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ValueError('"HOST:PORT", such as "localhost:5347"')
-    return text
-
-
-def _host(text: str) -> str:
-    if text and not HOST.fullmatch(text):
-        raise ValueError("a host name or an IP address, without a port")
-    return text
-
-
-def _bundle(text: str) -> str:
-    if text and not Path(text).is_file():
-        raise ValueError("a PEM file of certificates that is there")
-    return text
-
-
-def _network(text: str) -> str:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        raise ValueError("an IP address, or a network such as 192.0.2.0/24") from None
-    return text
-
-
-def _origin(text: str) -> str:
-    text = text.lower()
-    if text != "*" and not ORIGIN.fullmatch(text):
-        raise ValueError('"SCHEME://HOST" or "SCHEME://HOST:PORT", such as "https://phone.example"')
-    return text
-
-
-def _domain(text: str) -> str:
-    if not text or " " in text or "@" in text or "/" in text:
-        raise ValueError("a domain name such as sip.example") from None
-    return text.lower().rstrip(".")
-
-
-def _proxy(text: str) -> str:
-    try:
-        RouteSet.outbound(text)
-    except SipError:
-        hint = '"HOST[:PORT]", or a SIP URI such as "sip:proxy.example;transport=tls;lr"'
-        raise ValueError(hint) from None
-    return text
-
-
-def _uri(*schemes: str) -> Any:
-    def check(text: str) -> str:
-        try:
-            if text.partition(":")[0].lower() in schemes and MediaServer.parse(text):
-                return text
-        except LocalError:
-            pass
-        allowed = " or ".join(f'"{each}:HOST[:PORT]"' for each in schemes)
-        raise ValueError(f"{allowed}; TURN may have ?transport=udp, or tcp, and TLS has tcp alone")
-
-    return AfterValidator(check)
-
-
-SipListener = Annotated[str, _listener(*SIP_SCHEMES)]
-WebListener = Annotated[str, AfterValidator(_web_listener)]
-MsrpListener = Annotated[str, _listener(*MSRP_SCHEMES)]
-XmppListener = Annotated[str, _listener("starttls", "tls")]
-Network = Annotated[str, AfterValidator(_network)]
-Origin = Annotated[str, AfterValidator(_origin)]
-Domain = Annotated[str, AfterValidator(_domain)]
-MaybeDomain = Annotated[str, AfterValidator(lambda text: _domain(text) if text else "")]
-NameServer = Annotated[str, AfterValidator(_name_server)]
-Server = Annotated[str, AfterValidator(_server)]
-Host = Annotated[str, AfterValidator(_host)]
-Proxy = Annotated[str, AfterValidator(_proxy)]
-StunUri = Annotated[str, _uri("stun")]
-TurnUri = Annotated[str, _uri("turn", "turns")]
-Bundle = Annotated[str, AfterValidator(_bundle)]
 
 
 class Section(BaseModel):
@@ -516,7 +393,7 @@ def _state() -> Path:
 
 
 class Configuration(BaseSettings):
-    """All of it; `load` makes one."""
+    """All of it; `reading.load` makes one."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__"
@@ -554,140 +431,3 @@ class Configuration(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file, and leave out every other source."""
         return env_settings, init_settings
-
-
-def load(file: Path | None = None) -> Configuration:
-    """Return the configuration of `file` and the environment.
-
-    Without `file`, the default one is read if it is there.  Raises BadConfiguration.
-    """
-    path = file or DEFAULT_FILE
-    values = _read(path, wanted=file is not None)
-    try:
-        _refuse_unknown_variables()
-        return Configuration(**values)
-    except ValidationError as error:
-        raise BadConfiguration("\n".join(_complaints(error, path))) from None
-    except SettingsError as error:
-        raise BadConfiguration(_not_json(error)) from None
-
-
-def _read(path: Path, *, wanted: bool) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        if wanted:
-            raise BadConfiguration(f"{path}: there is no such file") from None
-        return {}
-    except OSError as error:
-        raise BadConfiguration(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadConfiguration(f"{path}: not TOML: {error}") from None
-
-
-def _complaints(error: ValidationError, path: Path) -> list[str]:
-    found: dict[str, str] = {}
-    for each in error.errors():
-        key = _key(each["loc"])
-        found.setdefault(key, _complaint(each["loc"], each, path))
-    return list(found.values())
-
-
-def _key(where: tuple[int | str, ...]) -> str:
-    """Return the key as the file has it: a union's branches are not part of it."""
-    branches = ("list[", "function", "bool")
-    return ".".join(str(part) for part in where if not str(part).startswith(branches))
-
-
-def _complaint(where: tuple[int | str, ...], error: Any, path: Path) -> str:
-    key = _key(where)
-    variable = PREFIX + "__".join(str(part) for part in where[:2]).upper()
-    source = f"environment {variable}" if variable in os.environ else str(path)
-    if error["type"] == "extra_forbidden":
-        return f"{source}: {key}: no such key; allowed here: {', '.join(_siblings(where))}"
-    if error["type"] == "missing":
-        return f"{source}: {key}: is missing"
-    allowed = error["msg"].removeprefix("Value error, ")
-    return f"{source}: {key}: found {error['input']!r}, allowed: {allowed}"
-
-
-def _siblings(where: tuple[int | str, ...]) -> list[str]:
-    """Return the keys that exist beside the one at `where`."""
-    fields = Configuration.model_fields
-    for part in where[:-1]:
-        if isinstance(part, str) and part in fields:
-            kind: Any = fields[part].annotation
-            inner = getattr(kind, "__args__", (kind,))[0]
-            fields = getattr(inner, "model_fields", fields)
-    return sorted(fields)
-
-
-def _refuse_unknown_variables() -> None:
-    """Find misspelt variables, which the settings library would pass over."""
-    for name in os.environ:
-        if not name.startswith(PREFIX):
-            continue
-        first, _, second = name.removeprefix(PREFIX).lower().partition("__")
-        field = Configuration.model_fields.get(first)
-        inner = getattr(field.annotation, "model_fields", {}) if field else {}
-        if field is None or (second and second.partition("__")[0] not in inner):
-            allowed = ", ".join(sorted(inner if field else Configuration.model_fields))
-            raise BadConfiguration(f"environment {name}: no such key; allowed here: {allowed}")
-
-
-def _not_json(error: SettingsError) -> str:
-    """Say which variable is not the JSON that its key needs."""
-    for name, value in os.environ.items():
-        path = name.removeprefix(PREFIX).lower().split("__")
-        if not name.startswith(PREFIX) or not _holds_json(path):
-            continue
-        try:
-            json.loads(value)
-        except ValueError:
-            return f'environment {name}: found {value!r}, allowed: JSON, such as ["a", "b"]'
-    return f"environment: {error}"
-
-
-def _holds_json(path: list[str]) -> bool:
-    field = Configuration.model_fields.get(path[0])
-    if len(path) == 1 or field is None:
-        return field is not None and isinstance(field.annotation, type(Section))
-    inner = getattr(field.annotation, "model_fields", {}).get(path[1])
-    return inner is not None and "list" in str(inner.annotation)
-
-
-def describe(configuration: Configuration) -> str:
-    """Return the configuration as TOML, each key below its description; secrets are masked."""
-    plain, tables = [], []
-    for name, field in Configuration.model_fields.items():
-        value = getattr(configuration, name)
-        if isinstance(value, Section):
-            tables.append(f"[{name}]\n" + "\n".join(_keys(value, name)))
-        else:
-            plain.append(f"# {field.description}\n{name} = {_toml(value)}")
-    return "\n".join(plain) + "\n\n" + "\n\n".join(tables) + "\n"
-
-
-def _keys(section: Section, path: str) -> list[str]:
-    lines, last = [], []
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, list) and value and isinstance(value[0], Section):
-            last += [f"\n[[{path}.{name}]]\n" + "\n".join(_keys(each, path)) for each in value]
-            continue
-        shown = "***" if field.repr is False else value
-        lines.append(f"# {field.description}\n{name} = {_toml(shown)}")
-    return lines + last
-
-
-def _toml(value: object) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return str(value)
-        case list():
-            return "[" + ", ".join(_toml(each) for each in value) + "]"
-        case _:
-            text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-            return f'"{text}"'
