@@ -51,7 +51,7 @@ async def test_without_a_place_there_are_no_sessions(tmp_path: Path) -> None:
     )
     house = await build(tmp_path, settings=settings)
     assert house.gateway.msrp is None
-    assert "INVITE" not in house.gateway.hub.allow
+    assert "INVITE" not in house.gateway.hub.abilities.allow
     await tear_down(house)
 
 

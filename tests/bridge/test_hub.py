@@ -10,13 +10,14 @@ from dragoman.bridge.admission import Verdict, Vouched
 from dragoman.bridge.directory import DOUBTED, FRESH
 from dragoman.bridge.faults import REST
 from dragoman.bridge.fence import PATIENCE as FENCE
-from dragoman.bridge.hub import Attached, _in_our_name
+from dragoman.bridge.hops import in_our_name
 from dragoman.bridge.intake import PATIENCE
 from dragoman.bridge.message import ALLOW
 from dragoman.bridge.naming import Attachment
 from dragoman.bridge.outbox import CAPACITY
 from dragoman.bridge.parking import MOST_OF_ONE
 from dragoman.bridge.rate import Allowance, Restraint
+from dragoman.bridge.settings import Attached
 from dragoman.log import fields_of
 from dragoman.mapping.content import TYPES
 from dragoman.records import Kind, Question
@@ -223,9 +224,9 @@ def test_over_tls_a_request_goes_in_the_name_of_the_domain_that_sends() -> None:
     request = parse(datagram("a", target=f"sip:{CAROL}", sender=f"sip:{ALICE}"))
     assert isinstance(request, Request)
     udp = [Target(Transport.UDP, PROXY, 5060, "sip.example")]
-    assert _in_our_name(request, udp) is udp
+    assert in_our_name(request, udp) is udp
     secure = Target(Transport.TLS, PROXY, 5061, "sip.example")
-    named = _in_our_name(request, [*udp, secure])
+    named = in_our_name(request, [*udp, secure])
     assert named[1] == replace(secure, local="xmpp.example")
 
 
@@ -918,7 +919,7 @@ def test_a_stream_that_comes_in_waits_until_it_was_looked_for_proof() -> None:
             lambda remote, now: told.append((remote, now))
         )
         start = asyncio.get_running_loop().time()
-        world.hub.prove("far.example")
+        world.hub.dialling.prove("far.example")
         await pass_time(2.9)
         assert told == []
         await pass_time(0.2)
@@ -1316,7 +1317,7 @@ def test_a_request_that_cannot_be_written_fails_and_nothing_else_does(
     async def scenario() -> None:
         world = World()
         bad = Request("MESSAGE", "sip:carol@sip.example", (("From", "<sip:a@b>;tag=1\r\nx"),))
-        world.hub.request(bad, 7)
+        world.hub.hops.request(bad, 7)
         await pass_time()
         assert world.sip.requests == []
         world.sip.arrives(datagram("a"))

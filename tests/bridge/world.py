@@ -10,9 +10,10 @@ from typing import TypeVar
 from dragoman.bridge import faults
 from dragoman.bridge.directory import Place, Side
 from dragoman.bridge.federation import Line, Link, OurStream
-from dragoman.bridge.hub import Attached, Hub, Settings
+from dragoman.bridge.hub import Hub
 from dragoman.bridge.message import Rules
 from dragoman.bridge.ports import AnyStream, Icons, Proofs
+from dragoman.bridge.settings import Attached, Settings
 from dragoman.errors import RemoteError
 from dragoman.net.dns import find, find_now
 from dragoman.records import Answer, DnsFailure, Kind, Question, Srv
@@ -389,4 +390,4 @@ class World:
     def from_xmpp(self, stanza: Element, remote: str = "xmpp.example") -> None:
         """Have a stanza arrive that was proven to come from `remote`."""
         self.hub.on_stanza(stanza, US, remote, "peer")
-        self.hub._settle()  # the end of the turn in which it came
+        self.hub.settle()  # the end of the turn in which it came

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from dragoman.app.config import Configuration
 from dragoman.bridge.chat import Rules
-from dragoman.bridge.hub import Msrp
+from dragoman.bridge.settings import Msrp
 from dragoman.bridge.ways import Policy
 from dragoman.mapping.chat import ACCEPTED, WRAPPED
 from dragoman.msrp import Endpoint, Terms, Transport

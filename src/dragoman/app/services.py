@@ -23,11 +23,12 @@ from dragoman.app.keeping import DATABASE, SUBSCRIPTIONS, Keeping
 from dragoman.app.logs import traffic
 from dragoman.app.metrics import Metrics
 from dragoman.bridge.directory import Override, Place, Side
-from dragoman.bridge.hub import Attached, Hub, Msrp, Settings
+from dragoman.bridge.hub import Hub
 from dragoman.bridge.link import Link, OurStream
 from dragoman.bridge.message import Rules
 from dragoman.bridge.naming import Attachment
 from dragoman.bridge.rate import Allowance
+from dragoman.bridge.settings import Attached, Msrp, Settings
 from dragoman.errors import LocalError
 from dragoman.log import about
 from dragoman.net.addresses import Addresses
@@ -137,8 +138,8 @@ class Gateway:
         self.hub = Hub(settings, Names(resolver), tap)
         self.endpoint = Endpoint(
             sent_by=self._sent_by,
-            allow=self.hub.allow,
-            supported=self.hub.supported,
+            allow=self.hub.abilities.allow,
+            supported=self.hub.abilities.supported,
             token=token,
             screen=self.hub.screen,
             accounts=[

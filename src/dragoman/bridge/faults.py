@@ -9,6 +9,7 @@ from logging import getLogger
 from typing import Final, ParamSpec, Protocol
 
 from dragoman.clock import earliest
+from dragoman.xmpp.failure import Condition, StanzaError
 
 P = ParamSpec("P")
 
@@ -20,6 +21,11 @@ REST: Final = 1.0
 """Seconds for which a service is not rung whose timer failed."""
 BREATH: Final = 0.01
 """Seconds for which one is not rung that wants it again at once: others have their turn."""
+
+
+def bug() -> StanzaError:
+    """Return what those are told whose event a service failed at."""
+    return StanzaError(Condition.INTERNAL_SERVER_ERROR, text=BUG)
 
 
 def nothing() -> None:

@@ -6,54 +6,52 @@ has to wait (for the DNS, for a connection) waits in a task that the hub owns an
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
 from functools import partial
 from itertools import count
 from logging import getLogger
 from random import SystemRandom
-from typing import Final, TypeAlias
+from typing import Final
 
 from dragoman.bridge.admission import Admitted
 from dragoman.bridge.album import Source
-from dragoman.bridge.call import Rules as CallRules
 from dragoman.bridge.calls import Calls
 from dragoman.bridge.cards import Cards
 from dragoman.bridge.chat import Chats
-from dragoman.bridge.chat import Rules as ChatRules
 from dragoman.bridge.conference import EVENT as CONFERENCE
 from dragoman.bridge.conference import Conferring
-from dragoman.bridge.directory import Directory, Look, Override, Place, Side, Standing
+from dragoman.bridge.dialling import Dialling
+from dragoman.bridge.directory import Directory, Look, Place, Side, Standing
 from dragoman.bridge.discovery import Discovery
-from dragoman.bridge.external import External, Offered
-from dragoman.bridge.faults import BUG, Timed, Timers, contained, nothing
+from dragoman.bridge.external import External
+from dragoman.bridge.faults import Timed, Timers, bug, contained, nothing
 from dragoman.bridge.federation import Federation
 from dragoman.bridge.fence import Pair
+from dragoman.bridge.hops import Hops
 from dragoman.bridge.intake import PATIENCE, Intake
-from dragoman.bridge.link import Link, OurStream
-from dragoman.bridge.message import ALLOW, Messages, Rules, stanza_key
-from dragoman.bridge.naming import HERE, Attachment, Naming
+from dragoman.bridge.link import OurStream
+from dragoman.bridge.message import ALLOW, Messages, stanza_key
+from dragoman.bridge.naming import Naming
 from dragoman.bridge.openings import Openings
-from dragoman.bridge.ports import AnyStream, Icons, Lookup, MsrpWire, Proofs, SipWire, XmppWire
+from dragoman.bridge.ports import AnyStream, Lookup, MsrpWire, SipWire, XmppWire
 from dragoman.bridge.presence import EVENTS, METHODS, WATCHES, Presence
 from dragoman.bridge.presentities import Presentities
 from dragoman.bridge.publishing import Publications
-from dragoman.bridge.rate import Allowance, Restraint
+from dragoman.bridge.rate import Restraint
+from dragoman.bridge.settings import Settings
 from dragoman.bridge.to_sip import sender_domain
 from dragoman.bridge.watchers import Watchers
-from dragoman.bridge.ways import Policy, Ways
+from dragoman.bridge.ways import Ways
 from dragoman.clock import earliest
-from dragoman.errors import LocalError, ProtocolError, RemoteError
+from dragoman.errors import ProtocolError, RemoteError
 from dragoman.log import about
 from dragoman.mapping.call import capabilities
 from dragoman.mapping.content import TYPES
 from dragoman.mapping.encoding import ENCODINGS
 from dragoman.mapping.failure import Unreached
-from dragoman.media.plane import MediaEvent, Plane
-from dragoman.msrp import Endpoint as Endpoints
+from dragoman.media.plane import MediaEvent
 from dragoman.msrp import Event as Happening
-from dragoman.msrp.offer import Stance
-from dragoman.records import Answer, DnsFailure, Kind, Question
+from dragoman.records import DnsFailure
 from dragoman.sip import options
 from dragoman.sip.endpoint import (
     AckArrived,
@@ -66,27 +64,19 @@ from dragoman.sip.endpoint import (
     RequestFailed,
     ResponseArrived,
     ResponseStranded,
-    ServerTransaction,
 )
-from dragoman.sip.flow import reply_target
 from dragoman.sip.guard import Guard
-from dragoman.sip.locate import DIALLED, SECURE, Transport, locate, locate_sent_by, sources
-from dragoman.sip.locate import Target as SipTarget
-from dragoman.sip.message import Header, Request, Response, response_to
-from dragoman.sip.route import RouteSet
+from dragoman.sip.locate import sources
+from dragoman.sip.message import Request, Response, response_to
 from dragoman.sip.session import METHODS as SESSION_METHODS
 from dragoman.sip.session import SDP, SUPPORTED, SessionHandle
 from dragoman.sip.uri import Uri
-from dragoman.store.interface import Identifiers
-from dragoman.store.memory import Memory
-from dragoman.store.subscriptions import Memory as Consent
-from dragoman.store.subscriptions import Subscriptions
 from dragoman.trace import Direction, Tap
 from dragoman.trace import Protocol as Seen
 from dragoman.xmpp import locate as servers
 from dragoman.xmpp.element import Element, to_xml
 from dragoman.xmpp.ext.jingle_features import CALLS, TRANSFERS
-from dragoman.xmpp.failure import Condition, StanzaError
+from dragoman.xmpp.failure import StanzaError
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.s2s_in import IncomingStream
 from dragoman.xmpp.stanza import IQ, MESSAGE, PRESENCE, ends, error_reply
@@ -97,81 +87,6 @@ LAST_WORDS: Final = 0.2
 """Part of the time for stopping that is kept for telling who waits, and closing streams."""
 PARTING: Final = 0.5
 """Seconds that the answers to BYE are waited for, at least, when the gateway stops."""
-ROUTE: Final = 1.0
-"""Seconds that a next hop is used before chance, by the weights of its records, picks again."""
-ROUTES: Final = 1024
-
-Sending: TypeAlias = Callable[[Request, Uri, Sequence[SipTarget], Hashable], None]
-"""Sends a request, which goes to a hop by these targets, under a handle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attached:
-    """A component: its domain, whose users it has, and where its server is."""
-
-    name: Attachment
-    host: str
-    port: int
-    services: str = ""
-    """The domain that is asked there for servers of STUN and TURN; "": none is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Msrp:
-    """Sessions of messages: what they are in, what SDP says of us, and when one is begun."""
-
-    endpoint: Endpoints
-    stance: Callable[[], Stance]
-    policy: Policy = Policy.AUTO
-    rules: ChatRules = field(default_factory=ChatRules)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the hub is told once and for all."""
-
-    rules: Rules
-    ours: Callable[[Side, Place], bool]
-    """Whether the gateway listens there for that protocol."""
-    trusted: Callable[[str], bool]
-    """Whether an address may speak for any SIP domain."""
-    outgoing: Callable[[Link, bool], OurStream]
-    """Makes the core of a stream that is opened; the flag is for TLS first of all."""
-    token: Callable[[], str]
-    wall: Callable[[], float]
-    """Seconds since 1970."""
-    version: str = ""
-    override: Override | None = None
-    components: Sequence[Attached] = ()
-    tel_domain: str = ""
-    transports: tuple[Transport, ...] = DIALLED
-    proofs: Proofs | None = None
-    """Where to look for what certificates do not prove by themselves; None: nowhere."""
-    dane: bool = False
-    """Whether the DNS may say by which certificates an XMPP server is known (RFC 7673)."""
-    needs_certificate: Callable[[str], bool] = lambda _: False
-    """Whether the certificate of an XMPP domain has to be good for it."""
-    store: Identifiers = field(default_factory=Memory)
-    """What is kept of messages that crossed."""
-    subscriptions: Subscriptions = field(default_factory=Consent)
-    """Who may see whose presence."""
-    watchable: Callable[[str], bool] = lambda _: True
-    """Whether users of an XMPP domain may watch SIP users (RFC 8048 §8.1)."""
-    presence_servers: Mapping[str, RouteSet] = field(default_factory=dict)
-    """Where presence of XMPP users is published, by their domains (RFC 3903)."""
-    allowance: Allowance = field(default_factory=Allowance)
-    """What one XMPP domain may send."""
-    proxy: RouteSet = field(default_factory=RouteSet)
-    """The hops that every SIP request takes first."""
-    icons: Icons | None = None
-    """What fetches the pictures of SIP users; None: nothing does."""
-    msrp: Msrp | None = None
-    """Sessions of messages; None: there are none."""
-    media: Callable[[Callable[[MediaEvent], None]], Plane] | None = None
-    """Makes what carries the media of calls and tells of them; None: there are no calls."""
-    calls: CallRules = field(default_factory=CallRules)
-    services: Callable[[Offered], None] = lambda _: None
-    """Learns of servers of STUN and TURN (XEP-0215)."""
 
 
 class Hub:
@@ -188,14 +103,11 @@ class Hub:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._turn = asyncio.Event()
-        self._routes: dict[Hashable, tuple[float, Sequence[SipTarget]]] = {}
         self._brought: Counter[str] = Counter()
         self._answers = False
-        self._sip: SipWire | None = None
-        self._xmpp: XmppWire | None = None
         self._msrp: MsrpWire | None = None
-        self._servers = {each.name.domain: each for each in settings.components}
-        self._links: dict[OurStream, Link] = {}
+        self.hops = Hops(settings, lookup, self, self._failed)
+        self.dialling = Dialling(settings, lookup, self)
         self.directory = Directory(settings.ours, settings.trusted, settings.override)
         attachments = [each.name for each in settings.components]
         self.naming = Naming(self._federated, attachments, settings.tel_domain)
@@ -203,12 +115,12 @@ class Hub:
             self.directory,
             self.naming.attached,
             self._serve,
-            self.respond,
+            self.hops.respond,
             self._loop.time(),
             self._knows,
         )
         self.messages = Messages(
-            self,
+            self.hops,
             self,
             self.naming,
             tap,
@@ -217,15 +129,15 @@ class Hub:
             settings.rules,
             settings.store,
         )
-        able = CALLS | TRANSFERS if settings.calls.transfer else CALLS
-        able = frozenset() if settings.media is None else able
-        self.discovery = Discovery(
-            settings.version, settings.wall, self.naming.is_component, lambda _: able
-        )
+        self.discovery = self._discovery()
         self.cards = Cards(self.naming, icons=settings.icons is not None)
         self.cards.install(self.discovery.users)
-        self.federation = Federation(
-            self, self, settings.outgoing, self._serves, lambda: self._random.uniform(0.5, 1.5)
+        self.federation = self.dialling.federation = Federation(
+            self.dialling,
+            self,
+            settings.outgoing,
+            self._serves,
+            lambda: self._random.uniform(0.5, 1.5),
         )
         self._restraint: Restraint[AnyStream] = Restraint(
             settings.allowance, self.messages.under_way, lambda: self.intake.behind
@@ -237,32 +149,41 @@ class Hub:
         self.calls = self._calls(numbers)
         self.conferences = None if self.calls is None else self.calls.conferences
         self._dialogs = [each for each in (self.openings, self.calls) if each is not None]
-        methods, extensions = (SESSION_METHODS, SUPPORTED) if self._dialogs else ((), ())
-        more = () if self.calls is None else self.calls.more
-        self.supported = extensions + (() if self.calls is None else self.calls.extensions)
-        """The extensions that may be required."""
-        self.allow = tuple(dict.fromkeys((*ALLOW, *methods, *more)))
-        """The methods that are served."""
-        self._abilities = options.Abilities(
-            self.allow,
-            (SDP, *TYPES) if self._dialogs else TYPES,
-            EVENTS if self.calls is None else (*EVENTS, CONFERENCE),
-            self.supported,
-            ENCODINGS,
-            b"" if self.calls is None else capabilities().encode(),
-        )
+        self.abilities = self._abilities()
+        """What SIP is told that we take; what it does not have is refused."""
         self.presence = self._presence()
-        sessions: list[Timed] = []
-        if self.openings is not None:
-            sessions += [self.openings.chats, self.openings]
-        if self.calls is not None:
-            sessions += [self.calls, self.calls.conferences]
-        self._timers = Timers(
-            [
-                *(self.messages, *self.presence.services, *sessions),
-                *(self.external, self.federation, self.intake),
-            ]
+        self._timers = Timers(self._timed())
+
+    def _discovery(self) -> Discovery:
+        """Return what answers for SIP users what they can do."""
+        settings = self._settings
+        able = CALLS | TRANSFERS if settings.calls.transfer else CALLS
+        able = frozenset() if settings.media is None else able
+        wall, component = settings.wall, self.naming.is_component
+        return Discovery(settings.version, wall, component, lambda _: able)
+
+    def _abilities(self) -> options.Abilities:
+        """Return what those services take that there are."""
+        methods, extensions = (SESSION_METHODS, SUPPORTED) if self._dialogs else ((), ())
+        calls = self.calls
+        more, required = ((), ()) if calls is None else (calls.more, calls.extensions)
+        return options.Abilities(
+            tuple(dict.fromkeys((*ALLOW, *methods, *more))),
+            (SDP, *TYPES) if self._dialogs else TYPES,
+            EVENTS if calls is None else (*EVENTS, CONFERENCE),
+            extensions + required,
+            ENCODINGS,
+            b"" if calls is None else capabilities().encode(),
         )
+
+    def _timed(self) -> list[Timed]:
+        """Return all services that want to be rung."""
+        found: list[Timed] = [self.messages, *self.presence.services]
+        if self.openings is not None:
+            found += [self.openings.chats, self.openings]
+        if self.calls is not None:
+            found += [self.calls, self.calls.conferences]
+        return [*found, self.external, self.federation, self.intake]
 
     def _openings(self, numbers: Iterator[int]) -> Openings | None:
         """Return what opens sessions, where there is MSRP."""
@@ -273,7 +194,7 @@ class Hub:
         chats = Chats(self.messages, self, ways, token, settings.wall, found.rules)
         self.messages.sessions = chats
         chats.openings = openings = Openings(
-            self,
+            self.hops,
             self.naming,
             chats,
             found.endpoint,
@@ -292,7 +213,7 @@ class Hub:
         if settings.media is None:
             return None
         return Calls(
-            self,
+            self.hops,
             self,
             self.naming,
             settings.media(self._on_media),
@@ -300,7 +221,7 @@ class Hub:
             settings.token,
             self._random.uniform,
             self._loop.time,
-            self._settle,
+            self.settle,
             numbers,
             rules=settings.calls,
             reaches=self._reaches,
@@ -316,14 +237,14 @@ class Hub:
     def _on_media(self, event: MediaEvent) -> None:
         if self.calls is not None:
             contained(nothing, self.calls.on_media, event, self._loop.time())
-            self._settle()
+            self.settle()
 
     def _presence(self) -> Presence:
         settings, naming = self._settings, self.naming
         store, token, wall = settings.subscriptions, settings.token, settings.wall
-        watchers = Watchers(self, self, naming, store, token, wall, settings.rules.host)
+        watchers = Watchers(self.hops, self, naming, store, token, wall, settings.rules.host)
         presentities = Presentities(
-            self,
+            self.hops,
             self,
             naming,
             store,
@@ -336,7 +257,7 @@ class Hub:
         )
         self.cards.changed = presentities.adorned
         publications = Publications(
-            self, self, naming, settings.presence_servers, token, wall, self._random.uniform
+            self.hops, self, naming, settings.presence_servers, token, wall, self._random.uniform
         )
         return Presence(presentities, watchers, publications)
 
@@ -346,12 +267,12 @@ class Hub:
 
     def join(self, sip: SipWire, xmpp: XmppWire, msrp: MsrpWire | None = None) -> None:
         """Take the sockets, and connect the components."""
-        self._sip, self._xmpp, self._msrp = sip, xmpp, msrp
+        self.hops.wire, self.dialling.wire, self._msrp = sip, xmpp, msrp
         self.presence.start(self._loop.time())
         self.intake.wire = sip
-        for domain in self._servers:
-            self.federation.attach(domain)
-        self._settle()
+        for component in self._settings.components:
+            self.federation.attach(component.name.domain)
+        self.settle()
 
     def watch(self, guard: Guard) -> None:
         """Tell `guard` from now on who is believed and who is not, and log what it sees."""
@@ -366,7 +287,7 @@ class Hub:
         end = self._loop.time() + patience
         self._learned()
         contained(nothing, self.presence.give_up, self._loop.time())
-        self._settle()
+        self.settle()
         late = end - patience * LAST_WORDS
         await self._until(self._is_idle, late)
         await self._end_sessions(late)
@@ -386,7 +307,7 @@ class Hub:
         if self.calls is not None:
             contained(nothing, self.calls.give_up, self._loop.time())
         if self._dialogs:
-            self._settle()
+            self.settle()
             quiet = lambda: all(each.quiet for each in self._dialogs)  # noqa: E731
             await self._until(quiet, max(end, self._loop.time() + PARTING))
 
@@ -439,15 +360,16 @@ class Hub:
                 case ResponseArrived(handle, response):
                     self._answered(handle, response)
                 case ResponseStranded():
-                    self._spawn(
-                        self._seek(endpoint, event), partial(endpoint.redirect, event.handle, ())
+                    self.spawn(
+                        self.hops.redirect(endpoint, event),
+                        partial(endpoint.redirect, event.handle, ()),
                     )
                 case RequestFailed(handle, cause):
                     self._failed(handle, cause)
                 case AckArrived() | AckMissing() | CancelArrived():
                     self._of_invite(event)
         self.intake.tell_sightings()
-        self._settle()
+        self.settle()
 
     def _knows(self, request: Request) -> bool:
         """Tell whether a request is of a dialog of ours: nobody else knows its tags."""
@@ -478,11 +400,11 @@ class Hub:
             for event in events:
                 contained(nothing, chats.on_event, event, now)
             contained(nothing, chats.settle, now)
-        self._settle()
+        self.settle()
 
     def _answered(self, handle: Hashable, response: Response) -> None:
         """Tell a service of a response; where it fails, that there is none."""
-        now, failed = self._loop.time(), lambda: self._failed(handle, _bug())
+        now, failed = self._loop.time(), lambda: self._failed(handle, bug())
         if isinstance(handle, int):
             contained(failed, self.messages.on_response, handle, response, now)
         elif isinstance(handle, SessionHandle):
@@ -523,13 +445,13 @@ class Hub:
                 self.presence.on_request(request, transaction, sender, now)
         elif self._is_of_session(request):
             self._serve_session(arrived, sender, now)
-        elif request.method == "REFER" and "REFER" in self.allow:
-            self.respond(transaction, response_to(request, 403, "Only Within a Call"))
+        elif request.method == "REFER" and "REFER" in self.abilities.allow:
+            self.hops.respond(transaction, response_to(request, 403, "Only Within a Call"))
         elif request.method != "OPTIONS":
-            allow = ("Allow", ", ".join(self._abilities.allow))
-            self.respond(transaction, response_to(request, 405, headers=[allow]))
+            allow = ("Allow", ", ".join(self.abilities.allow))
+            self.hops.respond(transaction, response_to(request, 405, headers=[allow]))
         else:
-            self.respond(transaction, options.answer(request, self._abilities))
+            self.hops.respond(transaction, options.answer(request, self.abilities))
 
     def _is_of_call(self, request: Request) -> bool:
         """Tell a NOTIFY of what becomes of a REFER."""
@@ -553,154 +475,18 @@ class Hub:
         elif self.openings is not None:
             self.openings.on_request(arrived, sender, now)
 
-    # -- SIP: what the services want ------------------------------------------------------
-
-    def respond(self, transaction: ServerTransaction, response: Response) -> None:
-        """Give the final answer of a request that came in."""
-        if self._sip is not None:
-            endpoint = self._sip.endpoint
-            headers = _placed(response, lambda: _place_of_reply(endpoint, transaction))
-            if headers is not None:
-                response = Response(response.status, response.reason, headers, response.body)
-            endpoint.respond(transaction, response, self._loop.time())
-            self._sip.wake()
-
-    def request(self, request: Request, handle: Hashable, route: RouteSet | None = None) -> None:
-        """Find the request's next hop (RFC 3263), or that of the outbound proxy, and send it."""
-        self._reach(request, handle, route, self._send)
-
-    def acknowledge(self, ack: Request, handle: Hashable, route: RouteSet) -> None:
-        """Send the ACK for a 2xx to the INVITE of `handle`, which goes a way of its own."""
-        self._reach(ack, handle, route, self._confirm)
-
-    def cancel(self, handle: Hashable, reason: str = "") -> None:
-        """Take back the INVITE of `handle`, for a `reason` (RFC 3326)."""
-        if self._sip is not None:
-            self._sip.endpoint.cancel(handle, self._loop.time(), reason)
-            self._sip.wake()
-
-    def _reach(
-        self, request: Request, handle: Hashable, route: RouteSet | None, send: Sending
-    ) -> None:
-        route = route if route is not None and route.hops else self._settings.proxy
-        request, hop = route.send(request)
-        now, way = self._loop.time(), (hop.scheme, hop.host, hop.port, hop.params)
-        known = self._routes.get(way)
-        if known is not None and known[0] > now:
-            send(request, hop, known[1], handle)
-            return
-        try:
-            targets = self._lookup.now(self._search(hop))
-        except DnsFailure as failure:
-            self._unanswered(handle, failure)
-            return
-        if targets is None:
-            self._spawn(
-                self._locate(request, hop, handle, send),
-                lambda: self._unanswered(handle, DnsFailure(BUG)),
-            )
-            return
-        if len(self._routes) >= ROUTES:
-            self._routes.clear()
-        self._routes[way] = (now + ROUTE, targets)
-        send(request, hop, targets, handle)
-
-    def _search(self, hop: Uri) -> Generator[Question, Answer, list[SipTarget]]:
-        return locate(hop, supported=self._settings.transports, random=self._random)
-
-    async def _locate(self, request: Request, hop: Uri, handle: Hashable, send: Sending) -> None:
-        try:
-            targets = await self._lookup.find(self._search(hop))
-        except DnsFailure as failure:
-            self._unanswered(handle, failure)
-        else:
-            send(request, hop, targets, handle)
-        self._settle()
-
-    def _send(
-        self, request: Request, hop: Uri, targets: Sequence[SipTarget], handle: Hashable
-    ) -> None:
-        if not targets:
-            self._failed(handle, Unreached.NO_ADDRESS)
-        elif any(self._settings.ours(Side.SIP, (each.address, each.port)) for each in targets):
-            text = f"the SIP records of {hop.host} lead back to this gateway"
-            loop = StanzaError(Condition.ITEM_NOT_FOUND, text=text)
-            self._failed(handle, loop)
-        elif self._sip is not None:
-            named = _in_our_name(request, targets)
-            place = self._sip.endpoint.place
-            headers = _placed(request, lambda: place(named[0]))
-            if headers is not None:
-                request = Request(request.method, request.target, headers, request.body)
-            try:
-                self._sip.endpoint.send(request, named, handle, self._loop.time())
-            except LocalError:
-                log.exception("a request cannot be sent: a bug")
-                self._failed(handle, _bug())
-                return
-            self._sip.wake()
-
-    def _confirm(
-        self, ack: Request, hop: Uri, targets: Sequence[SipTarget], handle: Hashable
-    ) -> None:
-        if self._sip is not None:
-            named = _in_our_name(ack, targets)
-            self._sip.endpoint.acknowledge(ack, named, handle, self._loop.time())
-            self._sip.wake()
-
-    def find(self, uri: Uri, told: Callable[[bool], None]) -> None:
-        """Tell whether the next hop toward a SIP user is reached over TLS; False: nobody knows."""
-        proxy = self._settings.proxy.hops
-        hop = proxy[0].uri if proxy else uri
-        try:
-            targets = self._lookup.now(self._search(hop))
-        except DnsFailure:
-            targets = []
-        if targets is None:
-            self._spawn(self._find(hop, told), lambda: told(False))
-        else:
-            told(_is_secure(targets))
-
-    async def _find(self, hop: Uri, told: Callable[[bool], None]) -> None:
-        try:
-            targets = await self._lookup.find(self._search(hop))
-        except DnsFailure:
-            targets = []
-        told(_is_secure(targets))
-        self._settle()
-
-    async def _seek(self, endpoint: Endpoint, stranded: ResponseStranded) -> None:
-        """Find the places where a response may go that could not be delivered (RFC 3263 §5)."""
-        transport, host, port = stranded.transport, stranded.host, stranded.port
-        try:
-            found = await self._lookup.find(
-                locate_sent_by(transport, host, port, random=self._random)
-            )
-        except DnsFailure as failure:
-            log.warning("a response is not delivered", extra=about(reason=failure.reason))
-            found = []
-        ours = self._settings.ours
-        others = [each for each in found if not ours(Side.SIP, (each.address, each.port))]
-        endpoint.redirect(stranded.handle, others)
-        if self._sip is not None:
-            self._sip.wake()
-
-    def _unanswered(self, handle: Hashable, failure: DnsFailure) -> None:
-        late = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=failure.reason)
-        self._failed(handle, late)
-
     # -- XMPP: what arrives ---------------------------------------------------------------
 
     def on_stream(self, stream: OurStream | IncomingStream) -> None:
         """Handle what a stream has to tell."""
         if isinstance(stream, IncomingStream):
             self.federation.on_incoming(stream, self._loop.time())
-        elif (link := self._links.get(stream)) is not None:
+        elif (link := self.dialling.links.get(stream)) is not None:
             self.federation.on_outgoing(link, self._loop.time())
             if link.stream is not stream:
-                del self._links[stream]
+                del self.dialling.links[stream]
         self._restrain(stream)
-        self._settle()
+        self.settle()
 
     def _restrain(self, stream: AnyStream) -> None:
         """Stop reading a stream whose domain sends more than it may; never our own server's."""
@@ -708,21 +494,22 @@ class Hub:
             return
         brought, self._brought = self._brought, Counter()
         self._answers = False
-        link = self._links.get(stream) if not isinstance(stream, IncomingStream) else None
-        if self._xmpp is None or (link is not None and link.component):
+        wire, links = self.dialling.wire, self.dialling.links
+        link = links.get(stream) if not isinstance(stream, IncomingStream) else None
+        if wire is None or (link is not None and link.component):
             return
-        octets, now = self._xmpp.taken(stream), self._loop.time()
+        octets, now = wire.taken(stream), self._loop.time()
         stop = False
         for domain, stanzas in brought.items():
             share = octets // len(brought)
             stop = self._restraint.took(stream, domain, stanzas, share, now) or stop
         if stop:
-            self._xmpp.pause(stream)
+            wire.pause(stream)
 
     def _release(self) -> None:
-        if self._xmpp is not None:
+        if self.dialling.wire is not None:
             for stream in self._restraint.due(self._loop.time()):
-                self._xmpp.resume(stream)
+                self.dialling.wire.resume(stream)
 
     def on_stanza(self, stanza: Element, local: str, remote: str, peer: str) -> None:
         """Take a stanza from a proven domain to one of ours; it is answered whatever happens."""
@@ -731,7 +518,7 @@ class Hub:
 
     def _excuse(self, stanza: Element, local: str, remote: str) -> None:
         """Answer a stanza that was not handled for a bug."""
-        reply = error_reply(stanza, _bug())
+        reply = error_reply(stanza, bug())
         if reply is not None:
             self.send(reply, local, remote)
 
@@ -842,72 +629,6 @@ class Hub:
         """Give up a stream whose server does not answer."""
         self.federation.silent(local, remote)
 
-    def look_up(self, link: Link) -> None:
-        """Find the servers of a link's far domain."""
-        self._spawn(self._find_servers(link), lambda: self._unreachable(link, BUG))
-
-    def connect(self, link: Link, targets: Sequence[servers.Target]) -> None:
-        """Connect a link."""
-        self._spawn(self._connect(link, targets), lambda: self._unreachable(link, BUG))
-
-    def prove(self, domain: str) -> None:
-        """Look for what proves that a certificate is a domain's own."""
-        self._spawn(self._prove(domain), lambda: self.federation.proven(domain, self._loop.time()))
-
-    async def _prove(self, domain: str) -> None:
-        if self._settings.proofs is not None:
-            await self._settings.proofs.learn(domain)
-        self.federation.proven(domain, self._loop.time())
-        self._settle()
-
-    async def _find_servers(self, link: Link) -> None:
-        remote = link.pair[1]
-        proofs = None if link.component or link.verify_only else self._settings.proofs
-        if proofs is not None:
-            proofs.begin(remote)  # while the DNS is asked
-        try:
-            found = await self._lookup.find(self._servers_of(link))
-            if proofs is not None and found and self._settings.needs_certificate(remote):
-                await proofs.learn(remote)
-        except (DnsFailure, RemoteError) as error:
-            self._unreachable(link, error.reason)
-        else:
-            self._dial(link, found)
-        self._settle()
-
-    def _servers_of(self, link: Link) -> Generator[Question, Answer, list[servers.Target]]:
-        if link.component:
-            return _hosts(self._servers[link.pair[0]])
-        if link.moved:
-            return servers.moved(link.moved, link.pair[1])
-        return servers.locate(link.pair[1], chance=self._random, dane=self._settings.dane)
-
-    def _dial(self, link: Link, found: Sequence[servers.Target]) -> None:
-        """Go on with the servers found, unless they are the gateway itself."""
-        now = self._loop.time()
-        if any(self._settings.ours(Side.XMPP, (each.address, each.port)) for each in found):
-            text = f"the XMPP records of {link.pair[1]} lead back to this gateway"
-            self.federation.unreachable(link, StanzaError(Condition.ITEM_NOT_FOUND, text=text), now)
-        else:
-            self.federation.found(link, found, now)
-
-    async def _connect(self, link: Link, targets: Sequence[servers.Target]) -> None:
-        assert self._xmpp is not None  # noqa: S101 - streams are made after `join`
-        try:
-            target, stream, line = await self._xmpp.connect(
-                targets, lambda chosen: self.federation.stream_for(link, chosen)
-            )
-        except ProtocolError as error:
-            self._unreachable(link, error.reason)
-        else:
-            self._links[stream] = link
-            self.federation.connected(link, stream, line, target, self._loop.time())
-        self._settle()
-
-    def _unreachable(self, link: Link, reason: str) -> None:
-        cause = StanzaError(Condition.REMOTE_SERVER_TIMEOUT, text=reason)
-        self.federation.unreachable(link, cause, self._loop.time())
-
     # -- who is served --------------------------------------------------------------------
 
     def _serves(self, domain: str) -> Standing:
@@ -949,7 +670,7 @@ class Hub:
         self.federation.learned(self._loop.time())
         if self.calls is not None:
             contained(nothing, self.calls.learned, self._loop.time())
-        self._settle()
+        self.settle()
 
     # -- pictures -------------------------------------------------------------------------
 
@@ -961,20 +682,24 @@ class Hub:
         except ProtocolError as error:
             log.info("no picture", extra=about(remote=source.domain, reason=error.reason))
         self._fetched(source, data)
-        self._settle()
+        self.settle()
 
     def _fetched(self, source: Source, data: bytes | None) -> None:
         self.cards.fetched(source, data, self._loop.time())
 
-    # -- the turn's end -------------------------------------------------------------------
+    # -- the turn ---------------------------------------------------------------------------
 
-    def _settle(self) -> None:
+    def now(self) -> float:
+        """Return the time, in seconds, of a clock that only goes forward."""
+        return self._loop.time()
+
+    def settle(self) -> None:
         """Ask what is to be asked, and set the alarm for what is next."""
         self._turn.set()
         for look in self.directory.wanted():
-            self._spawn(self._look(look), partial(self._tell, look, None))
+            self.spawn(self._look(look), partial(self._tell, look, None))
         for source in self.cards.wanted():
-            self._spawn(self._fetch(source), partial(self._fetched, source, None))
+            self.spawn(self._fetch(source), partial(self._fetched, source, None))
         if self._restraint.waiting:
             self._release()
         if self._msrp is not None:
@@ -992,10 +717,10 @@ class Hub:
         self._timer = None
         self._timers.ring(self._loop.time())
         self._release()
-        self._settle()
+        self.settle()
 
-    def _spawn(self, work: Coroutine[None, None, None], failed: Callable[[], None]) -> None:
-        """Run `work` in a task; call `failed` where it comes to no end of its own."""
+    def spawn(self, work: Coroutine[None, None, None], failed: Callable[[], None]) -> None:
+        """Run `work` in a task of ours; call `failed` where it comes to no end of its own."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(partial(self._done, failed))
@@ -1005,50 +730,7 @@ class Hub:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a task failed: a bug", exc_info=error)
             contained(nothing, failed)
-            self._settle()
+            self.settle()
 
     def _show(self, direction: Direction, stanza: Element, peer: str) -> None:
         self._tap.saw(Seen.XMPP, direction, peer, stanza_key(stanza), to_xml(stanza))
-
-
-def _bug() -> StanzaError:
-    """Return what those are told whose event a service failed at."""
-    return StanzaError(Condition.INTERNAL_SERVER_ERROR, text=BUG)
-
-
-def _placed(message: Request | Response, place: Callable[[], str]) -> list[Header] | None:
-    """Return headers with `place()`, where we are reached, in our Contact; None: nothing changes.
-
-    Most messages have no Contact of that kind, and do not ask.
-    """
-    contact = message.get("Contact")
-    if contact is None or HERE not in contact:
-        return None
-    here = contact.replace(HERE, place(), 1)
-    return [(name, here if name == "Contact" else value) for name, value in message.headers]
-
-
-def _place_of_reply(endpoint: Endpoint, transaction: ServerTransaction) -> str:
-    """Return where the one whom a response goes to reaches us."""
-    return endpoint.place(reply_target(transaction.request.via, transaction.flow))
-
-
-def _in_our_name(request: Request, targets: Sequence[SipTarget]) -> Sequence[SipTarget]:
-    """Have TLS show the certificate of the domain that the request is from (RFC 5922 §5)."""
-    for each in targets:
-        if each.transport is Transport.TLS:
-            local = request.from_.uri.host
-            return [replace(each, local=local) for each in targets]
-    return targets
-
-
-def _is_secure(targets: Sequence[SipTarget]) -> bool:
-    return bool(targets) and targets[0].transport in SECURE
-
-
-def _hosts(component: Attached) -> Generator[Question, Answer, list[servers.Target]]:
-    addresses = yield Question(Kind.ADDRESS, component.host)
-    return [
-        servers.Target(str(each), component.port, direct_tls=False, domain=component.host)
-        for each in addresses
-    ]

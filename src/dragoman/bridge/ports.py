@@ -1,6 +1,6 @@
 """What a service may ask of the hub, and the hub of `net`; tests stand in for either."""
 
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Hashable, Sequence
 from typing import Protocol, TypeVar
 
 from dragoman.bridge.link import Line, OurStream
@@ -15,6 +15,19 @@ from dragoman.xmpp.s2s_in import IncomingStream
 T = TypeVar("T")
 
 AnyStream = OurStream | IncomingStream
+
+
+class Turn(Protocol):
+    """The loop that all happens in, one event after the other."""
+
+    def now(self) -> float:
+        """Return the time, in seconds, of a clock that only goes forward."""
+
+    def spawn(self, work: Coroutine[None, None, None], failed: Callable[[], None]) -> None:
+        """Run what has to wait; `failed` is called where it comes to no end of its own."""
+
+    def settle(self) -> None:
+        """End a turn: whoever changed anything outside of an event of the hub's says so."""
 
 
 class RequestPort(Protocol):
