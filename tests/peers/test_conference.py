@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -40,8 +39,7 @@ def client(start: Start) -> Iterator[Callable[..., Program]]:
 
     yield calling
     for each in clients:  # whoever kills it leaves its browser behind
-        each.signal(signal.SIGTERM)
-        each.wait(10)
+        each.leave()
 
 
 @pytest.fixture
