@@ -1,16 +1,23 @@
 """What tests start on hosts of the lab ends with them."""
 
 from collections.abc import Callable
+from random import randrange
 
-from tests.peers.hosts import Program, fresh, run, sip_message
+from tests.peers.hosts import Program, fresh, run, sip_message, wait_until
 
 
 def test_what_a_program_started_ends_with_it_in_whichever_process_group(lab: None) -> None:
     """`timeout` makes a group of its own of what it runs."""
-    with Program("carol", "sh", "-c", "timeout 60 sleep 61.25 & echo begun; wait") as program:
+    sleep = f"sleep 61.{randrange(10**9)}"
+    with Program("carol", "sh", "-c", f"timeout 60 {sleep} & echo begun; wait") as program:
         program.says("begun")
-        assert b"\nsleep 61.25" in run("carol", "ps", "-eo", "args")
-    assert b"\nsleep 61.25" not in run("carol", "ps", "-eo", "args")
+        wait_until(lambda: runs(sleep) or None, 10, program.said)
+    assert not runs(sleep)
+
+
+def runs(command: str) -> bool:
+    """Tell whether a process has that command."""
+    return f"\n{command}\n" in run("carol", "ps", "-eo", "args").decode()
 
 
 def test_a_phone_that_is_asked_to_end_is_registered_no_more(
