@@ -21,8 +21,8 @@ from tests.peers.hosts import Gateway, Program, forget_state, run, wait_until
 
 SCENARIOS: Final = Path(__file__).parent / "sipp"
 MESSAGES: Final = 1000
-RATE: Final = 20
-BEFORE: Final = 10.0
+RATE: Final = 25
+BEFORE: Final = 5.0
 """Seconds of talk before the cut."""
 CUT: Final = 30.0
 PATIENCE: Final = 120.0
