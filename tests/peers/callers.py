@@ -3,7 +3,8 @@
 Each end says 440 Hz. Chromium (libwebrtc, what Conversations and Movim are made of) tells itself
 when it has heard that for a second, and so does Linphone; what baresip heard is in a file, and is
 looked at here.
-Who imports the fixtures needs `browser` too: without Chromium its tests are skipped.
+Who imports `client` or `talker` needs `browsers` too, and `client` for `talker`: without Chromium
+their tests are skipped.
 """
 
 import cmath
@@ -11,11 +12,10 @@ import math
 import os
 import re
 import shutil
-import signal
 import struct
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -64,13 +64,6 @@ def with_plane(lab: None, plane: str) -> Iterator[Gateway]:
     with Gateway(environment=PLANES[plane]) as running:
         yield running
         running.stop()
-
-
-@pytest.fixture
-def browser(gateway: Gateway) -> None:
-    """Chromium, or no test."""
-    if not (LIBRARY.exists() and shutil.which("chromium")):
-        pytest.skip("Chromium and StanzaJS are not here: run tests/lab/install --all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +115,12 @@ class Linphone:
 
 
 @pytest.fixture
-def phone(start: Start) -> Callable[..., Phone]:
-    """A phone, registered; `dials` is whom it calls, until it hangs up after `seconds`."""
+def phone(start: Start) -> Iterator[Callable[..., Phone]]:
+    """A phone, registered; `dials` is whom it calls, until it hangs up after `seconds`.
+
+    At the end of the test it hangs up what it has, and is registered no more.
+    """
+    phones = []
 
     def registered(
         *parameters: str,
@@ -132,14 +129,18 @@ def phone(start: Start) -> Callable[..., Phone]:
         seconds: int = SECONDS,
         **environment: str,
     ) -> Phone:
-        commands = ["--", f"dial {dials}"] if dials else []
         name = name or f"caller{next(NUMBERS)}"
-        words = ["sip_user", name, str(seconds), *parameters, *commands]
+        words = ["sip_user", name, str(seconds), *parameters]
         peer = start("carol", *words, environment=environment)
+        phones.append(peer)
         peer.says("registered successfully")
+        if dials:
+            peer.tell(f"dial {dials}")
         return Phone(name, peer)
 
-    return registered
+    yield registered
+    for each in phones:
+        each.leave()
 
 
 @pytest.fixture
@@ -155,49 +156,82 @@ def linphone_caller(start: Start) -> Callable[..., Linphone]:
     return registered
 
 
-@pytest.fixture
-def client(browser: None, start: Start) -> Iterator[Callable[..., Program]]:
-    """A client of alice's that answers, or does what it is told."""
-    clients = []
-
-    def online(*command: str) -> Program:
-        peer = start("alice", "webrtc_user", ALICE, str(SECONDS), *(command or ("answer",)))
-        clients.append(peer)
-        peer.hears(event="connected")
-        return peer
-
-    yield online
-    for each in clients:  # whoever kills it leaves its browser behind
-        each.signal(signal.SIGTERM)
-        each.wait(10)
-
-
 @contextmanager
-def browsing(jid: str) -> Iterator[Program]:
-    """Have a client for many calls: to start one takes seconds."""
+def browsing(jid: str, *options: str) -> Iterator[Program]:
+    """Have a client that answers, and is told whom to call, for many calls; or no test."""
     if not (LIBRARY.exists() and shutil.which("chromium")):
         pytest.skip("Chromium and StanzaJS are not here: run tests/lab/install --all")
-    with Program("alice", "webrtc_user", jid, str(MODULE_SECONDS), "answer") as peer:
+    with Program("alice", "webrtc_user", jid, str(MODULE_SECONDS), "answer", *options) as peer:
         peer.hears(event="connected")
         yield peer
-        peer.signal(signal.SIGTERM)
-        peer.wait(10)
+        peer.leave()  # whoever kills it leaves its browser behind
+
+
+class Browsers:
+    """The client of alice's of a module: another is started for other options only."""
+
+    def __init__(self) -> None:
+        """Have none yet."""
+        self._stack = ExitStack()
+        self._options: tuple[str, ...] = ()
+        self._peer: Program | None = None
+
+    def having(self, *options: str) -> Program:
+        """Return the client with these options, in no call, and nothing said of those before."""
+        self.rest()
+        if self._peer is None or options != self._options:
+            self.end()
+            self._options = options
+            self._peer = self._stack.enter_context(browsing(ALICE, *options))
+        self._peer.forget()
+        return self._peer
+
+    def rest(self) -> None:
+        """Have it hang up, if it still lives."""
+        if self._peer is None:
+            return
+        peer, idle = self._peer, {"event": "idle"}
+        peer.forget()
+        with suppress(BrokenPipeError):
+            peer.tell("hangup")
+        wait_until(lambda: idle in peer.events() or not peer.alive or None, 20, peer.said)
+        if not peer.alive:
+            self.end()
+
+    def end(self) -> None:
+        """End it."""
+        self._peer = None
+        self._stack.close()
 
 
 @pytest.fixture(scope="module")
-def kept(gateway: Gateway) -> Iterator[Program]:
-    """A client of alice's for all calls of a module."""
-    with browsing(ALICE) as peer:
-        yield peer
+def browsers(lab: None) -> Iterator[Browsers]:
+    """To start a browser takes seconds: a module has one, whichever gateways it has."""
+    kept = Browsers()
+    yield kept
+    kept.end()
 
 
 @pytest.fixture
-def talker(kept: Program) -> Iterator[Program]:
-    """The client of this module, told to call, or answering; its call ends with the test."""
-    kept.forget()
-    yield kept
-    kept.tell("hangup")
-    kept.hears(event="idle")
+def client(gateway: Gateway, browsers: Browsers) -> Iterator[Callable[..., Program]]:
+    """A client of alice's that answers, or does what it is told; its call ends with the test."""
+
+    def online(*command: str) -> Program:
+        flags = [each for each in command if each.startswith("--") and each != "--video"]
+        words = [each for each in command if each not in flags]
+        peer = browsers.having(*flags)
+        if words[:1] == ["call"]:
+            peer.tell(" ".join(words))
+        return peer
+
+    yield online
+    browsers.rest()
+
+
+@pytest.fixture
+def talker(client: Callable[..., Program]) -> Program:
+    """The client, told to call by tests, or answering."""
+    return client()
 
 
 def power(samples: Sequence[int], rate: int, frequency: int) -> float:

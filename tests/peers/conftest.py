@@ -139,30 +139,34 @@ def chat(start: Start) -> Callable[..., Program]:
 
 
 @pytest.fixture
-def baresip(start: Start) -> Callable[..., Program]:
+def baresip(start: Start) -> Iterator[Callable[..., Program]]:
     """Register NAME@sip.example by baresip; it first sends `text` to the SIP URI `to`, if any."""
+    phones = []
 
     def registered(name: str, to: str = "", text: str = "") -> Program:
-        commands = ["--", f"message {text}"] if text else []
-        peer = start(
-            "carol", "sip_user", name, str(TEST_SECONDS), *commands, environment={"CONTACTS": to}
-        )
+        words = ["sip_user", name, str(TEST_SECONDS)]
+        peer = start("carol", *words, environment={"CONTACTS": to})
+        phones.append(peer)
         peer.says("registered successfully")
+        if text:
+            peer.tell(f"message {text}")
         return peer
 
-    return registered
+    yield registered
+    for each in phones:
+        each.leave()
 
 
 @pytest.fixture
-def linphone(start: Start) -> Callable[[str], Program]:
+def linphone(start: Start) -> Callable[..., Program]:
     """Register NAME@sip.example by Linphone, which takes commands ("message URI TEXT")."""
 
-    def registered(name: str) -> Program:
-        peer = start("dave", "linphone_user", name)
+    def registered(name: str, host: str = "dave") -> Program:
+        peer = start(host, "linphone_user", name)
 
         def is_registered() -> bool | None:
             peer.tell("register-status ALL")
-            time.sleep(0.5)
+            time.sleep(0.1)
             return "State: LinphoneRegistrationOk" in peer.said() or None
 
         wait_until(is_registered, PATIENCE, peer.said)

@@ -22,6 +22,7 @@ SOURCE: Final = LAB.parent.parent / "src"
 """What the gateway is run from, also where another copy of it is installed."""
 START_SECONDS: Final = 20
 STOP_SECONDS: Final = 20
+LEAVE_SECONDS: Final = 10
 PATIENCE: Final = 20
 """How long a peer may take to say what a test waits for."""
 
@@ -56,6 +57,17 @@ def wait_until(found: Callable[[], T | None], seconds: float, what: Callable[[],
             return result
         assert time.monotonic() < deadline, what()
         time.sleep(0.05)
+
+
+def _of_session(session: int) -> list[int]:
+    """Return the processes of a session: a group is left by what `timeout` runs."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            after_name = file.read_text(errors="replace").rpartition(")")[2].split()
+            if int(after_name[3]) == session:
+                found.append(int(file.parent.name))
+    return found
 
 
 class Program:
@@ -129,10 +141,17 @@ class Program:
         """Send it a signal."""
         self._process.send_signal(number)
 
+    def leave(self) -> None:
+        """Ask it to end, for it to hang up and sign off; it has some seconds for that."""
+        self.signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(LEAVE_SECONDS)
+
     def end(self) -> None:
         """End it and all that it started, whatever they do."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        for each in _of_session(self._process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
         self._process.wait(STOP_SECONDS)
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):
@@ -166,7 +185,8 @@ class Gateway(Program):
         beside = Path(sys.executable).with_name("dragoman")
         command = [beside] if beside.exists() else [sys.executable, "-m", "dragoman"]
         ours = {"PYTHONPATH": str(SOURCE), **(environment or {})}
-        self._host, self._kept = host, ""
+        self._host = host
+        self._kept: str | None = None
         super().__init__(host, *command, "run", *arguments, environment=ours)
         self.latest.append(self)
         try:
@@ -186,11 +206,11 @@ class Gateway(Program):
 
     def log(self) -> str:
         """Return the end of what it logged, also once it has ended."""
-        return self._kept or self.said()[-LOG_END:]
+        return self.said()[-LOG_END:] if self._kept is None else self._kept
 
     def end(self) -> None:
         """End it, and keep the end of its log."""
-        self._kept = self.said()[-LOG_END:]
+        self._kept = self.log()
         super().end()
 
     @property

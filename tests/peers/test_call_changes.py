@@ -10,8 +10,8 @@ from tests.peers import callers
 from tests.peers.callers import ALICE, PEERS, TONE, Linphone, Phone, both_hear
 from tests.peers.hosts import Program
 
-kept, linphone_caller = callers.kept, callers.linphone_caller
-phone, talker = callers.phone, callers.talker
+browsers, client = callers.browsers, callers.client
+linphone_caller, phone, talker = callers.linphone_caller, callers.phone, callers.talker
 gateway, plane = callers.with_plane, callers.plane
 
 

@@ -15,7 +15,7 @@ from tests.peers.callers import ALICE
 from tests.peers.hosts import Program
 from tests.peers.scenario import DOMAIN, Sipp
 
-kept, talker = callers.kept, callers.talker
+browsers, client, talker = callers.browsers, callers.client, callers.talker
 
 PHONE = f"sipp@{DOMAIN}"
 Scene = Callable[..., Sipp]

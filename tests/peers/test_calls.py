@@ -8,7 +8,7 @@ from tests.peers import callers
 from tests.peers.callers import ALICE, Linphone, Phone, both_hear, sees
 from tests.peers.hosts import Program
 
-browser, client, phone = callers.browser, callers.client, callers.phone
+browsers, client, phone = callers.browsers, callers.client, callers.phone
 gateway, linphone_caller, plane = (callers.with_plane, callers.linphone_caller, callers.plane)
 
 
@@ -18,11 +18,12 @@ def test_a_phone_calls_a_client(
     phone: Callable[..., Phone], client: Callable[..., Program], plane: str
 ) -> None:
     browser = client()
-    caller = phone(dials=f"sip:{ALICE}", seconds=12)
+    caller = phone(dials=f"sip:{ALICE}")
     browser.hears(event="propose", sender=f"{caller.user}/phone")
     browser.hears(event="dtls", state="connected")
     both_hear(caller, browser)
     sees(browser, plane)
+    caller.program.tell("hangup")
     browser.hears(event="terminated", reason="success")
 
 

@@ -24,7 +24,8 @@ from tests.peers.callers import (
 )
 from tests.peers.hosts import Gateway, Program, fresh, run, wait_until
 
-kept, linphone_caller, talker = callers.kept, callers.linphone_caller, callers.talker
+browsers, client = callers.browsers, callers.client
+linphone_caller, talker = callers.linphone_caller, callers.talker
 phone = callers.phone
 
 BOB: Final = "bob@jabber.example"
@@ -84,11 +85,12 @@ def test_a_phone_calls_a_client_that_knows_neither_proposals_nor_keys(
 ) -> None:
     """It is called by its full JID, and offered what it has said that it can do."""
     peer, heard = qxmpp(16)
-    caller = phone(dials=f"sip:{BOB};gr=qxmpp", seconds=8, TONE=str(OTHER_TONE))
+    caller = phone(dials=f"sip:{BOB};gr=qxmpp", TONE=str(OTHER_TONE))
     peer.says(f"call from {caller.user}/phone")
     caller.program.says("180 Ringing")
     hears(heard, peer, OTHER_TONE)
     phone_hears(caller)
+    caller.program.tell("hangup")
     peer.says("call finished")
 
 

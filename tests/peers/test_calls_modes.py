@@ -9,7 +9,7 @@ from tests.peers import callers
 from tests.peers.callers import ALICE, Phone, both_hear
 from tests.peers.hosts import Gateway, Program, forget_state, fresh, run
 
-browser, client, phone = callers.browser, callers.client, callers.phone
+browsers, client, phone = callers.browsers, callers.client, callers.phone
 
 EARLY: Final = {"DRAGOMAN_MEDIA__JMI": "early-proceed"}
 DIRECT: Final = {**EARLY, "DRAGOMAN_MEDIA__BYPASS": "true"}

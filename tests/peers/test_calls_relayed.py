@@ -13,7 +13,7 @@ from tests.peers import callers
 from tests.peers.callers import Phone, both_hear
 from tests.peers.hosts import Gateway, Program, forget_state, run, wait_until
 
-browser, client, phone = callers.browser, callers.client, callers.phone
+browsers, client, phone = callers.browsers, callers.client, callers.phone
 
 RELAY: Final = "198.51.100.11"
 CLIENT: Final = "198.51.100.40"
@@ -126,8 +126,9 @@ def test_what_was_relayed_is_given_back(
 ) -> None:
     """An allocation is over with its call (RFC 8656 §8), not by its time."""
     before = coturn.said().count("delete: realm")
-    callee = phone(seconds=12)
+    callee = phone()
     browser = client("call", callee.user)
     both_hear(callee, browser)
-    browser.hears(event="terminated", seconds=30)
+    callee.program.tell("hangup")
+    browser.hears(event="terminated")
     wait_until(lambda: coturn.said().count("delete: realm") > before or None, 10, coturn.said)

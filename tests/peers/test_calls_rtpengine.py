@@ -12,7 +12,7 @@ from tests.peers import callers
 from tests.peers.callers import Phone, both_hear
 from tests.peers.hosts import Gateway, Program, forget_state, run, wait_until
 
-browser, client, phone = callers.browser, callers.client, callers.phone
+browsers, client, phone = callers.browsers, callers.client, callers.phone
 
 HOST: Final = "198.51.100.11"
 LABS: Final = f"{HOST}:2223"

@@ -10,7 +10,7 @@ from tests.peers.hosts import Gateway, Program
 
 pytest.importorskip("av", reason="PyAV is not here: dragoman[transcode] has it")
 
-browser, client, phone = callers.browser, callers.client, callers.phone
+browsers, client, phone = callers.browsers, callers.client, callers.phone
 
 OPUS = ("--codecs=opus,telephone-event",)
 PHONES = {"PCMU": "PCMU/8000/1", "PCMA": "PCMA/8000/1", "G.722": "G722/16000/1"}

@@ -12,7 +12,7 @@ from tests.peers import callers
 from tests.peers.callers import ALICE, NUMBERS, TONE, Linphone, Phone
 from tests.peers.hosts import Gateway, Program, wait_until
 
-browser, client, phone = callers.browser, callers.client, callers.phone
+browsers, client, phone = callers.browsers, callers.client, callers.phone
 plane, gateway, linphone_caller = callers.plane, callers.with_plane, callers.linphone_caller
 
 HOSTS: Final = ("carol", "dave")
@@ -93,15 +93,12 @@ def test_a_phone_whose_transfer_fails_goes_on_talking(
     ids=["the client is called by REFER", "the other phone takes the call over"],
 )
 def test_linphone_transfers_a_call_that_it_has_announced(
-    start: Callable[..., Program], client: Callable[..., Program], command: str
+    linphone: Callable[..., Program], client: Callable[..., Program], command: str
 ) -> None:
     """RFC 5589 §7: by REFER with Replaces to us, or by an INVITE with Replaces of the other."""
     names = [f"linphone{next(NUMBERS)}" for _ in range(2)]
-    caller, other = (start(host, "linphone_user", n) for host, n in zip(HOSTS, names, strict=True))
+    caller, other = (linphone(name, host) for name, host in zip(names, HOSTS, strict=True))
     online = client()
-    for each in (caller, other):
-        each.tell("register-status ALL")
-        each.says("LinphoneRegistrationOk")
     caller.tell(f"call sip:{ALICE}")
     caller.says(r"LinphoneCallStreamsRunning\s+From: .*\s+Id: 1")
     caller.tell(f"call sip:{names[1]}@sip.example")

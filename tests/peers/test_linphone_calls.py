@@ -9,7 +9,8 @@ from tests.peers import callers
 from tests.peers.callers import ALICE, Linphone, both_hear
 from tests.peers.hosts import Program, wait_until
 
-kept, linphone_caller, talker = callers.kept, callers.linphone_caller, callers.talker
+browsers, client = callers.browsers, callers.client
+linphone_caller, talker = callers.linphone_caller, callers.talker
 
 SEEN: Final = r'"video":\{"received":\{"packets":[0-9]+,"bytes":[0-9]+,"frames":[1-9]'
 WAYS: Final[dict[str, tuple[tuple[str, ...], str]]] = {

@@ -160,6 +160,7 @@ def phone(lab: None) -> Iterator[Program]:
     with Program("carol", "sip_user", "carol", "900") as registered:
         registered.says("registered successfully")
         yield registered
+        registered.leave()
 
 
 @pytest.fixture(scope="module")

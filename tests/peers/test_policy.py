@@ -1,11 +1,11 @@
 """With xmpp.require_certificate, a server whose certificate nobody signed is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.peers.conftest import Start
-from tests.peers.hosts import Gateway, forget_state, sip_message
+from tests.peers.hosts import Gateway, Program, forget_state, sip_message
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +16,10 @@ def strict(lab: None) -> Iterator[Gateway]:
         running.stop()
 
 
-def test_self_signed_sender_is_refused(strict: Gateway, start: Start) -> None:
-    carol = start("carol", "sip_user", "carol", "60")
-    carol.says("registered successfully")
+def test_self_signed_sender_is_refused(
+    strict: Gateway, start: Start, baresip: Callable[..., Program]
+) -> None:
+    carol = baresip("carol")
     sam = start(
         *("alice", "xmpp_user", "sam@selfsigned.example/lab", "--insecure"),
         *("send", "carol@sip.example", "let me in", "--for", "60"),

@@ -9,7 +9,8 @@ from tests.peers import callers
 from tests.peers.callers import ALICE, Phone, both_hear
 from tests.peers.hosts import Program
 
-kept, phone, talker = callers.kept, callers.phone, callers.talker
+browsers, client = callers.browsers, callers.client
+phone, talker = callers.phone, callers.talker
 
 CODECS: Final = ("VP8", "H264")
 

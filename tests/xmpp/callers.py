@@ -14,6 +14,7 @@ from dragoman.xmpp.ext.senders import Creator
 from dragoman.xmpp.failure import StanzaError
 from dragoman.xmpp.initiation import heard
 from dragoman.xmpp.jid import Jid
+from dragoman.xmpp.overtaking import PATIENCE
 from dragoman.xmpp.session import Event
 from dragoman.xmpp.sessions import Bounds, Sessions
 from dragoman.xmpp.stanza import IQ, MESSAGE, iq, message
@@ -64,16 +65,27 @@ class Desk:
         return self.sessions.on_stanza(stanza, self.now)
 
     def asks(self, jingle: Jingle, device: Jid = BALCONY, to: Jid = ROMEO) -> Element:
-        """Have the peer ask something, and return the answer: the first stanza after it."""
+        """Have the peer ask something, and return the answer: the first stanza after it.
+
+        Candidates without a session are answered once they have waited for one.
+        """
+        stanza = self.puts(jingle, device, to)
+        if not (sent := self.sent()):
+            self.waits(PATIENCE)
+            sent = self.sent()
+        answer, *self.after = sent
+        assert (answer.get("id"), answer.get("to")) == (stanza.get("id"), str(device))
+        assert answer.get("from") == str(to)
+        return answer
+
+    def puts(self, jingle: Jingle, device: Jid = BALCONY, to: Jid = ROMEO) -> Element:
+        """Have the peer ask something, and return what it said, not what is answered."""
         self.held = self.sent()
         stanza = iq(
             str(to), str(device), id=f"q{next(self._ids)}", type="set", children=[jingle.element()]
         )
         assert self.sessions.on_stanza(stanza, self.now)
-        answer, *self.after = self.sent()
-        assert (answer.get("id"), answer.get("to")) == (stanza.get("id"), str(device))
-        assert answer.get("from") == str(to)
-        return answer
+        return stanza
 
     def answers(self, request: Element, error: StanzaError | None = None) -> bool:
         """Have the peer answer a request of ours."""

@@ -9,6 +9,7 @@ from dragoman.xmpp.ext.jingle_errors import tie_break, unknown_session
 from dragoman.xmpp.ext.jmi import Initiation, Step
 from dragoman.xmpp.failure import Condition, StanzaError
 from dragoman.xmpp.jingle import Session
+from dragoman.xmpp.overtaking import MOST, MOST_EACH, PATIENCE
 from dragoman.xmpp.session import (
     LIVE,
     STEPS,
@@ -365,7 +366,7 @@ def test_finish_without_terminate_ends_the_session(desk: Desk) -> None:
 @pytest.mark.spec("MED-29")
 def test_every_request_is_answered_at_once(desk: Desk) -> None:
     unknown = "item-not-found unknown-session"
-    for action in set(Action) - {Action.SESSION_INITIATE}:
+    for action in set(Action) - {Action.SESSION_INITIATE, Action.TRANSPORT_INFO}:
         assert words(desk.asks(request(action, "s", VOICE))) == unknown
     assert words(desk.asks(initiate("s"))) == "result"
     assert words(desk.asks(initiate("s"))) == "unexpected-request out-of-order"
@@ -373,6 +374,52 @@ def test_every_request_is_answered_at_once(desk: Desk) -> None:
         "unexpected-request out-of-order"
     )
     assert words(desk.asks(request(Action.SECURITY_INFO, "s"))) == "feature-not-implemented"
+
+
+def test_candidates_that_overtook_the_session_initiate_belong_to_its_session(desk: Desk) -> None:
+    """Prosody sends what comes as its stream begins before what has waited for that."""
+    early = [desk.puts(request(Action.TRANSPORT_INFO, "s", VOICE)) for _ in range(2)]
+    assert desk.sent() == []
+    first = desk.puts(initiate("s"))
+    answers = desk.sent()
+    assert [each.get("id") for each in answers] == [each.get("id") for each in (first, *early)]
+    assert [words(each) for each in answers] == ["result"] * 3
+    begun, *more = desk.told()
+    assert isinstance(begun, Initiated)
+    assert more == [Transported(begun.session, (VOICE,))] * 2
+    desk.waits(PATIENCE)
+    assert desk.sent() == []
+
+
+def test_candidates_of_a_session_that_does_not_begin_are_refused_after_a_while(desk: Desk) -> None:
+    desk.puts(request(Action.TRANSPORT_INFO, "s", VOICE))
+    desk.waits(PATIENCE - 0.1)
+    assert desk.sent() == []
+    desk.waits(0.2)
+    assert [words(each) for each in desk.sent()] == ["item-not-found unknown-session"]
+
+
+def test_candidates_wait_for_a_session_of_their_own_device_only(desk: Desk) -> None:
+    desk.puts(request(Action.TRANSPORT_INFO, "s", VOICE), device=PHONE)
+    assert words(desk.asks(initiate("s"))) == "result"
+    assert [words(each) for each in desk.after] == ["item-not-found unknown-session"]
+
+
+def test_candidates_wait_for_no_session_that_is_over(desk: Desk) -> None:
+    session = called(desk)
+    session.end(GONE, desk.now)
+    desk.answers(desk.sent()[0])
+    desk.puts(request(Action.TRANSPORT_INFO, session.sid, VOICE))
+    assert [words(each) for each in desk.sent()] == ["item-not-found unknown-session"]
+
+
+@pytest.mark.parametrize(("sids", "most"), [(1, MOST_EACH), (MOST + 1, MOST)])
+def test_candidates_wait_as_far_as_there_is_room(desk: Desk, sids: int, most: int) -> None:
+    for number in range(most + 1):
+        desk.puts(request(Action.TRANSPORT_INFO, f"s{number % sids}", VOICE))
+    assert [words(each) for each in desk.sent()] == ["item-not-found unknown-session"]
+    desk.waits(PATIENCE)
+    assert len(desk.sent()) == most
 
 
 def test_what_cannot_be_read_is_a_bad_request(desk: Desk) -> None:

@@ -21,6 +21,7 @@ from dragoman.xmpp.initiation import heard, overrules, returned, spoken
 from dragoman.xmpp.jid import Jid
 from dragoman.xmpp.jingle import Full, Groups, Outlet, Session, Wait
 from dragoman.xmpp.negotiation import Contents, kinds, ours_whole, whole
+from dragoman.xmpp.overtaking import Key, Overtaking
 from dragoman.xmpp.session import (
     AGREED,
     PROPOSALS,
@@ -75,6 +76,7 @@ class Sessions:
         self._by_pair: dict[Pair, dict[str, Session]] = {}
         self._shares: Counter[str] = Counter()
         self._past: dict[tuple[Pair, str], float] = {}
+        self._overtaking = Overtaking()
 
     def __len__(self) -> int:
         """Return how many there are, those that end included."""
@@ -119,7 +121,9 @@ class Sessions:
         asks = payload(stanza) if kind == "set" else None
         if asks is None or asks.name != JINGLE:
             return False
-        self._request(stanza, asks, now)
+        if not self._overtakes(stanza, asks, now):
+            self._request(stanza, asks, now)
+            self._catch_up(stanza, asks, now)
         return True
 
     def undelivered(self, stanza: Element, error: StanzaError, now: float) -> bool:
@@ -144,7 +148,8 @@ class Sessions:
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is next wanted."""
-        return self._outlet.alarms.next()
+        timers = self._outlet.alarms.next(), self._overtaking.next_timer()
+        return min((each for each in timers if each is not None), default=None)
 
     def on_timer(self, now: float) -> None:
         """Do whatever is due at `now`."""
@@ -152,6 +157,7 @@ class Sessions:
             session = self._all.get(number)
             if session is not None:
                 session.on_timer(wait, now)
+        self._overtaking.on_timer(now, lambda each: self._again(each, now))
 
     def actions(self) -> list[Send]:
         """Return the stanzas to send, in order, and forget them."""
@@ -184,6 +190,30 @@ class Sessions:
             answer = error_reply(stanza, StanzaError(Condition.BAD_REQUEST, text=error.reason))
         if answer is not None:
             self._outlet.actions.insert(place, Send(answer))
+
+    def _overtakes(self, stanza: Element, asks: Element, now: float) -> bool:
+        """Have a candidate wait whose session is yet to begin; False: it waits for nothing."""
+        key = _key(stanza, asks)
+        if key is None or asks.get("action") != Action.TRANSPORT_INFO:
+            return False
+        local, remote, sid = key
+        pair = local, remote
+        if self._find(pair, sid) is not None or self._is_past(pair, sid, now):
+            return False
+        return self._overtaking.hold(key, stanza, now)
+
+    def _catch_up(self, stanza: Element, asks: Element, now: float) -> None:
+        """Take what came before the session-initiate that was just taken."""
+        key = _key(stanza, asks)
+        if key is not None and asks.get("action") == Action.SESSION_INITIATE:
+            for each in self._overtaking.release(key):
+                self._again(each, now)
+
+    def _again(self, stanza: Element, now: float) -> None:
+        """Take a request that has waited, come what may."""
+        asks = payload(stanza)
+        if asks is not None:
+            self._request(stanza, asks, now)
 
     def _take(self, remote: Jid, local: Jid, jingle: Jingle, now: float) -> None:
         """Take a request of a session, or begin one. Raises RemoteError."""
@@ -408,6 +438,16 @@ class Sessions:
             if until > now:
                 return
             yield each
+
+
+def _key(stanza: Element, asks: Element) -> Key | None:
+    """Return whose session a request is of; None where nothing waits for that."""
+    sid = asks.get("sid", "")
+    try:
+        remote, local = ends(stanza)
+    except StanzaError:
+        return None
+    return (local.bare, remote.bare, sid) if 0 < len(sid) <= LONGEST_SID else None
 
 
 def _agreed(session: Session) -> bool:
