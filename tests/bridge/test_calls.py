@@ -153,6 +153,7 @@ class Gateway:
         self.secure = secure
         self.contact = f"<sip:{JULIET}>"
         self.reaches: Callable[[str], bool | None] = lambda _: True
+        self.serves: Callable[[str], bool | None] = lambda host: host == "xmpp.example"
         self.now = 0.0
         tokens = iter(range(10**6))
         messages, _ = service()
@@ -169,6 +170,7 @@ class Gateway:
             lambda: None,
             rules=rules,
             reaches=lambda host: self.reaches(host),
+            serves=lambda host: self.serves(host),
         )
 
     # -- what `SessionLine` and `XmppPort` want

@@ -28,6 +28,7 @@ from tests.peers.hosts import Gateway, Program, forget_state, wait_until
 PEERS: Final = Path("/run/lab/peers")
 LIBRARY: Final = Path("/opt/lab/stanza.js")
 ALICE: Final = "alice@xmpp.example"
+BOB: Final = "bob@jabber.example"
 TONE: Final = 440
 SECONDS: Final = 40
 MODULE_SECONDS: Final = 900
@@ -157,11 +158,12 @@ def linphone_caller(start: Start) -> Callable[..., Linphone]:
 
 @pytest.fixture
 def client(browser: None, start: Start) -> Iterator[Callable[..., Program]]:
-    """A client of alice's that answers, or does what it is told."""
+    """A client of alice's, or bob's, that answers, or does what it is told."""
     clients = []
 
-    def online(*command: str) -> Program:
-        peer = start("alice", "webrtc_user", ALICE, str(SECONDS), *(command or ("answer",)))
+    def online(*command: str, jid: str = ALICE) -> Program:
+        host = jid.partition("@")[0]
+        peer = start(host, "webrtc_user", jid, str(SECONDS), *(command or ("answer",)))
         clients.append(peer)
         peer.hears(event="connected")
         return peer

@@ -13,6 +13,7 @@ import pytest
 from tests.peers import callers
 from tests.peers.callers import (
     ALICE,
+    BOB,
     PEERS,
     TONE,
     Linphone,
@@ -27,7 +28,6 @@ from tests.peers.hosts import Gateway, Program, fresh, run, wait_until
 kept, linphone_caller, talker = callers.kept, callers.linphone_caller, callers.talker
 phone = callers.phone
 
-BOB: Final = "bob@jabber.example"
 PATIENCE: Final = 30
 OTHER_TONE: Final = 1000
 """What a phone says to who takes his own tone, coming back, for an echo."""

@@ -42,8 +42,10 @@ class Called(Exchange):
     """How such calls begin."""
 
     def _invited(self, event: sip.Invited) -> None:
-        session, caller = event.session, self._caller
-        self._caller = None
+        session = event.session
+        caller = self.hairpin.caller(session)
+        if caller is None:
+            caller, self._caller = self._caller, None
         assert caller is not None  # noqa: S101 - `on_request` has said who
         try:
             if event.replaced is None:
@@ -71,6 +73,7 @@ class Called(Exchange):
         negotiation = call.negotiation
         call.negotiation = negotiation.asked() if offered is None else negotiation.offered(offered)
         call.phone, call.sip, session.data = shown, session, call
+        call.hairpin = caller.hairpin
         self.conferences.phone_says(call, event.request, self._now)
         call.trickles = trickles(event.request)
         try:

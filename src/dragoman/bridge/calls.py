@@ -6,6 +6,7 @@ leg is told. What comes is told apart here: how a call begins is `bridge.called`
 """
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from logging import getLogger
 
 from dragoman.bridge import jingled, transcoding
@@ -20,6 +21,7 @@ from dragoman.bridge.called import Called
 from dragoman.bridge.calling import Calling
 from dragoman.bridge.conference import Conferences
 from dragoman.bridge.exchange import EXTENSIONS, FEATURES, KINDS, MORE, MOST_CALLS, OF_TRANSFER
+from dragoman.bridge.hairpin import Hairpin
 from dragoman.bridge.infos import Infos
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
@@ -80,17 +82,20 @@ class Calls(Called, Calling):
         most: int = MOST_CALLS,
         rules: Rules | None = None,
         reaches: Reaches = lambda _: True,
+        serves: Reaches = lambda _: False,
     ) -> None:
         """Start with no call.
 
         `ends_of(request, sender)` tells who a request is from and for, as JIDs; it raises Refused.
-        `reaches` tells whom calls may be redirected to, and transferred, where they may.
+        `reaches` tells whom calls may be redirected to, and transferred, where they may; `serves`
+        the domains whose users are called here by SIP users.
         """
         self.line = line
         self.rules = rules or Rules()
         none = frozenset() if self.rules.transfer else OF_TRANSFER
         self.more = tuple(each for each in MORE if each not in none)
         self.extensions = tuple(each for each in EXTENSIONS if each not in none)
+        numbers = count(1) if numbers is None else numbers
         self.sessions = Sessions(
             token,
             chance,
@@ -117,7 +122,8 @@ class Calls(Called, Calling):
         self._contact = ""
         self.trickle = Trickle(self)
         self.revisions = Revisions(self)
-        self.transfers = Transfers(self, reaches)
+        self.transfers = Transfers(self, reaches, serves)
+        self.hairpin = Hairpin(token, chance, self._contact_of, numbers)
         self.redirects = Redirects(self, reaches)
         self.referrals = Referrals(self)
         self._infos = Infos(self, self.trickle)
@@ -145,8 +151,8 @@ class Calls(Called, Calling):
         try:
             if request.to.tag is None:
                 user, recipient = self._ends_of(request, sender)
-                self._contact = self._naming.contact(recipient, user) + FEATURES
                 self._caller = Caller(user, recipient, sender)
+                self._contact = self._contact_of(self._caller)
         except (Refused, Unmappable) as error:
             log.warning("call refused", extra=about(sip=sender, reason=error.reason))
             headers = error.answer.headers if isinstance(error, Refused) else ()
@@ -155,6 +161,10 @@ class Calls(Called, Calling):
             return
         self.sessions.on_request(arrived, now)
         self._drain()
+
+    def _contact_of(self, caller: Caller) -> str:
+        """Return our Contact toward who calls. Raises Unmappable."""
+        return self._naming.contact(caller.recipient, caller.user) + FEATURES
 
     def on_stanza(self, stanza: Element, now: float) -> bool:
         """Take a stanza; False: it is of no call."""
@@ -199,6 +209,7 @@ class Calls(Called, Calling):
         self.unproposed.on_timer(now)
         self.jingles.on_timer(now)
         self.transfers.on_timer(now)
+        self.hairpin.on_timer(now)
         self.redirects.on_timer(now)
         self.referrals.on_timer(now, self._calls)
         super().on_timer(now)
@@ -207,7 +218,7 @@ class Calls(Called, Calling):
         """Return when `on_timer` is wanted next."""
         timed = (
             *(self.abilities, self.jingles, self.sessions, self.trickle, self.unproposed),
-            *(self.transfers, self.redirects, self.referrals),
+            *(self.transfers, self.hairpin, self.redirects, self.referrals),
         )
         return earliest(each.next_timer() for each in timed)
 
@@ -237,6 +248,11 @@ class Calls(Called, Calling):
     def _drain(self) -> None:
         while True:
             super()._drain()
+            told = self.hairpin.events(self._now)
+            for each in told:
+                self._on_event(each)
+            if told:
+                continue
             for action in self.jingles.actions():
                 self.send(action.stanza)
             events = self.jingles.events()

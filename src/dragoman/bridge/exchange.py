@@ -18,6 +18,7 @@ from dragoman.bridge.call import (
     reason_of,
 )
 from dragoman.bridge.conference import ISFOCUS, Conferences, mixes
+from dragoman.bridge.hairpin import Hairpin
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.bridge.redirect import Redirects
@@ -32,6 +33,7 @@ from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
 from dragoman.media.plane import (
     DTLS,
+    NEAR,
     PLAIN,
     SDES,
     WEBRTC,
@@ -87,6 +89,7 @@ class Exchange(SessionService):
     trickle: Trickle
     revisions: Revisions
     transfers: Transfers
+    hairpin: Hairpin
     redirects: Redirects
     referrals: Referrals
     conferences: Conferences
@@ -153,6 +156,14 @@ class Exchange(SessionService):
         usual = [SDES, PLAIN, DTLS, WEBRTC] if secure else [PLAIN, DTLS, WEBRTC, SDES]
         known = self._taken.get(str(peer.bare))
         return transcoding.ways(usual, known, call, self.plane)
+
+    def ways_inside(self, call: Call) -> list[Profile]:
+        """Return in which ways to offer media to another client, which the plane has as well."""
+        return transcoding.ways([NEAR], None, call, self.plane)
+
+    def recipient(self, uri: Uri) -> Jid:
+        """Return whom a SIP user calls so. Raises Unmappable."""
+        return self._naming.xmpp_recipient(uri)
 
     def named(self, uri: Uri) -> Jid | None:
         """Return how a SIP user is called on XMPP; None where he has no name there."""

@@ -14,6 +14,7 @@ from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
 from dragoman.bridge.call import OTHER_WAY, TROUBLES, Call, directed, placed, widened
+from dragoman.bridge.hairpin import Guest
 from dragoman.bridge.jingled import read
 from dragoman.bridge.redirect import Reaches
 from dragoman.bridge.sessions import Caller
@@ -22,7 +23,7 @@ from dragoman.log import about
 from dragoman.mapping import call as mapping
 from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
-from dragoman.media.plane import JINGLE, MediaError, Profile, Side
+from dragoman.media.plane import JINGLE, NEAR, MediaError, Profile, Side
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
 from dragoman.sdp.session import Origin, SessionDescription
@@ -32,7 +33,7 @@ from dragoman.sip.changes import PENDING
 from dragoman.sip.message import Header, Message, Request, SipError
 from dragoman.sip.refer import Refer
 from dragoman.sip.session import Body, SessionHandle, Stage
-from dragoman.sip.sessions import Full
+from dragoman.sip.sessions import Full, replaceable
 from dragoman.sip.uri import Uri
 from dragoman.sip.usage import PATIENCE, RETRY_AFTER, Session
 from dragoman.xmpp.jid import Jid
@@ -124,6 +125,8 @@ class Transfer:
     negotiation: Negotiation
     target: Uri
     """Where the new phone is."""
+    guest: Guest | None = None
+    """In whose name a client is called in the phone's place; None: another phone is."""
     step: Step = Step.WAITING
     leg: Session | None = None
     """That of the new phone."""
@@ -154,10 +157,11 @@ class Taking:
 class Transfers:
     """The transfers of all calls."""
 
-    def __init__(self, calls: "Calls", reaches: Reaches) -> None:
-        """Transfer what is among `calls`."""
+    def __init__(self, calls: "Calls", reaches: Reaches, serves: Reaches) -> None:
+        """Transfer what is among `calls`; `serves` tells the domains of clients."""
         self._calls = calls
         self._reaches = reaches
+        self._serves = serves
         self._all: dict[Transfer, None] = {}
         self._alarms: Alarms[Transfer] = Alarms()
 
@@ -208,16 +212,43 @@ class Transfers:
         return transfer
 
     def _admit(self, transfer: Transfer) -> None:
-        """Go on where the new phone may be called: by who is its neighbour, or any XMPP user."""
-        host = transfer.target.host
-        may = True if host == transfer.call.address.host else self._reaches(host)
+        """Go on where whoever is named may be called."""
+        try:
+            may = self._may(transfer)
+        except (SipError, Unmappable) as error:
+            self._fail(transfer, error.status, error.reason)
+            return
         if may is False:
-            self._fail(transfer, 403, f"{host} is not called from here")
+            self._fail(transfer, 403, f"{transfer.target.host} is not called from here")
         elif may:
             transfer.step = Step.CALLING
             begin = partial(self._begin, transfer)
             if not self._calls.revisions.when_free(transfer.call, begin):
                 self._fail(transfer, 500)
+
+    def _may(self, transfer: Transfer) -> bool | None:
+        """Tell whether somebody may be called: a client by any phone, a phone by its neighbours
+        and by any client. None: the DNS is being asked. Raises SipError and Unmappable.
+        """
+        wanted, host = transfer.refer.replaces, transfer.target.host
+        replaced = None if wanted is None else self._calls.sessions.named(wanted)
+        if wanted is not None and replaced is not None:
+            replaceable(replaced, wanted)
+            other = replaced.data
+            if not isinstance(other, Call):
+                raise SipError("no call is replaced", 481)
+            transfer.guest = _guest(transfer, other.user, replaced)
+            return True
+        if host == transfer.call.address.host:
+            return True
+        served = self._serves(host)
+        if served is False:
+            return self._reaches(host)
+        if served and wanted is not None:
+            raise SipError("no call is replaced", 481)
+        if served:
+            transfer.guest = _guest(transfer, self._calls.recipient(transfer.target))
+        return served
 
     def learned(self) -> None:
         """Look again who may be called: the DNS has said something."""
@@ -229,7 +260,11 @@ class Transfers:
             return
         transfer.call.occupied = True
         self._alarms.cancel(transfer)
-        self._calls.line.find(without_gr(transfer.target), partial(self._found, transfer))
+        if transfer.guest is None:
+            self._calls.line.find(without_gr(transfer.target), partial(self._found, transfer))
+        else:
+            transfer.profiles = self._calls.ways_inside(transfer.call)
+            self._offer(transfer)
 
     def _found(self, transfer: Transfer, secure: bool) -> None:
         if transfer.step is Step.CALLING:
@@ -254,8 +289,11 @@ class Transfers:
         target, headers = transfer.target, transfer.refer.headers
         try:
             parties = self._calls.parties(transfer.call.user, transfer.peer, target, target)
-            body = Body(said.encode())
-            leg = self._calls.sessions.invite(parties, body, self._calls.now(), headers)
+            body, now = Body(said.encode()), self._calls.now()
+            if transfer.guest is None:
+                leg = self._calls.sessions.invite(parties, body, now, headers)
+            else:
+                leg = self._calls.hairpin.invite(parties, body, now, transfer.guest)
         except (Full, SipError, Unmappable) as error:
             log.warning("not transferred", extra=about(sip=target, reason=error.reason))
             self._fail(transfer, 503)
@@ -338,10 +376,12 @@ class Transfers:
         assert transfer.answer is not None  # noqa: S101 - it has answered
         assert transfer.said is not None  # noqa: S101 - it has answered
         call.profile, call.transfer = transfer.profile, None
-        call.peer, call.address = transfer.peer, transfer.target
+        call.hairpin = transfer.guest is not None
         transfer.step, old.data = Step.LEAVING, transfer
         transfer.report.tell(200, last=True)
-        self._calls.remember(call)
+        if not call.hairpin:  # else the SIP user is who the client goes on to see
+            call.peer, call.address = transfer.peer, transfer.target
+            self._calls.remember(call)
         self._succeed(call, transfer.leg, transfer.answer, transfer.negotiation)
         self._calls.conferences.phone_says(call, transfer.said, self._calls.now())
         if old.stage is Stage.OVER:
@@ -450,6 +490,9 @@ class Transfers:
         call, old, user = taking.call, taking.old, taking.caller.user
         taking.over, old.data = True, None
         call.peer, call.address = user, taking.caller.sender
+        call.hairpin = taking.caller.hairpin
+        if call.hairpin:
+            call.profile = NEAR
         self._succeed(call, taking.leg, phone, taking.negotiation)
         self._calls.conferences.phone_says(call, taking.invite, self._calls.now())
         if old.stage is not Stage.OVER:
@@ -542,6 +585,12 @@ class Transfers:
         if transfer.referrer.stage is not Stage.OVER:
             transfer.referrer.end(self._calls.now(), hangup.header(None))
         self._done(transfer)
+
+
+def _guest(transfer: Transfer, recipient: Jid, replaced: Session | None = None) -> Guest:
+    """Return in whose name a client is called: the referrer's, the only one that is ours to use."""
+    call = transfer.call
+    return Guest(Caller(call.peer, recipient, call.address, hairpin=True), replaced)
 
 
 def _at_home(target: Uri, referrer: Uri) -> Uri:
