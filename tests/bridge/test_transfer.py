@@ -462,6 +462,68 @@ def test_a_transfer_waits_for_the_dns() -> None:
     assert late.calls.describe()["transfers"] == 0
 
 
+def redirects(gateway: Gateway, *contacts: str) -> None:
+    asked, handle = [each for each in gateway.sent if each[0].method == "INVITE"][-1]
+    moved = [("Contact", each) for each in contacts]
+    response = response_to(asked, 302, "", moved, b"", "carol")
+    gateway.calls.on_response(cast("SessionHandle", handle), response, gateway.now)
+
+
+def test_a_new_phone_that_is_elsewhere_is_called_there(gateway: Gateway) -> None:
+    """RFC 3261 §8.1.3.4, by the rules of any call."""
+    before = len(invites(gateway))
+    refers(gateway, [REFER_TO, ("Referred-By", f"<sip:{JULIET}>")])
+    notified(gateway)
+    redirects(gateway, "<sip:mail@one.example>;q=0.1", "<sip:carol@192.0.2.9:5062>")
+    made = invites(gateway)[before:]
+    assert [each.target for each in made] == [CAROL, "sip:carol@192.0.2.9:5062"]
+    assert str(made[1].to.uri) == CAROL
+    assert made[1].get("Referred-By") == f"<sip:{JULIET}>"
+    answer(gateway, "INVITE", 486)
+    assert invites(gateway)[-1].target == "sip:mail@one.example"
+    assert told(gateway) == [(100, "active")]
+    answer(gateway, "INVITE", 200, sdp())
+    assert told(gateway)[-1] == (200, "terminated")
+
+
+@pytest.mark.parametrize("contact", ["<sip:+19005550100@pstn.example>", f"<{CAROL}>", "<tel:+1>"])
+def test_a_new_phone_that_may_not_be_called_elsewhere(gateway: Gateway, contact: str) -> None:
+    gateway.reaches = lambda host: host != "pstn.example"
+    before = len(invites(gateway))
+    refers(gateway)
+    notified(gateway)
+    redirects(gateway, contact)
+    assert told(gateway)[-1] == (302, "terminated")
+    assert len(invites(gateway)) == before + 1
+    assert gateway.calls.describe()["calls"] == 1
+
+
+def test_a_redirected_transfer_waits_for_the_dns(gateway: Gateway) -> None:
+    known: list[bool | None] = [None]
+    gateway.reaches = lambda _: known[0]
+    refers(gateway)
+    notified(gateway)
+    redirects(gateway, "<sip:c@one.example>")
+    assert invites(gateway)[-1].target == CAROL
+    known[0] = True
+    gateway.calls.learned(1.0)
+    assert invites(gateway)[-1].target == "sip:c@one.example"
+    answer(gateway, "INVITE", 603)
+    assert told(gateway)[-1] == (603, "terminated")
+    assert gateway.calls.describe()["calls"] == 1
+
+
+def test_a_redirected_transfer_waits_so_long_and_no_longer(gateway: Gateway) -> None:
+    gateway.reaches = lambda _: None
+    refers(gateway)
+    notified(gateway)
+    redirects(gateway, "<sip:c@one.example>")
+    assert gateway.calls.next_timer() is not None
+    gateway.now = 10.0
+    gateway.calls.on_timer(gateway.now)
+    assert told(gateway)[-1] == (302, "terminated")
+
+
 def test_the_new_phone_is_offered_what_the_old_one_took_and_no_more() -> None:
     """The client was told of that alone: it has nothing new to hear."""
     gateway = talking_to_phone()

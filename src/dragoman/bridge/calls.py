@@ -124,7 +124,7 @@ class Calls(Called, Calling):
         self.revisions = Revisions(self)
         self.transfers = Transfers(self, reaches, serves)
         self.hairpin = Hairpin(token, chance, self._contact_of, numbers)
-        self.redirects = Redirects(self, reaches)
+        self.redirects = Redirects(reaches, self.now, self.find, self.not_found)
         self.referrals = Referrals(self)
         self._infos = Infos(self, self.trickle)
         self.conferences = Conferences(

@@ -90,7 +90,7 @@ class Exchange(SessionService):
     revisions: Revisions
     transfers: Transfers
     hairpin: Hairpin
-    redirects: Redirects
+    redirects: Redirects[Call]
     referrals: Referrals
     conferences: Conferences
     unproposed: Unproposed

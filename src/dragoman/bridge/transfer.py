@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 from dragoman.bridge.call import OTHER_WAY, TROUBLES, Call, directed, placed, widened
 from dragoman.bridge.hairpin import Guest
 from dragoman.bridge.jingled import read
-from dragoman.bridge.redirect import Reaches
+from dragoman.bridge.redirect import Reaches, Redirects
 from dragoman.bridge.sessions import Caller
-from dragoman.clock import Alarms
+from dragoman.clock import Alarms, earliest
 from dragoman.log import about
 from dragoman.mapping import call as mapping
 from dragoman.mapping import hangup
@@ -123,8 +123,13 @@ class Transfer:
     peer: Jid
     """The new phone's user."""
     negotiation: Negotiation
-    target: Uri
-    """Where the new phone is."""
+    address: Uri
+    """Who is called."""
+    target: Uri | None = None
+    """Where a redirection leads; None: to `address`."""
+    ahead: list[Uri] = field(default_factory=list)
+    tried: list[Uri] = field(default_factory=list)
+    """As in a call: where else who is called may be, and where he was called."""
     guest: Guest | None = None
     """In whose name a client is called in the phone's place; None: another phone is."""
     step: Step = Step.WAITING
@@ -138,6 +143,16 @@ class Transfer:
     rang: bool = False
     silent: bool = False
     """Whether the old phone's media were lost meanwhile."""
+
+    @property
+    def id(self) -> str:
+        """What tells it apart: the REFER."""
+        return f"{self.referrer.number} {self.refer.number}"
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is called any more."""
+        return self.step is not Step.CALLING
 
 
 @dataclass(slots=True, eq=False)
@@ -162,6 +177,7 @@ class Transfers:
         self._calls = calls
         self._reaches = reaches
         self._serves = serves
+        self._redirects = Redirects(reaches, calls.now, self._find, self._fail)
         self._all: dict[Transfer, None] = {}
         self._alarms: Alarms[Transfer] = Alarms()
 
@@ -219,7 +235,7 @@ class Transfers:
             self._fail(transfer, error.status, error.reason)
             return
         if may is False:
-            self._fail(transfer, 403, f"{transfer.target.host} is not called from here")
+            self._fail(transfer, 403, f"{transfer.address.host} is not called from here")
         elif may:
             transfer.step = Step.CALLING
             begin = partial(self._begin, transfer)
@@ -230,7 +246,7 @@ class Transfers:
         """Tell whether somebody may be called: a client by any phone, a phone by its neighbours
         and by any client. None: the DNS is being asked. Raises SipError and Unmappable.
         """
-        wanted, host = transfer.refer.replaces, transfer.target.host
+        wanted, host = transfer.refer.replaces, transfer.address.host
         replaced = None if wanted is None else self._calls.sessions.named(wanted)
         if wanted is not None and replaced is not None:
             replaceable(replaced, wanted)
@@ -247,13 +263,14 @@ class Transfers:
         if served and wanted is not None:
             raise SipError("no call is replaced", 481)
         if served:
-            transfer.guest = _guest(transfer, self._calls.recipient(transfer.target))
+            transfer.guest = _guest(transfer, self._calls.recipient(transfer.address))
         return served
 
     def learned(self) -> None:
         """Look again who may be called: the DNS has said something."""
         for each in [each for each in self._all if each.step is Step.WAITING]:
             self._admit(each)
+        self._redirects.learned()
 
     def _begin(self, transfer: Transfer) -> None:
         if transfer.step is not Step.CALLING:
@@ -261,10 +278,15 @@ class Transfers:
         transfer.call.occupied = True
         self._alarms.cancel(transfer)
         if transfer.guest is None:
-            self._calls.line.find(without_gr(transfer.target), partial(self._found, transfer))
+            self._find(transfer)
         else:
             transfer.profiles = self._calls.ways_inside(transfer.call)
             self._offer(transfer)
+
+    def _find(self, transfer: Transfer) -> None:
+        """Have the new phone ring, where it is reached now."""
+        target = without_gr(transfer.target or transfer.address)
+        self._calls.line.find(target, partial(self._found, transfer))
 
     def _found(self, transfer: Transfer, secure: bool) -> None:
         if transfer.step is Step.CALLING:
@@ -286,9 +308,10 @@ class Transfers:
 
     def _invite(self, transfer: Transfer, made: SessionDescription) -> None:
         transfer.negotiation, said = placed(transfer.negotiation, made).offer(made)
-        target, headers = transfer.target, transfer.refer.headers
+        address, headers = transfer.address, transfer.refer.headers
+        target = transfer.target or address
         try:
-            parties = self._calls.parties(transfer.call.user, transfer.peer, target, target)
+            parties = self._calls.parties(transfer.call.user, transfer.peer, target, address)
             body, now = Body(said.encode()), self._calls.now()
             if transfer.guest is None:
                 leg = self._calls.sessions.invite(parties, body, now, headers)
@@ -351,7 +374,7 @@ class Transfers:
                 other = response is not None and status in OTHER_WAY
                 if other and transfer.profiles and not cancelled:
                     self._offer(transfer)
-                else:
+                elif cancelled or not self._redirects.goes_on(transfer, status, response):
                     self._fail(transfer, status, response.reason if response else "")
             case sip.Ended():
                 transfer.leg = None
@@ -380,7 +403,7 @@ class Transfers:
         transfer.step, old.data = Step.LEAVING, transfer
         transfer.report.tell(200, last=True)
         if not call.hairpin:  # else the SIP user is who the client goes on to see
-            call.peer, call.address = transfer.peer, transfer.target
+            call.peer, call.address = transfer.peer, transfer.address
             self._calls.remember(call)
         self._succeed(call, transfer.leg, transfer.answer, transfer.negotiation)
         self._calls.conferences.phone_says(call, transfer.said, self._calls.now())
@@ -571,10 +594,11 @@ class Transfers:
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        return self._alarms.next()
+        return earliest((self._alarms.next(), self._redirects.next_timer()))
 
     def on_timer(self, now: float) -> None:
         """Give up what waited too long, and hang up where the old phone does not."""
+        self._redirects.on_timer(now)
         for each in self._alarms.due(now):
             if each.step is Step.LEAVING:
                 self._hang_up(each)
