@@ -389,6 +389,21 @@ def test_a_phone_that_hangs_up_before_the_device_has_said_it_hears_no_more() -> 
     assert gateway.plane.asked == []
 
 
+def test_a_client_that_holds_before_the_ack_has_come_goes_on_talking() -> None:
+    gateway = Gateway()
+    invite = gateway.phone_says(body=sdp())
+    sid = gateway.sid()
+    gateway.client_says(Initiation(Step.PROCEED, sid), f"{JULIET}/phone")
+    accept = Jingle(Action.SESSION_ACCEPT, sid, (audio(PCMU),), responder=CLIENT)
+    gateway.client_says(accept, f"{JULIET}/phone")
+    held = Element("{urn:xmpp:jingle:apps:rtp:info:1}hold")
+    gateway.client_says(Jingle(Action.SESSION_INFO, sid, info=held), f"{JULIET}/phone")
+    gateway.phone_acknowledges(invite)
+    assert gateway.methods == ["INVITE"]
+    assert b"a=sendonly" in gateway.sent[0][0].body
+    assert gateway.calls.describe()["calls"] == 1
+
+
 @pytest.mark.spec("MED-01")
 @pytest.mark.spec("MED-23")
 def test_ringing_is_true() -> None:

@@ -456,3 +456,19 @@ def test_a_call_does_not_take_its_own_place() -> None:
     assert told(gateway)[-1][1] == "terminated"
     assert told(gateway)[-1][0] >= 400
     assert gateway.calls.describe()["calls"] == 1
+
+
+def test_a_phone_joins_a_client_to_another_who_calls_it() -> None:
+    """Its Replaces names an early dialog that we have initiated: that call is picked up."""
+    gateway = talking_to_phone()
+    begin = Jingle(Action.SESSION_INITIATE, "s9", (audio(PCMU),), initiator=DEVICE)
+    says(gateway, begin)
+    gateway.phone_answers(180)
+    dialog = list(gateway.calls.sessions._all.values())[-1].dialog
+    announced(gateway, f"{dialog.call_id};to-tag={dialog.local_tag};from-tag=tag2")
+    assert told(gateway)[-1] == (200, "terminated")
+    assert gateway.cancelled == ['SIP;cause=200;text="Call completed elsewhere"']
+    assert actions(gateway)[-1].action is Action.SESSION_ACCEPT
+    says(gateway, Jingle(Action.SESSION_TERMINATE, "s9", reason=Reason(Why.SUCCESS)))
+    assert actions(gateway, "romeo")[-1].action is Action.SESSION_TERMINATE
+    assert gateway.calls.describe()["calls"] == 0

@@ -679,3 +679,129 @@ def test_a_call_that_another_phone_rings_for_is_not_taken() -> None:
     takes_over(gateway)
     assert gateway.responses[-1].status == 500
     assert gateway.responses[-1].get("Retry-After") == "5"
+
+
+# -- a phone that picks a call up which rings at another (RFC 3891 §3) -------------------------
+
+
+@pytest.fixture(params=[True, False], ids=["proposed", "initiated"])
+def ringing(request: pytest.FixtureRequest) -> Gateway:
+    """A client calls a phone, which rings."""
+    gateway = Gateway()
+    if request.param:
+        gateway.client_says(Initiation(Initiating.PROPOSE, "s1", (Rtp("audio"),)))
+    else:
+        begins(gateway)
+    gateway.phone_answers(180)
+    return gateway
+
+
+def begins(gateway: Gateway, to: str = f"{JULIET}/phone") -> None:
+    begin = Jingle(Action.SESSION_INITIATE, "s1", (audio(OPUS, PCMU),), initiator=CLIENT)
+    gateway.client_says(begin, to)
+
+
+def early(gateway: Gateway, tag: str = "tag2", more: str = "") -> str:
+    dialog = next(iter(gateway.calls.sessions._all.values())).dialog
+    return f"{dialog.call_id};to-tag={dialog.local_tag};from-tag={tag}{more}"
+
+
+def accepted(gateway: Gateway) -> bool:
+    """Whether the client has heard that it is talked to, if need be once it has begun."""
+    if gateway.steps[-1:] == ["proceed"]:
+        begins(gateway)
+    return [each.action for each in gateway.actions][-1] is Action.SESSION_ACCEPT
+
+
+@pytest.mark.parametrize("flag", ["", ";early-only"])
+def test_a_call_that_rings_is_picked_up(ringing: Gateway, flag: str) -> None:
+    """RFC 3891 §3: 200 for the new phone, CANCEL for the one that rings."""
+    invite = takes_over(ringing, replaces=early(ringing, more=flag))
+    assert ringing.responses[-1].status == 200
+    assert b"m=audio 30000 RTP/AVP 0\r\n" in ringing.responses[-1].body
+    assert ringing.cancelled == ['SIP;cause=200;text="Call completed elsewhere"']
+    answer(ringing, "INVITE", 487)
+    assert accepted(ringing)
+    acknowledges(ringing, invite)
+    assert ringing.methods.count("INVITE") == 1
+    end = Jingle(Action.SESSION_TERMINATE, "s1", reason=Reason(Why.SUCCESS))
+    ringing.client_says(end, f"{JULIET}/phone")
+    assert ringing.sent[-1][0].method == "BYE"
+    assert ringing.sent[-1][0].target == CAROL
+    assert ringing.calls.describe()["calls"] == 0
+
+
+def test_a_call_that_rings_is_picked_up_by_a_phone_that_wants_our_offer(ringing: Gateway) -> None:
+    invite = takes_over(ringing, b"", early(ringing))
+    assert b"PCMU/8000" in ringing.responses[-1].body
+    assert ringing.cancelled
+    acknowledges(ringing, invite, sdp())
+    assert accepted(ringing)
+
+
+def test_a_phone_that_answers_while_another_picks_the_call_up_is_hung_up_on(
+    ringing: Gateway,
+) -> None:
+    """RFC 3261 §9.1: its 2xx was faster than our CANCEL."""
+    takes_over(ringing, replaces=early(ringing))
+    answer(ringing, "INVITE", 200, sdp(), f"sip:{JULIET}")
+    assert ringing.methods[-2:] == ["ACK", "BYE"]
+    assert ringing.sent[-1][0].target == f"sip:{JULIET}"
+    assert accepted(ringing)
+    assert ringing.calls.describe()["calls"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (sdp().replace(b"m=audio", b"m=video"), 488),
+        (sdp().replace(b"RTP/AVP", b"RTP/SAVP"), 488),
+        (sdp().replace(b"AVP 0", b"AVP 18").replace(b":0 PCMU", b":18 G729"), 488),
+        (b"x", 400),
+    ],
+)
+def test_a_call_that_cannot_be_picked_up_rings_on(
+    ringing: Gateway, body: bytes, status: int
+) -> None:
+    """RFC 3891 §3: an error, and the dialog that is named is left as it was."""
+    asked = list(ringing.plane.asked)
+    takes_over(ringing, body, early(ringing))
+    assert ringing.responses[-1].status == status
+    assert ringing.cancelled == []
+    assert ringing.plane.asked == asked
+    ringing.phone_answers(200, sdp(), 0)
+    assert accepted(ringing)
+
+
+def test_a_call_is_picked_up_only_by_whoever_names_it_rightly(ringing: Gateway) -> None:
+    takes_over(ringing, replaces=early(ringing, "other"))
+    assert ringing.responses[-1].status == 481
+    takes_over(ringing, replaces=early(ringing).replace("to-tag=", "to-tag=1"), number=2)
+    assert ringing.responses[-1].status == 481
+    ringing.calls._ends_of = lambda *_: (
+        Jid.parse("carol@sip.example"),
+        Jid.parse("mercutio@xmpp.example"),
+    )
+    takes_over(ringing, replaces=early(ringing), number=3)
+    assert ringing.responses[-1].status == 481
+    assert ringing.cancelled == []
+
+
+def test_a_phone_that_picked_a_call_up_may_transfer_it(ringing: Gateway) -> None:
+    """The addresses that it may name are those of its own domain, then."""
+    invite = takes_over(ringing, replaces=early(ringing))
+    assert accepted(ringing)
+    acknowledges(ringing, invite)
+    (call,) = ringing.calls._calls.values()
+    assert (str(call.address), str(call.peer)) == (CAROL, "carol@sip.example")
+
+
+def test_a_call_that_rings_for_a_transfer_is_not_picked_up() -> None:
+    gateway = talking_to_phone()
+    refers(gateway)
+    answer(gateway, "INVITE", 180)
+    dialog = list(gateway.calls.sessions._all.values())[-1].dialog
+    named = f"{dialog.call_id};to-tag={dialog.local_tag};from-tag=carol"
+    takes_over(gateway, replaces=named)
+    assert gateway.responses[-1].status == 481
+    assert gateway.cancelled == []

@@ -115,10 +115,8 @@ class Called(Exchange):
         if call.sip is not None:
             call.sip.answer(Body(said.encode()), self._now)
 
-    def _confirmed(self, call: Call, body: Body | None) -> None:
+    def _confirmed(self, call: Call, body: Body) -> None:
         """Take the answer that the ACK of such a call has, and have the client answer too."""
-        if call.negotiation.pending is None:
-            return
         phone = self._heard(call, body)
         if phone is None:
             return

@@ -46,6 +46,7 @@ from dragoman.media.plane import (
     MediaEvent,
     Plane,
     Profile,
+    Side,
     Transcoded,
 )
 from dragoman.sip import session as sip
@@ -278,8 +279,10 @@ class Calls(Called, Calling):
                 self.conferences.phone_says(call, response, self._now)
                 call.trickles = trickles(response)
                 self._answered(call, body or session.remote)
-            case sip.Confirmed(_, body):
-                self._confirmed(call, body)
+            case sip.Confirmed(_, Body() as answer) if call.caller is Side.SIP:
+                self._confirmed(call, answer)
+            case sip.Confirmed(_, Body() as answer):
+                self._answered(call, answer)
             case sip.Refused(_, status, response, cancelled):
                 self._refused(call, status, response, cancelled=cancelled)
             case sip.Cancelled(_, reason):

@@ -23,6 +23,7 @@ from dragoman.log import about
 from dragoman.mapping import call as mapping
 from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
+from dragoman.mapping.pickup import met
 from dragoman.media.plane import JINGLE, NEAR, MediaError, Profile, Side
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
@@ -48,6 +49,8 @@ TURN: Final = 10.0
 """Seconds that a transfer waits for its turn, and for the DNS to tell who may be called."""
 GRACE: Final = 8.0
 """Seconds that the old phone has to hang up once the new one is in its place."""
+ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
+"""Why a phone need not ring any more (RFC 3326 §2): it has missed no call."""
 SUBSCRIBED: Final = int(PATIENCE + 2 * TURN)
 """Seconds that a referrer is told of what becomes of it."""
 
@@ -458,6 +461,9 @@ class Transfers:
         if not isinstance(call, Call) or not named or call.over or call.sip is not old:
             leg.refuse(481, now)
             return
+        if old.stage is Stage.CALLING:
+            self._pick_up(event, call, old, caller)
+            return
         if not self._calls.revisions.is_free(call) or call.client is None or call.phone is None:
             leg.refuse(500, now, [("Retry-After", str(RETRY_AFTER))])
             return
@@ -477,6 +483,32 @@ class Transfers:
         then = self._taken(taking, lambda _: plane.answer(call.id, Side.XMPP, client, told))
         wide = widened(offer, client)
         plane.offer(call.id, Side.SIP, wide, JINGLE, then, successor=Side.SIP)
+
+    def _pick_up(self, event: sip.Invited, call: Call, old: Session, caller: Caller) -> None:
+        """Have a phone answer a call that rings at another. Raises SdpError.
+
+        What was offered to that stands, so that it goes on to ring where the two do not meet.
+        """
+        leg, now, offer = event.session, self._calls.now(), call.negotiation.pending
+        if offer is None or call.direct:
+            raise SdpError("the call is not carried", 488)
+        made, phone = Negotiation(Origin("-", call.negotiation.origin.session_id, 1)), None
+        if event.offer is None:
+            negotiation, said = placed(made.asked(), offer).offer(offer)
+        else:
+            theirs = read(event.offer)
+            answer, phone = met(offer, theirs)
+            negotiation, said = placed(made.offered(theirs), answer).answer(answer)
+        leg.answer(Body(said.encode()), now)
+        old.data = None
+        old.end(now, ELSEWHERE)
+        call.sip, leg.data, call.negotiation, call.phone = leg, call, negotiation, phone
+        call.hairpin = caller.hairpin
+        log.info("picked up", extra=about(jid=call.user, sip=caller.sender))
+        self._calls.conferences.phone_says(call, event.request, now)
+        if phone is not None:
+            self._calls.proceeds(call)
+        call.peer, call.address = caller.user, caller.sender
 
     def _taken(
         self, taking: Taking, then: Callable[[SessionDescription], None]

@@ -108,7 +108,7 @@ class Sessions:
     def named(self, wanted: Replaces) -> Session | None:
         """Return the session whose dialog is named so by who is in it, in whatever stage."""
         found = self._by_dialog.get((wanted.call_id, wanted.to_tag))
-        return found if found is not None and found.dialog.remote_tag == wanted.from_tag else None
+        return found if found is not None and found.is_with(wanted.from_tag) else None
 
     # -- what comes -----------------------------------------------------------------------------
 
@@ -215,8 +215,8 @@ class Sessions:
     def _replaced(self, request: Request) -> Session | None:
         """Return the session that an INVITE is to take the place of; None: it is none's.
 
-        SipError: 481 where there is none that it names, or one that the peer has not answered or
-        we have not; 486 where it wants to take over only one of these; 603 where the session is
+        SipError: 481 where there is none that it names, or one that we have not answered; 486
+        where it wants to take over only one that nobody has; 603 where the session is
         over, or none is taken over or joined here; 400 for two (RFC 3891 §3, RFC 3911 §4).
         """
         named = [*request.get_all("Replaces"), *request.get_all("Join")]
@@ -277,9 +277,9 @@ class Sessions:
 
 def replaceable(session: Session, wanted: Replaces) -> None:
     """Raise SipError where a session that is named may not be taken over (RFC 3891 §3)."""
-    if session.stage in {Stage.CALLING, Stage.CANCELLING, Stage.INVITED}:
-        raise SipError("no call is picked up", 481)
-    if session.stage not in {Stage.ACCEPTED, Stage.CONFIRMED}:
+    if session.stage is Stage.INVITED:
+        raise SipError("who called is not replaced while it rings", 481)
+    if session.stage not in {Stage.CALLING, Stage.ACCEPTED, Stage.CONFIRMED}:
         raise SipError("the session is over", 603)
-    if wanted.early_only:
+    if wanted.early_only and session.stage is not Stage.CALLING:
         raise SipError("the session is answered", 486)
