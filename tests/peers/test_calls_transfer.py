@@ -145,3 +145,24 @@ def test_a_phone_transfers_a_client_to_another_client(
     assert not [each for each in online.events() if each.get("event") == "terminated"]
     online.tell("hangup")
     other.hears(event="terminated", reason="success")
+
+
+def test_linphone_joins_two_clients_that_it_talks_to(
+    start: Callable[..., Program], client: Callable[..., Program]
+) -> None:
+    """RFC 5589 §7: by REFER with Replaces, which names its call with the second client."""
+    caller = start("carol", "linphone_user", f"linphone{next(NUMBERS)}")
+    other, online = client(jid=BOB), client()
+    caller.tell("register-status ALL")
+    caller.says("LinphoneRegistrationOk")
+    for number, called in ((1, ALICE), (2, BOB)):
+        caller.tell(f"call sip:{called}")
+        caller.says(rf"LinphoneCallStreamsRunning\s+From: .*\s+Id: {number}")
+    caller.tell("call-transfer 1 2")
+    caller.says(r"LinphoneCallEnd\s+From: .*\s+Id: 1")
+    caller.says(r"LinphoneCallEnd\s+From: .*\s+Id: 2")
+    hears_more(online)
+    hears_more(other)
+    other.tell("hangup")
+    online.hears(event="terminated", reason="success")
+    caller.tell("quit")
