@@ -51,7 +51,7 @@ class Called(Exchange):
             if event.replaced is None:
                 self._called(session, event, caller)
             else:
-                self.transfers.replaces(event, event.replaced, caller)
+                self.takeovers.invited(event, event.replaced, caller)
         except SdpError as error:
             log.warning("call refused", extra=about(sip=caller.sender, reason=error.reason))
             session.refuse(error.status, self._now, jingled.refusal(error.status))

@@ -29,7 +29,8 @@ from dragoman.bridge.redirect import Reaches, Redirects
 from dragoman.bridge.referral import Referrals
 from dragoman.bridge.revisions import Revisions
 from dragoman.bridge.sessions import Caller, SessionLine
-from dragoman.bridge.transfer import Taking, Transfer, Transfers
+from dragoman.bridge.takeover import Takeovers, Taking
+from dragoman.bridge.transfer import Transfer, Transfers
 from dragoman.bridge.trickle import PACKAGE, Trickle, trickles
 from dragoman.bridge.unproposed import Unproposed
 from dragoman.clock import earliest
@@ -124,6 +125,7 @@ class Calls(Called, Calling):
         self.trickle = Trickle(self)
         self.revisions = Revisions(self)
         self.transfers = Transfers(self, reaches, serves)
+        self.takeovers = Takeovers(self)
         self.hairpin = Hairpin(token, chance, self._contact_of, numbers)
         self.redirects = Redirects(reaches, self.now, self.find, self.not_found)
         self.referrals = Referrals(self)
@@ -267,8 +269,11 @@ class Calls(Called, Calling):
             self._invited(event)
             return
         call = event.session.data
-        if isinstance(call, Transfer | Taking):
+        if isinstance(call, Transfer):
             self.transfers.on_event(call, event)
+            return
+        if isinstance(call, Taking):
+            self.takeovers.on_event(call, event)
             return
         if not isinstance(call, Call) or call.over:
             return

@@ -25,6 +25,7 @@ from dragoman.bridge.redirect import Redirects
 from dragoman.bridge.referral import Referrals
 from dragoman.bridge.revisions import Revisions
 from dragoman.bridge.sessions import Caller, SessionService
+from dragoman.bridge.takeover import Takeovers
 from dragoman.bridge.transfer import Transfers
 from dragoman.bridge.trickle import PACKAGE, Trickle
 from dragoman.bridge.unproposed import Unproposed
@@ -89,6 +90,7 @@ class Exchange(SessionService):
     trickle: Trickle
     revisions: Revisions
     transfers: Transfers
+    takeovers: Takeovers
     hairpin: Hairpin
     redirects: Redirects[Call]
     referrals: Referrals

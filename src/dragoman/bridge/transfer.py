@@ -1,4 +1,4 @@
-"""Call transfer: a phone has another one take its place (RFC 3515, RFC 5589, RFC 3891).
+"""Call transfer: a phone has another one take its place (RFC 3515, RFC 5589).
 
 The client stays, with its session and its media: the plane has another peer on the phone's leg.
 The new phone is offered no more than the old one took, so that the client need not be asked.
@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
-from dragoman.bridge.call import OTHER_WAY, TROUBLES, Call, directed, placed, widened
+from dragoman.bridge.call import OTHER_WAY, TROUBLES, Call, directed, placed
 from dragoman.bridge.hairpin import Guest
 from dragoman.bridge.jingled import read
 from dragoman.bridge.redirect import Reaches, Redirects
@@ -23,8 +23,7 @@ from dragoman.log import about
 from dragoman.mapping import call as mapping
 from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
-from dragoman.mapping.pickup import met
-from dragoman.media.plane import JINGLE, NEAR, MediaError, Profile, Side
+from dragoman.media.plane import MediaError, Profile, Side
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
 from dragoman.sdp.session import Origin, SessionDescription
@@ -36,7 +35,7 @@ from dragoman.sip.refer import Refer
 from dragoman.sip.session import Body, SessionHandle, Stage
 from dragoman.sip.sessions import Full, replaceable
 from dragoman.sip.uri import Uri
-from dragoman.sip.usage import PATIENCE, RETRY_AFTER, Session
+from dragoman.sip.usage import PATIENCE, Session
 from dragoman.xmpp.jid import Jid
 
 if TYPE_CHECKING:
@@ -49,8 +48,6 @@ TURN: Final = 10.0
 """Seconds that a transfer waits for its turn, and for the DNS to tell who may be called."""
 GRACE: Final = 8.0
 """Seconds that the old phone has to hang up once the new one is in its place."""
-ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
-"""Why a phone need not ring any more (RFC 3326 §2): it has missed no call."""
 SUBSCRIBED: Final = int(PATIENCE + 2 * TURN)
 """Seconds that a referrer is told of what becomes of it."""
 
@@ -156,20 +153,6 @@ class Transfer:
     def over(self) -> bool:
         """Whether nobody is called any more."""
         return self.step is not Step.CALLING
-
-
-@dataclass(slots=True, eq=False)
-class Taking:
-    """A phone that takes the place of `old` by an INVITE of its own (RFC 3891)."""
-
-    call: Call
-    old: Session
-    leg: Session
-    invite: Request
-    caller: Caller
-    negotiation: Negotiation
-    offer: SessionDescription | None = None
-    over: bool = False
 
 
 class Transfers:
@@ -345,11 +328,8 @@ class Transfers:
 
     # -- what happens --------------------------------------------------------------------
 
-    def on_event(self, transfer: "Transfer | Taking", event: sip.Event) -> None:
+    def on_event(self, transfer: Transfer, event: sip.Event) -> None:
         """Learn what happens in the leg of the new phone, or in the old one's after it."""
-        if isinstance(transfer, Taking):
-            self._of_taking(transfer, event)
-            return
         ours = event.session is transfer.leg and transfer.step is not Step.OVER
         match event:
             case sip.Replied(_, handle, status):
@@ -408,16 +388,17 @@ class Transfers:
         if not call.hairpin:  # else the SIP user is who the client goes on to see
             call.peer, call.address = transfer.peer, transfer.address
             self._calls.remember(call)
-        self._succeed(call, transfer.leg, transfer.answer, transfer.negotiation)
+        self.succeed(call, transfer.leg, transfer.answer, transfer.negotiation)
         self._calls.conferences.phone_says(call, transfer.said, self._calls.now())
         if old.stage is Stage.OVER:
             self._done(transfer)
         else:
             self._alarms.set(transfer, self._calls.now() + GRACE)
 
-    def _succeed(
+    def succeed(
         self, call: Call, leg: Session, phone: SessionDescription, negotiation: Negotiation
     ) -> None:
+        """Have a call go on with the phone of `leg`, which has said what it takes."""
         before = call.phone
         call.sip, leg.data = leg, call
         call.phone, call.negotiation = phone, negotiation
@@ -451,142 +432,6 @@ class Transfers:
             transfer.step = Step.OVER
         self._alarms.cancel(transfer)
         self._all.pop(transfer, None)
-
-    # -- a phone that takes a call over by itself -------------------------------------------
-
-    def replaces(self, event: sip.Invited, old: Session, caller: Caller) -> None:
-        """Take the INVITE of a phone that is to take the place of another. Raises SdpError."""
-        leg, call, now = event.session, old.data, self._calls.now()
-        named = isinstance(call, Call) and call.user.bare == caller.recipient.bare
-        if not isinstance(call, Call) or not named or call.over or call.sip is not old:
-            leg.refuse(481, now)
-            return
-        if old.stage is Stage.CALLING:
-            self._pick_up(event, call, old, caller)
-            return
-        if not self._calls.revisions.is_free(call) or call.client is None or call.phone is None:
-            leg.refuse(500, now, [("Retry-After", str(RETRY_AFTER))])
-            return
-        offer = None if event.offer is None else _fitting(read(event.offer), call.client)
-        made = Negotiation(Origin("-", call.negotiation.origin.session_id, 1))
-        negotiation = made.asked() if offer is None else made.offered(offer)
-        taking = Taking(call, old, leg, event.request, caller, negotiation, offer)
-        leg.data, call.occupied = taking, True
-        client = directed(mapping.agreed(call.client, call.phone), call.held)
-        plane = self._calls.plane
-        if offer is None:
-            told = self._taken(taking, partial(self._ask, taking))
-            plane.offer(call.id, Side.XMPP, client, call.profile, told, successor=Side.SIP)
-            return
-        told = self._taken(taking, partial(self._accept, taking))
-        client = widened(client, offer)
-        then = self._taken(taking, lambda _: plane.answer(call.id, Side.XMPP, client, told))
-        wide = widened(offer, client)
-        plane.offer(call.id, Side.SIP, wide, JINGLE, then, successor=Side.SIP)
-
-    def _pick_up(self, event: sip.Invited, call: Call, old: Session, caller: Caller) -> None:
-        """Have a phone answer a call that rings at another. Raises SdpError.
-
-        What was offered to that stands, so that it goes on to ring where the two do not meet.
-        """
-        leg, now, offer = event.session, self._calls.now(), call.negotiation.pending
-        if offer is None or call.direct:
-            raise SdpError("the call is not carried", 488)
-        made, phone = Negotiation(Origin("-", call.negotiation.origin.session_id, 1)), None
-        if event.offer is None:
-            negotiation, said = placed(made.asked(), offer).offer(offer)
-        else:
-            theirs = read(event.offer)
-            answer, phone = met(offer, theirs)
-            negotiation, said = placed(made.offered(theirs), answer).answer(answer)
-        leg.answer(Body(said.encode()), now)
-        old.data = None
-        old.end(now, ELSEWHERE)
-        call.sip, leg.data, call.negotiation, call.phone = leg, call, negotiation, phone
-        call.hairpin = caller.hairpin
-        log.info("picked up", extra=about(jid=call.user, sip=caller.sender))
-        self._calls.conferences.phone_says(call, event.request, now)
-        if phone is not None:
-            self._calls.proceeds(call)
-        call.peer, call.address = caller.user, caller.sender
-
-    def _taken(
-        self, taking: Taking, then: Callable[[SessionDescription], None]
-    ) -> Callable[[SessionDescription | MediaError], None]:
-        """Return what goes on with `then`, or refuses the phone."""
-        told = self._calls.ask(taking.call, then)
-
-        def decided(made: SessionDescription | MediaError) -> None:
-            if taking.over or taking.call.over:
-                self._give_back(taking, 481)
-            elif isinstance(made, MediaError):
-                self._give_back(taking, TROUBLES[made.trouble][0])
-            else:
-                told(made)
-                return
-            self._calls.turn()
-
-        return decided
-
-    def _ask(self, taking: Taking, made: SessionDescription) -> None:
-        """Answer an INVITE without an offer by what the client and the old phone agreed on."""
-        taking.negotiation, said = placed(taking.negotiation, made).offer(made)
-        taking.leg.answer(Body(said.encode()), self._calls.now())
-
-    def _accept(self, taking: Taking, made: SessionDescription) -> None:
-        offer = taking.offer
-        assert offer is not None  # noqa: S101 - this answers it
-        made = replace(made, media=made.media[: len(offer.media)])
-        taking.negotiation, said = placed(taking.negotiation, made).answer(made)
-        taking.leg.answer(Body(said.encode()), self._calls.now())
-        self._take(taking, widened(offer, taking.call.client or offer))
-
-    def _take(self, taking: Taking, phone: SessionDescription) -> None:
-        call, old, user = taking.call, taking.old, taking.caller.user
-        taking.over, old.data = True, None
-        call.peer, call.address = user, taking.caller.sender
-        call.hairpin = taking.caller.hairpin
-        if call.hairpin:
-            call.profile = NEAR
-        self._succeed(call, taking.leg, phone, taking.negotiation)
-        self._calls.conferences.phone_says(call, taking.invite, self._calls.now())
-        if old.stage is not Stage.OVER:
-            old.end(self._calls.now(), hangup.header(None))
-
-    def _of_taking(self, taking: Taking, event: sip.Event) -> None:
-        match event:
-            case sip.Confirmed(_, body) if taking.offer is None and not taking.over:
-                self._confirmed(taking, body)
-            case sip.Cancelled() | sip.Ended() if not taking.over:
-                self._give_back(taking, 487)
-            case sip.Offered(session):
-                session.decline(self._calls.now(), PENDING)
-            case sip.InDialog(session, _, transaction):
-                session.reply(transaction, PENDING)
-
-    def _confirmed(self, taking: Taking, body: Body | None) -> None:
-        try:
-            answer = read(body)
-            taking.negotiation = taking.negotiation.answered(answer)
-        except SdpError as error:
-            self._give_back(taking, error.status)
-            return
-        told = self._taken(taking, lambda _: self._take(taking, answer))
-        self._calls.plane.answer(taking.call.id, Side.SIP, answer, told)
-
-    def _give_back(self, taking: Taking, status: int) -> None:
-        """Leave the call to the phone that has it."""
-        leg, call, now = taking.leg, taking.call, self._calls.now()
-        if leg.stage is Stage.INVITED:
-            leg.refuse(status, now)
-        elif leg.stage is not Stage.OVER:
-            leg.end(now, hangup.header(None))
-        if taking.over:
-            return
-        taking.over, call.occupied = True, False
-        if not call.over:
-            self._calls.plane.revert(call.id)
-            self._calls.revisions.go_on(call)
 
     # -- what happens to the call ----------------------------------------------------------
 
@@ -660,11 +505,3 @@ def _at_home(target: Uri, referrer: Uri) -> Uri:
     except ValueError:
         return target
     return replace(target, host=referrer.host, port=referrer.port, params=())
-
-
-def _fitting(offer: SessionDescription, client: SessionDescription) -> SessionDescription:
-    """Return an offer whose streams are those of the client, in its order; or raise SdpError."""
-    for asked, has in zip(offer.media, client.media, strict=False):
-        if asked.kind.lower() != has.kind.lower() and asked.port:
-            raise SdpError(f"{asked.kind} where the call has {has.kind}", 488)
-    return offer
