@@ -1,6 +1,7 @@
 """A phone transfers a client to another client, with the flows of RFC 5589 §6 and §7."""
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from dragoman.media.plane import JINGLE, NEAR, SDES, Side
 from dragoman.sip.flow import AckArrived, RequestArrived
 from dragoman.sip.message import build_request
+from dragoman.sip.sessions import Bounds
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext import jmi
+from dragoman.xmpp.ext import coin, jmi
 from dragoman.xmpp.ext.jingle import JINGLE as JINGLE_ELEMENT
 from dragoman.xmpp.ext.jingle import Action, Content, Jingle, Reason, Why
 from dragoman.xmpp.ext.jingle_ice import IceUdp
@@ -141,6 +143,8 @@ def test_media_go_from_one_call_of_the_plane_to_the_other(gateway: Gateway) -> N
     content = actions(gateway)[0].contents[0]
     assert isinstance(content.description, Rtp)
     assert content.description.payload_types == (PCMU,)
+    assert {str(each.peer.bare) for each in gateway.calls._calls.values()} == {JULIET}
+    assert {str(each.address) for each in gateway.calls._calls.values()} == {f"sip:{JULIET}"}
 
 
 @pytest.mark.parametrize("device", [CLIENT, DEVICE])
@@ -264,6 +268,7 @@ def test_nobody_is_transferred_who_has_no_phone_to_be_asked(gateway: Gateway) ->
     sent = len(gateway.sent)
     says(gateway, Jingle(Action.SESSION_INFO, sid(gateway), info=transfer))
     assert len(gateway.sent) == sent
+    assert all(each.referral is None for each in gateway.calls._calls.values())
     assert gateway.calls.describe()["transfers"] == 0
     assert gateway.calls.describe()["calls"] == 2
 
@@ -314,6 +319,28 @@ def test_a_gateway_that_has_no_room_for_the_call_leaves_the_old_one(gateway: Gat
     notified(gateway)
     assert told(gateway)[-1] == (503, "terminated")
     assert gateway.calls.describe()["calls"] == 1
+
+
+def test_a_gateway_that_has_no_room_for_the_leg_leaves_the_old_one(gateway: Gateway) -> None:
+    gateway.calls.hairpin._sessions._bounds = Bounds(most=1)
+    refers(gateway, [REFER_TO])
+    notified(gateway)
+    assert told(gateway)[-1] == (503, "terminated")
+    assert not gateway.calls.hairpin._guests
+    assert not gateway.calls.hairpin._asked
+    assert gateway.calls.describe()["calls"] == 1
+
+
+def test_a_client_that_mixes_a_conference_is_not_asked_about_it(gateway: Gateway) -> None:
+    """Who took the phone's place is asked by nobody: the SUBSCRIBE would be to ourselves."""
+    refers(gateway, [REFER_TO])
+    notified(gateway)
+    says(gateway, Initiation(Step.PROCEED, sid(gateway)))
+    accept = Jingle(Action.SESSION_ACCEPT, sid(gateway), (audio(PCMU),), responder=DEVICE)
+    says(gateway, replace(accept, info=coin.focus()))
+    assert told(gateway)[-1] == (200, "terminated")
+    assert all(each.focus is None for each in gateway.calls._calls.values())
+    assert "SUBSCRIBE" not in gateway.methods
 
 
 @pytest.mark.parametrize("answered", [False, True])
@@ -383,6 +410,7 @@ def test_a_phone_joins_two_clients_that_it_talks_to(gateway: Gateway) -> None:
     in_call(gateway, "BYE", number=3)
     assert gateway.responses[-1].status == 200
     assert (len(actions(gateway)), len(actions(gateway, "romeo"))) == begun
+    assert all(each.hairpin for each in gateway.calls._calls.values())
     assert gateway.calls.describe()["calls"] == 2
     hangs_up(gateway)
     assert actions(gateway, "romeo")[-1].action is Action.SESSION_TERMINATE
@@ -469,6 +497,7 @@ def test_a_phone_joins_a_client_to_another_who_calls_it() -> None:
     assert told(gateway)[-1] == (200, "terminated")
     assert gateway.cancelled == ['SIP;cause=200;text="Call completed elsewhere"']
     assert actions(gateway)[-1].action is Action.SESSION_ACCEPT
+    assert all(each.hairpin for each in gateway.calls._calls.values())
     says(gateway, Jingle(Action.SESSION_TERMINATE, "s9", reason=Reason(Why.SUCCESS)))
     assert actions(gateway, "romeo")[-1].action is Action.SESSION_TERMINATE
     assert gateway.calls.describe()["calls"] == 0

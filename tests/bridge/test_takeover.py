@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from dragoman.media.plane import MediaError, Side, Trouble
+from dragoman.media.plane import BYPASS, MediaError, Side, Trouble
 from dragoman.sip.flow import AckArrived, RequestArrived
 from dragoman.sip.message import build_request
 from dragoman.sip.uri import Uri
@@ -263,6 +263,15 @@ def test_a_call_that_cannot_be_picked_up_rings_on(
     assert ringing.plane.asked == asked
     ringing.phone_answers(200, sdp(), 0)
     assert accepted(ringing)
+
+
+def test_a_call_whose_media_nobody_carries_is_not_picked_up(ringing: Gateway) -> None:
+    """What the client said is for the phone that rings: keys, and where to send."""
+    (call,) = ringing.calls._calls.values()
+    call.profile = BYPASS
+    takes_over(ringing, replaces=early(ringing))
+    assert ringing.responses[-1].status == 488
+    assert ringing.cancelled == []
 
 
 def test_a_call_is_picked_up_only_by_whoever_names_it_rightly(ringing: Gateway) -> None:

@@ -59,8 +59,7 @@ class Referrals:
         `others` are calls, among them that which the new one may have to replace.
         """
         leg = call.sip
-        able = leg is not None and leg.stage is Stage.CONFIRMED and not call.hairpin
-        if leg is None or not able or call.referral is not None:
+        if leg is None or leg.stage is not Stage.CONFIRMED or call.referral is not None:
             log.info("no transfer", extra=about(jid=call.user, sip=call.address))
             return
         try:
