@@ -153,6 +153,7 @@ class Gateway:
         self.secure = secure
         self.contact = f"<sip:{JULIET}>"
         self.reaches: Callable[[str], bool | None] = lambda _: True
+        self.serves: Callable[[str], bool | None] = lambda host: host == "xmpp.example"
         self.now = 0.0
         tokens = iter(range(10**6))
         messages, _ = service()
@@ -169,6 +170,7 @@ class Gateway:
             lambda: None,
             rules=rules,
             reaches=lambda host: self.reaches(host),
+            serves=lambda host: self.serves(host),
         )
 
     # -- what `SessionLine` and `XmppPort` want
@@ -385,6 +387,21 @@ def test_a_phone_that_hangs_up_before_the_device_has_said_it_hears_no_more() -> 
     gateway.device_says()
     assert gateway.actions == []
     assert gateway.plane.asked == []
+
+
+def test_a_client_that_holds_before_the_ack_has_come_goes_on_talking() -> None:
+    gateway = Gateway()
+    invite = gateway.phone_says(body=sdp())
+    sid = gateway.sid()
+    gateway.client_says(Initiation(Step.PROCEED, sid), f"{JULIET}/phone")
+    accept = Jingle(Action.SESSION_ACCEPT, sid, (audio(PCMU),), responder=CLIENT)
+    gateway.client_says(accept, f"{JULIET}/phone")
+    held = Element("{urn:xmpp:jingle:apps:rtp:info:1}hold")
+    gateway.client_says(Jingle(Action.SESSION_INFO, sid, info=held), f"{JULIET}/phone")
+    gateway.phone_acknowledges(invite)
+    assert gateway.methods == ["INVITE"]
+    assert b"a=sendonly" in gateway.sent[0][0].body
+    assert gateway.calls.describe()["calls"] == 1
 
 
 @pytest.mark.spec("MED-01")

@@ -158,6 +158,23 @@ def test_a_dns_that_never_answers_is_not_waited_for() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("domain", "served"),
+    [("xmpp.example", True), ("sip.example", False), ("mirror.example", False)],
+)
+def test_whom_a_phone_may_transfer_a_call_to_is_whom_it_could_call(
+    domain: str, served: bool
+) -> None:
+    async def scenario() -> None:
+        world = World()
+        while (found := world.hub._serves_sip(domain)) is None:
+            world.hub.settle()
+            await pass_time()
+        assert found is served
+
+    run(scenario())
+
+
 def test_one_more_than_may_wait_for_the_dns_is_503_with_a_time_to_come_back() -> None:
     async def scenario() -> None:
         world = World()

@@ -6,23 +6,20 @@ import pytest
 
 from dragoman.bridge.call import Rules
 from dragoman.media.plane import Lost, MediaError, Side, Trouble
-from dragoman.sip.flow import AckArrived, RequestArrived
+from dragoman.sip.flow import RequestArrived
 from dragoman.sip.message import Header, Request, build_request, response_to
 from dragoman.sip.uri import Uri
 from dragoman.xmpp.element import Element
-from dragoman.xmpp.ext.jingle import Action, Content, Jingle, Reason, Why
-from dragoman.xmpp.ext.jingle_ice import IceUdp
-from dragoman.xmpp.ext.jingle_rtp import PayloadType, Rtp
+from dragoman.xmpp.ext.jingle import Action, Jingle, Reason, Why
+from dragoman.xmpp.ext.jingle_rtp import Rtp
 from dragoman.xmpp.ext.jmi import Initiation
 from dragoman.xmpp.ext.jmi import Step as Initiating
-from dragoman.xmpp.jid import Jid
 from tests.bridge.test_calls import (
     CLIENT,
     FLOW,
     JULIET,
     OPUS,
     PCMU,
-    ROMEO,
     Gateway,
     Transaction,
     audio,
@@ -462,6 +459,68 @@ def test_a_transfer_waits_for_the_dns() -> None:
     assert late.calls.describe()["transfers"] == 0
 
 
+def redirects(gateway: Gateway, *contacts: str) -> None:
+    asked, handle = [each for each in gateway.sent if each[0].method == "INVITE"][-1]
+    moved = [("Contact", each) for each in contacts]
+    response = response_to(asked, 302, "", moved, b"", "carol")
+    gateway.calls.on_response(cast("SessionHandle", handle), response, gateway.now)
+
+
+def test_a_new_phone_that_is_elsewhere_is_called_there(gateway: Gateway) -> None:
+    """RFC 3261 §8.1.3.4, by the rules of any call."""
+    before = len(invites(gateway))
+    refers(gateway, [REFER_TO, ("Referred-By", f"<sip:{JULIET}>")])
+    notified(gateway)
+    redirects(gateway, "<sip:mail@one.example>;q=0.1", "<sip:carol@192.0.2.9:5062>")
+    made = invites(gateway)[before:]
+    assert [each.target for each in made] == [CAROL, "sip:carol@192.0.2.9:5062"]
+    assert str(made[1].to.uri) == CAROL
+    assert made[1].get("Referred-By") == f"<sip:{JULIET}>"
+    answer(gateway, "INVITE", 486)
+    assert invites(gateway)[-1].target == "sip:mail@one.example"
+    assert told(gateway) == [(100, "active")]
+    answer(gateway, "INVITE", 200, sdp())
+    assert told(gateway)[-1] == (200, "terminated")
+
+
+@pytest.mark.parametrize("contact", ["<sip:+19005550100@pstn.example>", f"<{CAROL}>", "<tel:+1>"])
+def test_a_new_phone_that_may_not_be_called_elsewhere(gateway: Gateway, contact: str) -> None:
+    gateway.reaches = lambda host: host != "pstn.example"
+    before = len(invites(gateway))
+    refers(gateway)
+    notified(gateway)
+    redirects(gateway, contact)
+    assert told(gateway)[-1] == (302, "terminated")
+    assert len(invites(gateway)) == before + 1
+    assert gateway.calls.describe()["calls"] == 1
+
+
+def test_a_redirected_transfer_waits_for_the_dns(gateway: Gateway) -> None:
+    known: list[bool | None] = [None]
+    gateway.reaches = lambda _: known[0]
+    refers(gateway)
+    notified(gateway)
+    redirects(gateway, "<sip:c@one.example>")
+    assert invites(gateway)[-1].target == CAROL
+    known[0] = True
+    gateway.calls.learned(1.0)
+    assert invites(gateway)[-1].target == "sip:c@one.example"
+    answer(gateway, "INVITE", 603)
+    assert told(gateway)[-1] == (603, "terminated")
+    assert gateway.calls.describe()["calls"] == 1
+
+
+def test_a_redirected_transfer_waits_so_long_and_no_longer(gateway: Gateway) -> None:
+    gateway.reaches = lambda _: None
+    refers(gateway)
+    notified(gateway)
+    redirects(gateway, "<sip:c@one.example>")
+    assert gateway.calls.next_timer() is not None
+    gateway.now = 10.0
+    gateway.calls.on_timer(gateway.now)
+    assert told(gateway)[-1] == (302, "terminated")
+
+
 def test_the_new_phone_is_offered_what_the_old_one_took_and_no_more() -> None:
     """The client was told of that alone: it has nothing new to hear."""
     gateway = talking_to_phone()
@@ -477,143 +536,3 @@ def test_where_nobody_may_transfer_it_is_603() -> None:
     refers(gateway)
     assert gateway.responses[-1].status == 603
     assert "REFER" not in (gateway.sent[0][0].get("Allow") or "")
-
-
-# -- a phone that takes a call over by itself (RFC 3891) -------------------------------------
-
-
-def takes_over(
-    gateway: Gateway, body: bytes | None = None, replaces: str = "", number: int = 1
-) -> Transaction:
-    """Carol's phone sends an INVITE with Replaces, as RFC 5589 §7.3 has it of the target."""
-    session = next(iter(gateway.calls.sessions._all.values()))
-    dialog = session.dialog
-    named = f"{dialog.call_id};to-tag={dialog.local_tag};from-tag={dialog.remote_tag}"
-    offer = sdp() if body is None else body
-    said = [
-        ("Via", f"SIP/2.0/UDP 192.0.2.3;branch=z9hG4bKcarol{number}"),
-        ("From", f"<{CAROL}>;tag=carol"),
-        ("To", f"<sip:{ROMEO}>"),
-        ("Call-ID", "call-2"),
-        ("CSeq", f"{number} INVITE"),
-        ("Contact", f"<{CAROL}>"),
-        ("Replaces", replaces or named),
-        ("Require", "replaces"),
-        *([("Content-Type", "application/sdp")] if offer else []),
-    ]
-    arrived = Transaction(build_request("INVITE", f"sip:{ROMEO}", said, offer))
-    event = RequestArrived(arrived.request, FLOW, cast("ServerTransaction", arrived))
-    gateway.calls.on_request(event, Uri.parse(CAROL), gateway.now)
-    return arrived
-
-
-def test_a_phone_takes_the_place_of_another(gateway: Gateway) -> None:
-    """RFC 3891 §3: 200 for the new one, BYE for the old."""
-    takes_over(gateway)
-    assert gateway.responses[-1].status == 200
-    assert b"m=audio 30000 RTP/AVP 0\r\n" in gateway.responses[-1].body
-    assert "replaces" in (gateway.responses[-1].get("Supported") or "")
-    assert gateway.plane.asked[-2:] == [("succeed", Side.SIP), ("answer", Side.XMPP)]
-    assert gateway.methods[-1] == "BYE"
-    assert gateway.sent[-1][0].target == f"sip:{JULIET}"
-    assert gateway.calls.describe()["calls"] == 1
-    assert not [each for each in gateway.actions if each.action is Action.SESSION_TERMINATE]
-
-
-def acknowledges(gateway: Gateway, invite: Transaction, body: bytes = b"") -> None:
-    named = {"Via", "From", "Call-ID", "Contact"}
-    headers = [each for each in invite.request.headers if each[0] in named]
-    kind = [("Content-Type", "application/sdp")] if body else []
-    ours = gateway.responses[-1].to
-    more = [("To", str(ours)), ("CSeq", f"{invite.request.cseq.number} ACK"), *kind]
-    ack = build_request("ACK", f"sip:{ROMEO}", [*headers, *more], body)
-    gateway.calls.on_ack(AckArrived(ack, FLOW, cast("ServerTransaction", invite)), gateway.now)
-
-
-def test_a_phone_that_wants_our_offer_takes_the_place_of_another() -> None:
-    gateway = talking_to_phone()
-    invite = takes_over(gateway, b"")
-    assert b"PCMU/8000" in gateway.responses[-1].body
-    assert "BYE" not in gateway.methods
-    acknowledges(gateway, invite, sdp())
-    assert gateway.methods[-1] == "BYE"
-    assert gateway.calls.describe()["calls"] == 1
-
-
-def test_a_phone_with_fewer_streams_takes_the_place_of_another_and_may_change() -> None:
-    gateway = Gateway()
-    gateway.client_says(Initiation(Initiating.PROPOSE, "s1", (Rtp("audio"), Rtp("video"))))
-    video = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
-    gateway.phone_answers(200, sdp(more=video))
-    vp8 = Rtp("video", (PayloadType(96, "VP8", 90000),))
-    both = (audio(OPUS, PCMU), Content("1", description=vp8, transport=IceUdp("u", "p")))
-    gateway.client_says(
-        Jingle(Action.SESSION_INITIATE, "s1", both, initiator=CLIENT), f"{JULIET}/phone"
-    )
-    invite = takes_over(gateway)
-    assert gateway.responses[-1].status == 200
-    assert b"m=video" not in gateway.responses[-1].body
-    removed = [each for each in gateway.actions if each.action is Action.CONTENT_REMOVE]
-    assert [[content.name for content in each.contents] for each in removed] == [["1"]]
-    acknowledges(gateway, invite)
-    tag = gateway.responses[-1].to.tag
-    said = [
-        *(each for each in invite.request.headers if each[0] in {"From", "Call-ID", "Contact"}),
-        ("Via", "SIP/2.0/UDP 192.0.2.3;branch=z9hG4bKcarol9"),
-        ("To", f"<sip:{ROMEO}>;tag={tag}"),
-        ("CSeq", "2 INVITE"),
-        ("Content-Type", "application/sdp"),
-    ]
-    arrived = Transaction(build_request("INVITE", f"sip:{ROMEO}", said, sdp("sendonly", 2)))
-    event = RequestArrived(arrived.request, FLOW, cast("ServerTransaction", arrived))
-    gateway.calls.on_request(event, Uri.parse(CAROL), gateway.now)
-    assert gateway.responses[-1].status == 200
-    assert b"m=video" not in gateway.responses[-1].body
-
-
-@pytest.mark.parametrize(
-    ("replaces", "body", "status"),
-    [
-        ("nothing;to-tag=1;from-tag=2", None, 481),
-        ("nothing", None, 400),
-        ("", b"x", 400),
-        ("", sdp().replace(b"m=audio", b"m=video"), 488),
-    ],
-)
-def test_a_phone_that_may_not_take_a_place(replaces: str, body: bytes | None, status: int) -> None:
-    gateway = talking_to_phone()
-    takes_over(gateway, body, replaces)
-    assert gateway.responses[-1].status == status
-    assert "BYE" not in gateway.methods
-    refers(gateway)
-    assert gateway.responses[-1].status == 200
-
-
-def test_a_place_is_not_taken_that_media_do_not_fit_in() -> None:
-    gateway = talking_to_phone()
-    gateway.plane.trouble = MediaError(Trouble.UNACCEPTABLE, "no")
-    takes_over(gateway)
-    assert gateway.responses[-1].status == 488
-    assert gateway.plane.asked[-1] == ("revert", Side.SIP)
-    assert "BYE" not in gateway.methods
-    gateway.plane.trouble = None
-    takes_over(gateway, number=2)
-    assert gateway.responses[-1].status == 200
-
-
-def test_only_the_user_who_is_called_is_whose_call_is_taken() -> None:
-    gateway = talking_to_phone()
-    gateway.calls._ends_of = lambda *_: (
-        Jid.parse("carol@sip.example"),
-        Jid.parse("mercutio@xmpp.example"),
-    )
-    takes_over(gateway)
-    assert gateway.responses[-1].status == 481
-
-
-def test_a_call_that_another_phone_rings_for_is_not_taken() -> None:
-    gateway = talking_to_phone()
-    refers(gateway)
-    takes_over(gateway)
-    assert gateway.responses[-1].status == 500
-    assert gateway.responses[-1].get("Retry-After") == "5"

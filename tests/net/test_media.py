@@ -10,6 +10,7 @@ from dragoman.media import rtcp, rtp, sdes
 from dragoman.media.dtls import Identity, State
 from dragoman.media.plane import (
     JINGLE,
+    NEAR,
     PLAIN,
     SDES,
     Connected,
@@ -160,6 +161,26 @@ async def test_another_phone_takes_the_place_of_one(
     assert phone.heard.empty()
     assert len(plane.ports) == 2
     await client.close()
+    other.close()
+
+
+@pytest.mark.spec("MED-31")
+@pytest.mark.parametrize("advertised", ["", "127.0.0.2"])
+async def test_two_calls_are_joined_though_a_nat_is_before_them(
+    make: Making, phone: Phone, advertised: str
+) -> None:
+    """What peers are told is not where this host reaches itself."""
+    desk, other = Desk(make(replace(SETTINGS, advertised=advertised))), await Phone.open()
+    between = await desk.offer(XMPP, phone.says(), NEAR, "one")
+    other.hears(await desk.offer(SIP, between, NEAR, "two"))
+    between = await desk.answer(XMPP, other.says(), "two")
+    phone.hears(await desk.answer(SIP, between, "one"))
+    for each in (phone, other):
+        each.there = HOST, each.there[1]
+    phone.send(packet(1))
+    assert await other.next() == packet(1)
+    other.send(packet(2))
+    assert await phone.next() == packet(2)
     other.close()
 
 

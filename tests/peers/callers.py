@@ -28,6 +28,7 @@ from tests.peers.hosts import Gateway, Program, forget_state, wait_until
 PEERS: Final = Path("/run/lab/peers")
 LIBRARY: Final = Path("/opt/lab/stanza.js")
 ALICE: Final = "alice@xmpp.example"
+BOB: Final = "bob@jabber.example"
 TONE: Final = 440
 SECONDS: Final = 40
 MODULE_SECONDS: Final = 900
@@ -161,17 +162,19 @@ def browsing(jid: str, *options: str) -> Iterator[Program]:
     """Have a client that answers, and is told whom to call, for many calls; or no test."""
     if not (LIBRARY.exists() and shutil.which("chromium")):
         pytest.skip("Chromium and StanzaJS are not here: run tests/lab/install --all")
-    with Program("alice", "webrtc_user", jid, str(MODULE_SECONDS), "answer", *options) as peer:
+    host = "bob" if jid == BOB else "alice"
+    with Program(host, "webrtc_user", jid, str(MODULE_SECONDS), "answer", *options) as peer:
         peer.hears(event="connected")
         yield peer
         peer.leave()  # whoever kills it leaves its browser behind
 
 
-class Browsers:
-    """The client of alice's of a module: another is started for other options only."""
+class Browser:
+    """The client of somebody's of a module: another is started for other options only."""
 
-    def __init__(self) -> None:
+    def __init__(self, jid: str) -> None:
         """Have none yet."""
+        self._jid = jid
         self._stack = ExitStack()
         self._options: tuple[str, ...] = ()
         self._peer: Program | None = None
@@ -182,7 +185,7 @@ class Browsers:
         if self._peer is None or options != self._options:
             self.end()
             self._options = options
-            self._peer = self._stack.enter_context(browsing(ALICE, *options))
+            self._peer = self._stack.enter_context(browsing(self._jid, *options))
         self._peer.forget()
         return self._peer
 
@@ -205,27 +208,32 @@ class Browsers:
 
 
 @pytest.fixture(scope="module")
-def browsers(lab: None) -> Iterator[Browsers]:
-    """To start a browser takes seconds: a module has one, whichever gateways it has."""
-    kept = Browsers()
+def browsers(lab: None) -> Iterator[dict[str, Browser]]:
+    """To start a browser takes seconds: a module has one for each user, whichever gateways."""
+    kept = {jid: Browser(jid) for jid in (ALICE, BOB)}
     yield kept
-    kept.end()
+    for each in kept.values():
+        each.end()
 
 
 @pytest.fixture
-def client(gateway: Gateway, browsers: Browsers) -> Iterator[Callable[..., Program]]:
-    """A client of alice's that answers, or does what it is told; its call ends with the test."""
+def client(gateway: Gateway, browsers: dict[str, Browser]) -> Iterator[Callable[..., Program]]:
+    """A client of alice's, or bob's, that answers, or does what it is told.
 
-    def online(*command: str) -> Program:
+    Its call ends with the test.
+    """
+
+    def online(*command: str, jid: str = ALICE) -> Program:
         flags = [each for each in command if each.startswith("--") and each != "--video"]
         words = [each for each in command if each not in flags]
-        peer = browsers.having(*flags)
+        peer = browsers[jid].having(*flags)
         if words[:1] == ["call"]:
             peer.tell(" ".join(words))
         return peer
 
     yield online
-    browsers.rest()
+    for each in browsers.values():
+        each.rest()
 
 
 @pytest.fixture

@@ -252,18 +252,19 @@ class Sipp(Program):
     def sees(self, pattern: str) -> None:
         """Wait until something has come, or gone."""
         wait_until(
-            lambda: (self._log.exists() and re.search(pattern, self._read())) or None,
+            lambda: (self._log.exists() and re.search(pattern, self.seen())) or None,
             SECONDS,
             lambda: f"{pattern!r} is not in:\n{self.said()[-2000:]}",
         )
 
-    def _read(self) -> str:
+    def seen(self) -> str:
+        """Return what has come and gone by now."""
         return self._log.read_text(errors="replace").replace("\r", "")
 
     def succeeds(self) -> str:
         """Wait until all has happened as the scenario has it; return what came and went."""
         status = self.wait(SECONDS)
-        log = self._read() if self._log.exists() else ""
+        log = self.seen() if self._log.exists() else ""
         errors = self._errors.read_text(errors="replace") if self._errors.exists() else ""
         assert status == 0, f"{errors[-3000:] or self.said()[-2000:]}\n{log[-5000:]}"
         return log

@@ -3,9 +3,11 @@
 SIPp is the only server of udp.sipp.example: the gateway's transactions are with SIPp itself.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -24,8 +26,15 @@ Scene = Callable[..., Sipp]
 @pytest.fixture
 def sipp(tmp_path: Path) -> Iterator[Scene]:
     """Start SIPp with a scenario; with `to`, it calls."""
+    numbers = count(1)
+
+    def started(scenario: str, to: str = "", calls: int = 1) -> Sipp:
+        folder = tmp_path / str(next(numbers))
+        folder.mkdir()
+        return stack.enter_context(Sipp(folder, scenario, to, calls))
+
     with ExitStack() as stack:
-        yield lambda *words, **more: stack.enter_context(Sipp(tmp_path, *words, **more))
+        yield started
 
 
 def heard(client: Program, event: str) -> int:
@@ -134,6 +143,50 @@ def test_a_client_that_hangs_up_before_the_answer_cancels(sipp: Scene, talker: P
     phone.sees("INVITE")
     talker.tell("hangup")
     phone.succeeds()
+
+
+def test_a_phone_picks_a_call_up_that_rings_at_another(sipp: Scene, talker: Program) -> None:
+    """RFC 3891 §3: 200 for the new one, CANCEL for the one that rings."""
+    ringing = sipp("""
+        < INVITE
+          Supported: replaces
+        > 180
+        < CANCEL
+          Reason: SIP;cause=200
+        > 200 last
+        > 487
+        < ACK
+    """)
+    talker.tell(f"call {PHONE}")
+    talker.hears(event="ringing")
+    *_, rang = Sipp.messages(ringing.seen())
+    call_id, ours, theirs = (
+        found[1]
+        for found in (
+            re.search(r"^Call-ID: *(\S+)", rang.text, re.MULTILINE),
+            re.search(r"^From:.*;tag=([^;\s]+)", rang.text, re.MULTILINE),
+            re.search(r"^To:.*;tag=([^;\s]+)", rang.text, re.MULTILINE),
+        )
+        if found is not None
+    )
+    other = sipp(
+        f"""
+        > INVITE
+          Replaces: {call_id};to-tag={ours};from-tag={theirs};early-only
+          Require: replaces
+          sdp
+        < 100?
+        < 200
+          body: m=audio [1-9][0-9]* RTP/AVP 0
+        > ACK
+        < BYE
+        > 200 last
+    """,
+        to=ALICE,
+    )
+    hangs_up(talker, other)
+    ringing.succeeds()
+    assert heard(talker, "proceed") == 1
 
 
 @pytest.mark.spec("MED-18")

@@ -13,6 +13,7 @@ import pytest
 from tests.peers import callers
 from tests.peers.callers import (
     ALICE,
+    BOB,
     PEERS,
     TONE,
     Linphone,
@@ -28,7 +29,6 @@ browsers, client = callers.browsers, callers.client
 linphone_caller, talker = callers.linphone_caller, callers.talker
 phone = callers.phone
 
-BOB: Final = "bob@jabber.example"
 PATIENCE: Final = 30
 OTHER_TONE: Final = 1000
 """What a phone says to who takes his own tone, coming back, for an echo."""

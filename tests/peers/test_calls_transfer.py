@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from tests.peers import callers
-from tests.peers.callers import ALICE, NUMBERS, TONE, Linphone, Phone
+from tests.peers.callers import ALICE, BOB, NUMBERS, TONE, Linphone, Phone
 from tests.peers.hosts import Gateway, Program, wait_until
 
 browsers, client, phone = callers.browsers, callers.client, callers.phone
@@ -123,3 +123,43 @@ def test_a_client_transfers_its_call_to_another_phone(
     other.program.says("Call established")
     online.hears(event="terminated", reason="success")
     phone_hears(other)
+
+
+@pytest.mark.spec("MED-31")
+def test_a_phone_transfers_a_client_to_another_client(
+    phone: Callable[..., Phone], client: Callable[..., Program]
+) -> None:
+    """After a blind transfer the two clients hear each other, and hang up on each other."""
+    other, online = client(jid=BOB), client()
+    caller = phone(dials=f"sip:{ALICE}")
+    online.hears(event="tone", hz=TONE, seconds=20)
+    phone_hears(caller)
+    caller.program.tell(f"transfer sip:{BOB}")
+    other.hears(event="tone", hz=TONE, seconds=20)
+    caller.program.says("Call with .* terminated")
+    hears_more(online)
+    hears_more(other)
+    assert not [each for each in online.events() if each.get("event") == "terminated"]
+    online.tell("hangup")
+    other.hears(event="terminated", reason="success")
+
+
+def test_linphone_joins_two_clients_that_it_talks_to(
+    start: Callable[..., Program], client: Callable[..., Program]
+) -> None:
+    """RFC 5589 §7: by REFER with Replaces, which names its call with the second client."""
+    caller = start("carol", "linphone_user", f"linphone{next(NUMBERS)}")
+    other, online = client(jid=BOB), client()
+    caller.tell("register-status ALL")
+    caller.says("LinphoneRegistrationOk")
+    for number, called in ((1, ALICE), (2, BOB)):
+        caller.tell(f"call sip:{called}")
+        caller.says(rf"LinphoneCallStreamsRunning\s+From: .*\s+Id: {number}")
+    caller.tell("call-transfer 1 2")
+    caller.says(r"LinphoneCallEnd\s+From: .*\s+Id: 1")
+    caller.says(r"LinphoneCallEnd\s+From: .*\s+Id: 2")
+    hears_more(online)
+    hears_more(other)
+    other.tell("hangup")
+    online.hears(event="terminated", reason="success")
+    caller.tell("quit")

@@ -559,12 +559,34 @@ def test_who_takes_the_place_of_a_session(
     assert bench.statuses()[-1] == 603
 
 
-def test_a_session_that_rings_is_not_taken_over() -> None:
+def test_who_calls_is_not_replaced_while_it_rings() -> None:
+    """RFC 3891 §3: an early dialog that the peer has initiated."""
     bench = Bench(supported=(*SUPPORTED, "replaces"))
     session = bench.called()
     value = f"{session.dialog.call_id};to-tag={session.dialog.local_tag};from-tag=far"
     bench.hears("INVITE", 1, body=OFFER, more=[("Replaces", value)], call_id="new")
     assert bench.statuses() == [481]
+
+
+@pytest.mark.parametrize("early", ["", ";early-only"])
+@pytest.mark.parametrize(("tag", "found"), [("left", True), ("right", True), ("other", False)])
+def test_a_call_that_rings_may_be_picked_up(tag: str, found: bool, early: str) -> None:
+    """RFC 3891 §3: an early dialog that we have initiated, whichever phone of a fork is named."""
+    bench = Bench(supported=(*SUPPORTED, "replaces"))
+    session = bench.call()
+    (invite,) = bench.sends()
+    for each in ("left", "right"):
+        bench.answer(invite, 180, each)
+    bench.tells()
+    value = f"{session.dialog.call_id};to-tag={session.dialog.local_tag};from-tag={tag}{early}"
+    bench.hears("INVITE", 1, body=OFFER, more=[("Replaces", value)], call_id="new")
+    told = bench.tells()
+    if not found:
+        assert (bench.statuses(), told) == ([481], [])
+        return
+    (event,) = told
+    assert isinstance(event, Invited)
+    assert event.replaced is session
 
 
 def test_other_requests_are_the_users() -> None:

@@ -131,6 +131,8 @@ class Call:
     """Devices of the XMPP user's that hear no proposal, and whether they have DTLS."""
     others: list[JingleSession] = field(default_factory=list)
     """The sessions that were begun with these, while none was accepted."""
+    hairpin: bool = False
+    """Whether its other end is a client of another call of ours now, and no phone."""
     over: bool = False
 
     @property

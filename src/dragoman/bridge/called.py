@@ -42,14 +42,16 @@ class Called(Exchange):
     """How such calls begin."""
 
     def _invited(self, event: sip.Invited) -> None:
-        session, caller = event.session, self._caller
-        self._caller = None
+        session = event.session
+        caller = self.hairpin.caller(session)
+        if caller is None:
+            caller, self._caller = self._caller, None
         assert caller is not None  # noqa: S101 - `on_request` has said who
         try:
             if event.replaced is None:
                 self._called(session, event, caller)
             else:
-                self.transfers.replaces(event, event.replaced, caller)
+                self.takeovers.invited(event, event.replaced, caller)
         except SdpError as error:
             log.warning("call refused", extra=about(sip=caller.sender, reason=error.reason))
             session.refuse(error.status, self._now, jingled.refusal(error.status))
@@ -71,6 +73,7 @@ class Called(Exchange):
         negotiation = call.negotiation
         call.negotiation = negotiation.asked() if offered is None else negotiation.offered(offered)
         call.phone, call.sip, session.data = shown, session, call
+        call.hairpin = caller.hairpin
         self.conferences.phone_says(call, event.request, self._now)
         call.trickles = trickles(event.request)
         try:
@@ -112,10 +115,8 @@ class Called(Exchange):
         if call.sip is not None:
             call.sip.answer(Body(said.encode()), self._now)
 
-    def _confirmed(self, call: Call, body: Body | None) -> None:
+    def _confirmed(self, call: Call, body: Body) -> None:
         """Take the answer that the ACK of such a call has, and have the client answer too."""
-        if call.negotiation.pending is None:
-            return
         phone = self._heard(call, body)
         if phone is None:
             return

@@ -164,11 +164,15 @@ class Calling(Exchange):
         if self._heard(call, body) is None:
             return
         self.remember(call)
+        self.proceeds(call)
+
+    def proceeds(self, call: Call) -> None:
+        """Tell the client of a phone that has answered."""
         if call.joined:
             self.answer_client(call)
         elif call.jingle is not None:
             call.peer = device(call.peer)
-            call.jingle.proceed(call.peer, self._now)
+            call.jingle.proceed(device(call.jingle.local), self._now)
 
     def answer_client(self, call: Call) -> None:
         """Tell the client by session-accept what the phone took."""

@@ -6,6 +6,7 @@ leg is told. What comes is told apart here: how a call begins is `bridge.called`
 """
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from logging import getLogger
 
 from dragoman.bridge import jingled, transcoding
@@ -20,6 +21,7 @@ from dragoman.bridge.called import Called
 from dragoman.bridge.calling import Calling
 from dragoman.bridge.conference import Conferences
 from dragoman.bridge.exchange import EXTENSIONS, FEATURES, KINDS, MORE, MOST_CALLS, OF_TRANSFER
+from dragoman.bridge.hairpin import Hairpin
 from dragoman.bridge.infos import Infos
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
@@ -27,7 +29,8 @@ from dragoman.bridge.redirect import Reaches, Redirects
 from dragoman.bridge.referral import Referrals
 from dragoman.bridge.revisions import Revisions
 from dragoman.bridge.sessions import Caller, SessionLine
-from dragoman.bridge.transfer import Taking, Transfer, Transfers
+from dragoman.bridge.takeover import Takeovers, Taking
+from dragoman.bridge.transfer import Transfer, Transfers
 from dragoman.bridge.trickle import PACKAGE, Trickle, trickles
 from dragoman.bridge.unproposed import Unproposed
 from dragoman.clock import earliest
@@ -44,6 +47,7 @@ from dragoman.media.plane import (
     MediaEvent,
     Plane,
     Profile,
+    Side,
     Transcoded,
 )
 from dragoman.sip import session as sip
@@ -80,17 +84,20 @@ class Calls(Called, Calling):
         most: int = MOST_CALLS,
         rules: Rules | None = None,
         reaches: Reaches = lambda _: True,
+        serves: Reaches = lambda _: False,
     ) -> None:
         """Start with no call.
 
         `ends_of(request, sender)` tells who a request is from and for, as JIDs; it raises Refused.
-        `reaches` tells whom calls may be redirected to, and transferred, where they may.
+        `reaches` tells whom calls may be redirected to, and transferred, where they may; `serves`
+        the domains whose users are called here by SIP users.
         """
         self.line = line
         self.rules = rules or Rules()
         none = frozenset() if self.rules.transfer else OF_TRANSFER
         self.more = tuple(each for each in MORE if each not in none)
         self.extensions = tuple(each for each in EXTENSIONS if each not in none)
+        numbers = count(1) if numbers is None else numbers
         self.sessions = Sessions(
             token,
             chance,
@@ -117,8 +124,10 @@ class Calls(Called, Calling):
         self._contact = ""
         self.trickle = Trickle(self)
         self.revisions = Revisions(self)
-        self.transfers = Transfers(self, reaches)
-        self.redirects = Redirects(self, reaches)
+        self.transfers = Transfers(self, reaches, serves)
+        self.takeovers = Takeovers(self)
+        self.hairpin = Hairpin(token, chance, self._contact_of, numbers)
+        self.redirects = Redirects(reaches, self.now, self.find, self.not_found)
         self.referrals = Referrals(self)
         self._infos = Infos(self, self.trickle)
         self.conferences = Conferences(
@@ -145,8 +154,8 @@ class Calls(Called, Calling):
         try:
             if request.to.tag is None:
                 user, recipient = self._ends_of(request, sender)
-                self._contact = self._naming.contact(recipient, user) + FEATURES
                 self._caller = Caller(user, recipient, sender)
+                self._contact = self._contact_of(self._caller)
         except (Refused, Unmappable) as error:
             log.warning("call refused", extra=about(sip=sender, reason=error.reason))
             headers = error.answer.headers if isinstance(error, Refused) else ()
@@ -155,6 +164,10 @@ class Calls(Called, Calling):
             return
         self.sessions.on_request(arrived, now)
         self._drain()
+
+    def _contact_of(self, caller: Caller) -> str:
+        """Return our Contact toward who calls. Raises Unmappable."""
+        return self._naming.contact(caller.recipient, caller.user) + FEATURES
 
     def on_stanza(self, stanza: Element, now: float) -> bool:
         """Take a stanza; False: it is of no call."""
@@ -199,6 +212,7 @@ class Calls(Called, Calling):
         self.unproposed.on_timer(now)
         self.jingles.on_timer(now)
         self.transfers.on_timer(now)
+        self.hairpin.on_timer(now)
         self.redirects.on_timer(now)
         self.referrals.on_timer(now, self._calls)
         super().on_timer(now)
@@ -207,7 +221,7 @@ class Calls(Called, Calling):
         """Return when `on_timer` is wanted next."""
         timed = (
             *(self.abilities, self.jingles, self.sessions, self.trickle, self.unproposed),
-            *(self.transfers, self.redirects, self.referrals),
+            *(self.transfers, self.hairpin, self.redirects, self.referrals),
         )
         return earliest(each.next_timer() for each in timed)
 
@@ -237,6 +251,11 @@ class Calls(Called, Calling):
     def _drain(self) -> None:
         while True:
             super()._drain()
+            told = self.hairpin.events(self._now)
+            for each in told:
+                self._on_event(each)
+            if told:
+                continue
             for action in self.jingles.actions():
                 self.send(action.stanza)
             events = self.jingles.events()
@@ -250,8 +269,11 @@ class Calls(Called, Calling):
             self._invited(event)
             return
         call = event.session.data
-        if isinstance(call, Transfer | Taking):
+        if isinstance(call, Transfer):
             self.transfers.on_event(call, event)
+            return
+        if isinstance(call, Taking):
+            self.takeovers.on_event(call, event)
             return
         if not isinstance(call, Call) or call.over:
             return
@@ -262,8 +284,10 @@ class Calls(Called, Calling):
                 self.conferences.phone_says(call, response, self._now)
                 call.trickles = trickles(response)
                 self._answered(call, body or session.remote)
-            case sip.Confirmed(_, body):
-                self._confirmed(call, body)
+            case sip.Confirmed(_, Body() as answer) if call.caller is Side.SIP:
+                self._confirmed(call, answer)
+            case sip.Confirmed(_, Body() as answer):
+                self._answered(call, answer)
             case sip.Refused(_, status, response, cancelled):
                 self._refused(call, status, response, cancelled=cancelled)
             case sip.Cancelled(_, reason):

@@ -77,8 +77,11 @@ class Conferences:
     # -- what calls tell ---------------------------------------------------------------------
 
     def phone_says(self, call: Call, message: Message, now: float) -> None:
-        """Learn by a request or response that has a Contact whether the phone mixes."""
-        focus = focus_of(message)
+        """Learn by a request or response that has a Contact whether the phone mixes.
+
+        A client that took a phone's place is not asked: it would be by a SUBSCRIBE to ourselves.
+        """
+        focus = None if call.hairpin else focus_of(message)
         if focus == call.focus:
             return
         turned, call.focus = (call.focus is None) != (focus is None), focus

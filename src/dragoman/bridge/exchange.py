@@ -18,12 +18,14 @@ from dragoman.bridge.call import (
     reason_of,
 )
 from dragoman.bridge.conference import ISFOCUS, Conferences, mixes
+from dragoman.bridge.hairpin import Hairpin
 from dragoman.bridge.naming import Naming
 from dragoman.bridge.ports import XmppPort
 from dragoman.bridge.redirect import Redirects
 from dragoman.bridge.referral import Referrals
 from dragoman.bridge.revisions import Revisions
 from dragoman.bridge.sessions import Caller, SessionService
+from dragoman.bridge.takeover import Takeovers
 from dragoman.bridge.transfer import Transfers
 from dragoman.bridge.trickle import PACKAGE, Trickle
 from dragoman.bridge.unproposed import Unproposed
@@ -32,6 +34,7 @@ from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
 from dragoman.media.plane import (
     DTLS,
+    NEAR,
     PLAIN,
     SDES,
     WEBRTC,
@@ -87,7 +90,9 @@ class Exchange(SessionService):
     trickle: Trickle
     revisions: Revisions
     transfers: Transfers
-    redirects: Redirects
+    takeovers: Takeovers
+    hairpin: Hairpin
+    redirects: Redirects[Call]
     referrals: Referrals
     conferences: Conferences
     unproposed: Unproposed
@@ -153,6 +158,14 @@ class Exchange(SessionService):
         usual = [SDES, PLAIN, DTLS, WEBRTC] if secure else [PLAIN, DTLS, WEBRTC, SDES]
         known = self._taken.get(str(peer.bare))
         return transcoding.ways(usual, known, call, self.plane)
+
+    def ways_inside(self, call: Call) -> list[Profile]:
+        """Return in which ways to offer media to another client, which the plane has as well."""
+        return transcoding.ways([NEAR], None, call, self.plane)
+
+    def recipient(self, uri: Uri) -> Jid:
+        """Return whom a SIP user calls so. Raises Unmappable."""
+        return self._naming.xmpp_recipient(uri)
 
     def named(self, uri: Uri) -> Jid | None:
         """Return how a SIP user is called on XMPP; None where he has no name there."""

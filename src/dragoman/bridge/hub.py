@@ -225,6 +225,7 @@ class Hub:
             numbers,
             rules=settings.calls,
             reaches=self._reaches,
+            serves=self._serves_sip,
         )
 
     def _reaches(self, host: str) -> bool | None:
@@ -233,6 +234,15 @@ class Hub:
             return True
         standing = self.directory.stands_for(Side.XMPP, host, self._loop.time())
         return None if standing is Standing.UNKNOWN else standing is Standing.YES
+
+    def _serves_sip(self, host: str) -> bool | None:
+        """Tell whether SIP users call users of a domain here; None: the DNS is being asked."""
+        now = self._loop.time()
+        served = self.directory.stands_for(Side.SIP, host, now)
+        if served is not Standing.YES:
+            return None if served is Standing.UNKNOWN else False
+        loop = self.directory.leads_here(Side.XMPP, host, now)
+        return None if loop is Standing.UNKNOWN else loop is Standing.NO
 
     def _on_media(self, event: MediaEvent) -> None:
         if self.calls is not None:

@@ -8,16 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from dragoman.clock import Alarms
 from dragoman.sip.header import NameAddress
 from dragoman.sip.message import Response, SipError
 from dragoman.sip.uri import Uri
-
-if TYPE_CHECKING:
-    from dragoman.bridge.call import Call
-    from dragoman.bridge.calls import Calls
 
 MOST: Final = 5
 """Places that one call is redirected to, in all."""
@@ -29,17 +25,49 @@ Reaches = Callable[[str], bool | None]
 """Tells whether XMPP users may call users of a SIP domain; None: the DNS is being asked."""
 
 
-class Redirects:
-    """The calls that are redirected."""
+class Redirectable(Protocol):
+    """What may be redirected: a call, or the transfer of one."""
 
-    def __init__(self, calls: "Calls", reaches: Reaches) -> None:
-        """Redirect what is among `calls`."""
-        self._calls = calls
+    target: Uri | None
+    """Where who is called is, where that is elsewhere."""
+    ahead: list[Uri]
+    tried: list[Uri]
+
+    @property
+    def id(self) -> str:
+        """What tells it apart."""
+
+    @property
+    def address(self) -> Uri:
+        """Who is called."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is called any more."""
+
+
+Redirected = TypeVar("Redirected", bound=Redirectable)
+
+
+class Redirects(Generic[Redirected]):
+    """All that is redirected."""
+
+    def __init__(
+        self,
+        reaches: Reaches,
+        now: Callable[[], float],
+        call: Callable[[Redirected], None],
+        give_up: Callable[[Redirected, int, str], None],
+    ) -> None:
+        """Have `call` called anew, at its target; what `give_up` learns was the last answer."""
         self._reaches = reaches
-        self._waiting: dict[str, tuple[Call, int, str]] = {}
+        self._now = now
+        self._call = call
+        self._give_up = give_up
+        self._waiting: dict[str, tuple[Redirected, int, str]] = {}
         self._alarms: Alarms[str] = Alarms()
 
-    def goes_on(self, call: "Call", status: int, response: Response | None) -> bool:
+    def goes_on(self, call: Redirected, status: int, response: Response | None) -> bool:
         """Go on with another place than the one that gave this answer; False: there is none."""
         if response is not None and 300 <= status < 400:
             self._learn(call, response)
@@ -47,29 +75,29 @@ class Redirects:
             call.ahead.clear()
         return self._next(call, status, "" if response is None else response.reason)
 
-    def _learn(self, call: "Call", response: Response) -> None:
+    def _learn(self, call: Redirected, response: Response) -> None:
         with suppress(SipError):
             found = sorted(response.contacts, key=_quality, reverse=True)
             call.ahead[:0] = [replace(each.uri, headers="") for each in found[:MOST]]
 
-    def _next(self, call: "Call", status: int, phrase: str) -> bool:
+    def _next(self, call: Redirected, status: int, phrase: str) -> bool:
         while call.ahead and len(call.tried) < MOST:
             may = self._may(call, call.ahead[0])
             if may is None:
                 self._waiting[call.id] = (call, status, phrase)
                 if call.id not in self._alarms:
-                    self._alarms.set(call.id, self._calls.now() + TURN)
+                    self._alarms.set(call.id, self._now() + TURN)
                 return True
             target = call.ahead.pop(0)
             if may:
                 call.tried.append(target)
                 call.target = target
-                self._calls.find(call)
+                self._call(call)
                 return True
         call.ahead.clear()
         return False
 
-    def _may(self, call: "Call", target: Uri) -> bool | None:
+    def _may(self, call: Redirected, target: Uri) -> bool | None:
         known = (call.address, *call.tried)
         if target.scheme not in {"sip", "sips"} or any(target.matches(each) for each in known):
             return False
@@ -92,7 +120,7 @@ class Redirects:
             self._alarms.cancel(name)
         elif not self._next(call, status, phrase):
             self._alarms.cancel(name)
-            self._calls.not_found(call, status, phrase)
+            self._give_up(call, status, phrase)
         elif name not in self._waiting:
             self._alarms.cancel(name)
 

@@ -37,6 +37,8 @@ class Caller:
     """The SIP user."""
     recipient: Jid
     sender: Uri
+    hairpin: bool = False
+    """Whether it is one of our clients, who calls in the SIP user's name: he has transferred it."""
 
 
 class SessionService(ABC):

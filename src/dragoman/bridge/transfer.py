@@ -1,4 +1,4 @@
-"""Call transfer: a phone has another one take its place (RFC 3515, RFC 5589, RFC 3891).
+"""Call transfer: a phone has another one take its place (RFC 3515, RFC 5589).
 
 The client stays, with its session and its media: the plane has another peer on the phone's leg.
 The new phone is offered no more than the old one took, so that the client need not be asked.
@@ -13,16 +13,17 @@ from ipaddress import ip_address
 from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
-from dragoman.bridge.call import OTHER_WAY, TROUBLES, Call, directed, placed, widened
+from dragoman.bridge.call import OTHER_WAY, TROUBLES, Call, directed, placed
+from dragoman.bridge.hairpin import Guest
 from dragoman.bridge.jingled import read
-from dragoman.bridge.redirect import Reaches
+from dragoman.bridge.redirect import Reaches, Redirects
 from dragoman.bridge.sessions import Caller
-from dragoman.clock import Alarms
+from dragoman.clock import Alarms, earliest
 from dragoman.log import about
 from dragoman.mapping import call as mapping
 from dragoman.mapping import hangup
 from dragoman.mapping.address import Unmappable, without_gr
-from dragoman.media.plane import JINGLE, MediaError, Profile, Side
+from dragoman.media.plane import MediaError, Profile, Side
 from dragoman.sdp.failure import SdpError
 from dragoman.sdp.offer import Negotiation
 from dragoman.sdp.session import Origin, SessionDescription
@@ -32,9 +33,9 @@ from dragoman.sip.changes import PENDING
 from dragoman.sip.message import Header, Message, Request, SipError
 from dragoman.sip.refer import Refer
 from dragoman.sip.session import Body, SessionHandle, Stage
-from dragoman.sip.sessions import Full
+from dragoman.sip.sessions import Full, replaceable
 from dragoman.sip.uri import Uri
-from dragoman.sip.usage import PATIENCE, RETRY_AFTER, Session
+from dragoman.sip.usage import PATIENCE, Session
 from dragoman.xmpp.jid import Jid
 
 if TYPE_CHECKING:
@@ -122,8 +123,15 @@ class Transfer:
     peer: Jid
     """The new phone's user."""
     negotiation: Negotiation
-    target: Uri
-    """Where the new phone is."""
+    address: Uri
+    """Who is called."""
+    target: Uri | None = None
+    """Where a redirection leads; None: to `address`."""
+    ahead: list[Uri] = field(default_factory=list)
+    tried: list[Uri] = field(default_factory=list)
+    """As in a call: where else who is called may be, and where he was called."""
+    guest: Guest | None = None
+    """In whose name a client is called in the phone's place; None: another phone is."""
     step: Step = Step.WAITING
     leg: Session | None = None
     """That of the new phone."""
@@ -136,28 +144,26 @@ class Transfer:
     silent: bool = False
     """Whether the old phone's media were lost meanwhile."""
 
+    @property
+    def id(self) -> str:
+        """What tells it apart: the REFER."""
+        return f"{self.referrer.number} {self.refer.number}"
 
-@dataclass(slots=True, eq=False)
-class Taking:
-    """A phone that takes the place of `old` by an INVITE of its own (RFC 3891)."""
-
-    call: Call
-    old: Session
-    leg: Session
-    invite: Request
-    caller: Caller
-    negotiation: Negotiation
-    offer: SessionDescription | None = None
-    over: bool = False
+    @property
+    def over(self) -> bool:
+        """Whether nobody is called any more."""
+        return self.step is not Step.CALLING
 
 
 class Transfers:
     """The transfers of all calls."""
 
-    def __init__(self, calls: "Calls", reaches: Reaches) -> None:
-        """Transfer what is among `calls`."""
+    def __init__(self, calls: "Calls", reaches: Reaches, serves: Reaches) -> None:
+        """Transfer what is among `calls`; `serves` tells the domains of clients."""
         self._calls = calls
         self._reaches = reaches
+        self._serves = serves
+        self._redirects = Redirects(reaches, calls.now, self._find, self._fail)
         self._all: dict[Transfer, None] = {}
         self._alarms: Alarms[Transfer] = Alarms()
 
@@ -208,28 +214,65 @@ class Transfers:
         return transfer
 
     def _admit(self, transfer: Transfer) -> None:
-        """Go on where the new phone may be called: by who is its neighbour, or any XMPP user."""
-        host = transfer.target.host
-        may = True if host == transfer.call.address.host else self._reaches(host)
+        """Go on where whoever is named may be called."""
+        try:
+            may = self._may(transfer)
+        except (SipError, Unmappable) as error:
+            self._fail(transfer, error.status, error.reason)
+            return
         if may is False:
-            self._fail(transfer, 403, f"{host} is not called from here")
+            self._fail(transfer, 403, f"{transfer.address.host} is not called from here")
         elif may:
             transfer.step = Step.CALLING
             begin = partial(self._begin, transfer)
             if not self._calls.revisions.when_free(transfer.call, begin):
                 self._fail(transfer, 500)
 
+    def _may(self, transfer: Transfer) -> bool | None:
+        """Tell whether somebody may be called: a client by any phone, a phone by its neighbours
+        and by any client. None: the DNS is being asked. Raises SipError and Unmappable.
+        """
+        wanted, host = transfer.refer.replaces, transfer.address.host
+        replaced = None if wanted is None else self._calls.sessions.named(wanted)
+        if wanted is not None and replaced is not None:
+            replaceable(replaced, wanted)
+            other = replaced.data
+            if not isinstance(other, Call):
+                raise SipError("no call is replaced", 481)
+            transfer.guest = _guest(transfer, other.user, replaced)
+            return True
+        if host == transfer.call.address.host:
+            return True
+        served = self._serves(host)
+        if served is False:
+            return self._reaches(host)
+        if served and wanted is not None:
+            raise SipError("no call is replaced", 481)
+        if served:
+            transfer.guest = _guest(transfer, self._calls.recipient(transfer.address))
+        return served
+
     def learned(self) -> None:
         """Look again who may be called: the DNS has said something."""
         for each in [each for each in self._all if each.step is Step.WAITING]:
             self._admit(each)
+        self._redirects.learned()
 
     def _begin(self, transfer: Transfer) -> None:
         if transfer.step is not Step.CALLING:
             return
         transfer.call.occupied = True
         self._alarms.cancel(transfer)
-        self._calls.line.find(without_gr(transfer.target), partial(self._found, transfer))
+        if transfer.guest is None:
+            self._find(transfer)
+        else:
+            transfer.profiles = self._calls.ways_inside(transfer.call)
+            self._offer(transfer)
+
+    def _find(self, transfer: Transfer) -> None:
+        """Have the new phone ring, where it is reached now."""
+        target = without_gr(transfer.target or transfer.address)
+        self._calls.line.find(target, partial(self._found, transfer))
 
     def _found(self, transfer: Transfer, secure: bool) -> None:
         if transfer.step is Step.CALLING:
@@ -251,11 +294,15 @@ class Transfers:
 
     def _invite(self, transfer: Transfer, made: SessionDescription) -> None:
         transfer.negotiation, said = placed(transfer.negotiation, made).offer(made)
-        target, headers = transfer.target, transfer.refer.headers
+        address, headers = transfer.address, transfer.refer.headers
+        target = transfer.target or address
         try:
-            parties = self._calls.parties(transfer.call.user, transfer.peer, target, target)
-            body = Body(said.encode())
-            leg = self._calls.sessions.invite(parties, body, self._calls.now(), headers)
+            parties = self._calls.parties(transfer.call.user, transfer.peer, target, address)
+            body, now = Body(said.encode()), self._calls.now()
+            if transfer.guest is None:
+                leg = self._calls.sessions.invite(parties, body, now, headers)
+            else:
+                leg = self._calls.hairpin.invite(parties, body, now, transfer.guest)
         except (Full, SipError, Unmappable) as error:
             log.warning("not transferred", extra=about(sip=target, reason=error.reason))
             self._fail(transfer, 503)
@@ -281,11 +328,8 @@ class Transfers:
 
     # -- what happens --------------------------------------------------------------------
 
-    def on_event(self, transfer: "Transfer | Taking", event: sip.Event) -> None:
+    def on_event(self, transfer: Transfer, event: sip.Event) -> None:
         """Learn what happens in the leg of the new phone, or in the old one's after it."""
-        if isinstance(transfer, Taking):
-            self._of_taking(transfer, event)
-            return
         ours = event.session is transfer.leg and transfer.step is not Step.OVER
         match event:
             case sip.Replied(_, handle, status):
@@ -313,7 +357,7 @@ class Transfers:
                 other = response is not None and status in OTHER_WAY
                 if other and transfer.profiles and not cancelled:
                     self._offer(transfer)
-                else:
+                elif cancelled or not self._redirects.goes_on(transfer, status, response):
                     self._fail(transfer, status, response.reason if response else "")
             case sip.Ended():
                 transfer.leg = None
@@ -338,20 +382,23 @@ class Transfers:
         assert transfer.answer is not None  # noqa: S101 - it has answered
         assert transfer.said is not None  # noqa: S101 - it has answered
         call.profile, call.transfer = transfer.profile, None
-        call.peer, call.address = transfer.peer, transfer.target
+        call.hairpin = transfer.guest is not None
         transfer.step, old.data = Step.LEAVING, transfer
         transfer.report.tell(200, last=True)
-        self._calls.remember(call)
-        self._succeed(call, transfer.leg, transfer.answer, transfer.negotiation)
+        if not call.hairpin:  # else the SIP user is who the client goes on to see
+            call.peer, call.address = transfer.peer, transfer.address
+            self._calls.remember(call)
+        self.succeed(call, transfer.leg, transfer.answer, transfer.negotiation)
         self._calls.conferences.phone_says(call, transfer.said, self._calls.now())
         if old.stage is Stage.OVER:
             self._done(transfer)
         else:
             self._alarms.set(transfer, self._calls.now() + GRACE)
 
-    def _succeed(
+    def succeed(
         self, call: Call, leg: Session, phone: SessionDescription, negotiation: Negotiation
     ) -> None:
+        """Have a call go on with the phone of `leg`, which has said what it takes."""
         before = call.phone
         call.sip, leg.data = leg, call
         call.phone, call.negotiation = phone, negotiation
@@ -385,110 +432,6 @@ class Transfers:
             transfer.step = Step.OVER
         self._alarms.cancel(transfer)
         self._all.pop(transfer, None)
-
-    # -- a phone that takes a call over by itself -------------------------------------------
-
-    def replaces(self, event: sip.Invited, old: Session, caller: Caller) -> None:
-        """Take the INVITE of a phone that is to take the place of another. Raises SdpError."""
-        leg, call, now = event.session, old.data, self._calls.now()
-        named = isinstance(call, Call) and call.user.bare == caller.recipient.bare
-        if not isinstance(call, Call) or not named or call.over or call.sip is not old:
-            leg.refuse(481, now)
-            return
-        if not self._calls.revisions.is_free(call) or call.client is None or call.phone is None:
-            leg.refuse(500, now, [("Retry-After", str(RETRY_AFTER))])
-            return
-        offer = None if event.offer is None else _fitting(read(event.offer), call.client)
-        made = Negotiation(Origin("-", call.negotiation.origin.session_id, 1))
-        negotiation = made.asked() if offer is None else made.offered(offer)
-        taking = Taking(call, old, leg, event.request, caller, negotiation, offer)
-        leg.data, call.occupied = taking, True
-        client = directed(mapping.agreed(call.client, call.phone), call.held)
-        plane = self._calls.plane
-        if offer is None:
-            told = self._taken(taking, partial(self._ask, taking))
-            plane.offer(call.id, Side.XMPP, client, call.profile, told, successor=Side.SIP)
-            return
-        told = self._taken(taking, partial(self._accept, taking))
-        client = widened(client, offer)
-        then = self._taken(taking, lambda _: plane.answer(call.id, Side.XMPP, client, told))
-        wide = widened(offer, client)
-        plane.offer(call.id, Side.SIP, wide, JINGLE, then, successor=Side.SIP)
-
-    def _taken(
-        self, taking: Taking, then: Callable[[SessionDescription], None]
-    ) -> Callable[[SessionDescription | MediaError], None]:
-        """Return what goes on with `then`, or refuses the phone."""
-        told = self._calls.ask(taking.call, then)
-
-        def decided(made: SessionDescription | MediaError) -> None:
-            if taking.over or taking.call.over:
-                self._give_back(taking, 481)
-            elif isinstance(made, MediaError):
-                self._give_back(taking, TROUBLES[made.trouble][0])
-            else:
-                told(made)
-                return
-            self._calls.turn()
-
-        return decided
-
-    def _ask(self, taking: Taking, made: SessionDescription) -> None:
-        """Answer an INVITE without an offer by what the client and the old phone agreed on."""
-        taking.negotiation, said = placed(taking.negotiation, made).offer(made)
-        taking.leg.answer(Body(said.encode()), self._calls.now())
-
-    def _accept(self, taking: Taking, made: SessionDescription) -> None:
-        offer = taking.offer
-        assert offer is not None  # noqa: S101 - this answers it
-        made = replace(made, media=made.media[: len(offer.media)])
-        taking.negotiation, said = placed(taking.negotiation, made).answer(made)
-        taking.leg.answer(Body(said.encode()), self._calls.now())
-        self._take(taking, widened(offer, taking.call.client or offer))
-
-    def _take(self, taking: Taking, phone: SessionDescription) -> None:
-        call, old, user = taking.call, taking.old, taking.caller.user
-        taking.over, old.data = True, None
-        call.peer, call.address = user, taking.caller.sender
-        self._succeed(call, taking.leg, phone, taking.negotiation)
-        self._calls.conferences.phone_says(call, taking.invite, self._calls.now())
-        if old.stage is not Stage.OVER:
-            old.end(self._calls.now(), hangup.header(None))
-
-    def _of_taking(self, taking: Taking, event: sip.Event) -> None:
-        match event:
-            case sip.Confirmed(_, body) if taking.offer is None and not taking.over:
-                self._confirmed(taking, body)
-            case sip.Cancelled() | sip.Ended() if not taking.over:
-                self._give_back(taking, 487)
-            case sip.Offered(session):
-                session.decline(self._calls.now(), PENDING)
-            case sip.InDialog(session, _, transaction):
-                session.reply(transaction, PENDING)
-
-    def _confirmed(self, taking: Taking, body: Body | None) -> None:
-        try:
-            answer = read(body)
-            taking.negotiation = taking.negotiation.answered(answer)
-        except SdpError as error:
-            self._give_back(taking, error.status)
-            return
-        told = self._taken(taking, lambda _: self._take(taking, answer))
-        self._calls.plane.answer(taking.call.id, Side.SIP, answer, told)
-
-    def _give_back(self, taking: Taking, status: int) -> None:
-        """Leave the call to the phone that has it."""
-        leg, call, now = taking.leg, taking.call, self._calls.now()
-        if leg.stage is Stage.INVITED:
-            leg.refuse(status, now)
-        elif leg.stage is not Stage.OVER:
-            leg.end(now, hangup.header(None))
-        if taking.over:
-            return
-        taking.over, call.occupied = True, False
-        if not call.over:
-            self._calls.plane.revert(call.id)
-            self._calls.revisions.go_on(call)
 
     # -- what happens to the call ----------------------------------------------------------
 
@@ -528,10 +471,11 @@ class Transfers:
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is wanted next."""
-        return self._alarms.next()
+        return earliest((self._alarms.next(), self._redirects.next_timer()))
 
     def on_timer(self, now: float) -> None:
         """Give up what waited too long, and hang up where the old phone does not."""
+        self._redirects.on_timer(now)
         for each in self._alarms.due(now):
             if each.step is Step.LEAVING:
                 self._hang_up(each)
@@ -542,6 +486,12 @@ class Transfers:
         if transfer.referrer.stage is not Stage.OVER:
             transfer.referrer.end(self._calls.now(), hangup.header(None))
         self._done(transfer)
+
+
+def _guest(transfer: Transfer, recipient: Jid, replaced: Session | None = None) -> Guest:
+    """Return in whose name a client is called: the referrer's, the only one that is ours to use."""
+    call = transfer.call
+    return Guest(Caller(call.peer, recipient, call.address, hairpin=True), replaced)
 
 
 def _at_home(target: Uri, referrer: Uri) -> Uri:
@@ -555,11 +505,3 @@ def _at_home(target: Uri, referrer: Uri) -> Uri:
     except ValueError:
         return target
     return replace(target, host=referrer.host, port=referrer.port, params=())
-
-
-def _fitting(offer: SessionDescription, client: SessionDescription) -> SessionDescription:
-    """Return an offer whose streams are those of the client, in its order; or raise SdpError."""
-    for asked, has in zip(offer.media, client.media, strict=False):
-        if asked.kind.lower() != has.kind.lower() and asked.port:
-            raise SdpError(f"{asked.kind} where the call has {has.kind}", 488)
-    return offer

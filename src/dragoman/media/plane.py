@@ -64,6 +64,8 @@ PLAIN: Final = Profile(ice=True)
 
 So do clients that have no DTLS.
 """
+NEAR: Final = Profile()
+"""What two calls of one plane take from each other: either is where it says it is."""
 SDES: Final = Profile(Keying.SDES, ice=True)
 DTLS: Final = Profile(Keying.DTLS, ice=True)
 BYPASS: Final = replace(WEBRTC, bypass=True)

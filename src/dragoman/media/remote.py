@@ -6,7 +6,7 @@ be well formed: what cannot be read was not said.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Final, TypeAlias
 
@@ -92,6 +92,14 @@ class Remote:
         """How many components ICE finds ways for on his side, as far as he has said."""
         rtp_only = all(each.component == 1 for each in self.candidates)
         return 1 if self.mux or (self.candidates and rtp_only and not self.trickles) else 2
+
+    def moved(self, outside: str, inside: str) -> "Remote":
+        """Return him where we reach him who is behind a NAT with us, at `outside` for others."""
+        rtp, rtcp = (
+            (inside, place[1]) if place is not None and place[0] == outside else place
+            for place in (self.rtp, self.rtcp)
+        )
+        return self if (rtp, rtcp) == (self.rtp, self.rtcp) else replace(self, rtp=rtp, rtcp=rtcp)
 
     @property
     def carried(self) -> bool:

@@ -305,7 +305,7 @@ class _Call:
         successor: Side | None = None,
     ) -> SessionDescription:
         """Take an offer; return the one for the other leg."""
-        remotes = leg.heard(offer, side)
+        remotes = self._heard(offer, side)
         legs = {each: Leg(each) if each is successor else self.legs[each] for each in Side}
         far = legs[side.other]
         ways = far.offered(remotes, toward)
@@ -338,6 +338,14 @@ class _Call:
         self._sweep()
         return said
 
+    def _heard(self, said: SessionDescription, side: Side) -> tuple[Remote, ...]:
+        """Return what a leg says, which may be one of ours: it is reached within this host.
+
+        A NAT before that need not let in what comes from inside.
+        """
+        settings = self.plane.settings
+        return tuple(each.moved(settings.address, settings.bind) for each in leg.heard(said, side))
+
     def _offered(self, side: Side) -> Mapping[int, Transport]:
         """Return what was made for the last offer of a leg."""
         return self.open.transports if self.open is not None and self.open.side is side else {}
@@ -347,7 +355,7 @@ class _Call:
         open_ = self.open
         if open_ is None or open_.side is side:
             raise MediaError(Trouble.UNACCEPTABLE, "no offer was made to this leg")
-        remotes = leg.heard(answer, side)
+        remotes = self._heard(answer, side)
         if len(remotes) != len(open_.remotes):
             raise MediaError(Trouble.UNACCEPTABLE, "an answer with other streams than the offer")
         made = await self._made(open_, remotes)

@@ -105,6 +105,11 @@ class Sessions:
         session.call(offer, headers, now)
         return session
 
+    def named(self, wanted: Replaces) -> Session | None:
+        """Return the session whose dialog is named so by who is in it, in whatever stage."""
+        found = self._by_dialog.get((wanted.call_id, wanted.to_tag))
+        return found if found is not None and found.is_with(wanted.from_tag) else None
+
     # -- what comes -----------------------------------------------------------------------------
 
     def wants(self, request: Request) -> bool:
@@ -210,8 +215,8 @@ class Sessions:
     def _replaced(self, request: Request) -> Session | None:
         """Return the session that an INVITE is to take the place of; None: it is none's.
 
-        SipError: 481 where there is none that it names, or one that the peer has not answered or
-        we have not; 486 where it wants to take over only one of these; 603 where the session is
+        SipError: 481 where there is none that it names, or one that we have not answered; 486
+        where it wants to take over only one that nobody has; 603 where the session is
         over, or none is taken over or joined here; 400 for two (RFC 3891 §3, RFC 3911 §4).
         """
         named = [*request.get_all("Replaces"), *request.get_all("Join")]
@@ -220,17 +225,12 @@ class Sessions:
         if len(named) > 1:
             raise SipError("more than one Replaces or Join")
         wanted = Replaces.parse(named[0])
-        found = self._by_dialog.get((wanted.call_id, wanted.to_tag))
-        if found is None or found.dialog.remote_tag != wanted.from_tag:
+        found = self.named(wanted)
+        if found is None:
             raise SipError("no session is replaced", 481)
         if OPTION not in self._outlet.supported or request.get("Join") is not None:
             raise SipError("no session is taken over", 603)
-        if found.stage in {Stage.CALLING, Stage.CANCELLING, Stage.INVITED}:
-            raise SipError("no call is picked up", 481)
-        if found.stage not in {Stage.ACCEPTED, Stage.CONFIRMED}:
-            raise SipError("the session is over", 603)
-        if wanted.early_only:
-            raise SipError("the session is answered", 486)
+        replaceable(found, wanted)
         return found
 
     def _room(self, peer: str) -> None:
@@ -273,3 +273,13 @@ class Sessions:
     ) -> None:
         response = response_to(transaction.request, status, headers=headers)
         self._outlet.actions.append(Respond(transaction, response))
+
+
+def replaceable(session: Session, wanted: Replaces) -> None:
+    """Raise SipError where a session that is named may not be taken over (RFC 3891 §3)."""
+    if session.stage is Stage.INVITED:
+        raise SipError("who called is not replaced while it rings", 481)
+    if session.stage not in {Stage.CALLING, Stage.ACCEPTED, Stage.CONFIRMED}:
+        raise SipError("the session is over", 603)
+    if wanted.early_only and session.stage is not Stage.CALLING:
+        raise SipError("the session is answered", 486)

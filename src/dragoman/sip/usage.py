@@ -241,6 +241,10 @@ class Session:
                 leg = self._legs[tag] = Leg(self._far(response))
         return leg
 
+    def is_with(self, tag: str) -> bool:
+        """Tell whether the peer has that tag, or one who rings because of our INVITE (§12.1.2)."""
+        return tag == self.dialog.remote_tag or tag in self._legs
+
     def _far(self, response: Response) -> Dialog:
         """Return the dialog that a response to our INVITE makes. Raises SipError."""
         return Dialog.of_uac(self._inviting, response, self.dialog.contact)
