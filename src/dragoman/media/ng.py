@@ -132,7 +132,7 @@ def offering(
         **_always(dtmf=dtmf, reset=reset),
         "ICE": "force" if toward.ice else "remove",
         "ICE-lite": _LITE[lite and toward.ice, lite and ice],
-        "transport-protocol": toward.protocol,
+        "transport-protocol": with_feedback(toward.protocol),
         "rtcp-mux": _MUX[any(each.mux for each in remotes), toward.mux],
         **_KEYS[toward.keying],
     }
@@ -147,6 +147,14 @@ def answering(back: Way | None, *, dtmf: bool) -> dict[str, Written]:
         # keys within RTP/AVP are taken, by whoever offers them (RFC 8643)
         "OSRTP": ["accept"],
     }
+
+
+def with_feedback(protocol: str) -> str:
+    """Return what an engine knows a protocol as: AVPF, whichever of both it is (RFC 4585).
+
+    From whoever has AVP it would keep requests for key frames, which phones take all the same.
+    """
+    return protocol if protocol.upper().endswith("F") else f"{protocol}F"
 
 
 def _always(*, dtmf: bool, reset: bool = False) -> dict[str, Written]:

@@ -4,8 +4,8 @@ The engine has the transports; what is said of them to the legs is made in here,
 are carried in this process (`description`). So the engine is given only what it has to know of a
 description, and taken from its own only the way to it.
 
-What it lacks: it carries each stream by a port of its own (no bundle of two), and it does not give
-codecs other numbers.
+What it lacks: it carries each stream by a port of its own (no bundle of two: the others are left
+out of it), and it does not give codecs other numbers.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -167,6 +167,12 @@ class NgCall:
 
     # -- offer and answer ------------------------------------------------------------------------
 
+    def undecided(self, side: Side, offer: SessionDescription) -> bool:
+        """Tell whether an offer is of more if candidates come: by these, streams are apart."""
+        remotes = read(offer)
+        shared = _shared(self.legs[side], remotes)
+        return any(remotes[index].ice is not None for index in shared)
+
     def offer(
         self,
         side: Side,
@@ -178,7 +184,7 @@ class NgCall:
         remotes = read(offer)
         legs, tags = self._known(successor)
         far = legs[side.other]
-        ways = _ways(remotes, far.ways, toward)
+        ways = _ways(legs[side], remotes, far.ways, toward)
         if not ways:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream that can be carried")
         if self.agreed is None and self.open is not None and _differ(self.open, side, ways):
@@ -217,7 +223,8 @@ class NgCall:
             _unrenumbered(remote, offer.remotes[index]) if index in offer.ways else remote
             for index, remote in enumerate(read(answer))
         )
-        live = _live(offer, remotes)
+        shared = _shared(offer.legs[side], remotes)
+        live = [index for index in _live(offer, remotes) if index not in shared]
         if not live:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream was taken that can be carried")
         offer.legs[side].begin(remotes)
@@ -227,10 +234,10 @@ class NgCall:
         agreed = Agreed(replace(offer, ways=ways), remotes, tuple(live))
         ports = self._ports((yield self._answering(agreed)), _heard_of(agreed))
         streams: list[Stream | None] = [None] * len(remotes)
-        for index in live:
+        for index, way in _taken(agreed).items():
             asked, port = offer.remotes[index], ports.get(index)
             setup = "actpass" if port is None else port.setup
-            streams[index] = Stream(Way.taken(asked), port, asked.mid, setup)
+            streams[index] = Stream(way, port, asked.mid, setup)
         told = description.answer(answer, remotes, offer.remotes, streams)
         self._settle(agreed)
         return told
@@ -240,7 +247,8 @@ class NgCall:
         self.legs, self.tags = dict(offer.legs), dict(offer.tags)
         near, far = self.legs[offer.side], self.legs[offer.side.other]
         # who was not heard of yet has agreed on nothing
-        near.ways = {index: Way.taken(offer.remotes[index]) for index in _heard_of(agreed)}
+        heard = _heard_of(agreed)
+        near.ways = {index: way for index, way in _taken(agreed).items() if index in heard}
         far.ways = {index: offer.ways[index] for index in agreed.live}
         near.mids = {index: offer.remotes[index].mid for index in agreed.live}
         far.mids = {index: offer.mids[index] for index in agreed.live}
@@ -392,16 +400,65 @@ class NgCall:
         return reply
 
 
-def _ways(remotes: Sequence[Remote], agreed: Mapping[int, Way], toward: Profile) -> dict[int, Way]:
-    """Return which streams to offer, all in one way: as agreed on before, else as `toward` says.
+_BUNDLED: Final = Way("", bundle=True)
 
-    Of a bundle there is one: the first sound, else the first of all.
+
+def _ways(
+    leg: Leg, remotes: Sequence[Remote], agreed: Mapping[int, Way], toward: Profile
+) -> dict[int, Way]:
+    """Return which streams of a leg to offer, all in one way: as agreed on before, else `toward`.
+
+    Of a bundle there is one, which comes first; the others have transports of their own.
     """
     wanted = next(iter(agreed.values()), None) or Way.offered(toward)
+    shared = _shared(leg, remotes)
+    found = [index for index in _carried(remotes) if index not in shared]
+    return _apart(dict.fromkeys(found, wanted))
+
+
+def _carried(remotes: Sequence[Remote]) -> list[int]:
+    """Return the streams that can be carried, sound before all others."""
     found = [index for index, remote in enumerate(remotes) if remote.carried][:MOST_STREAMS]
-    if wanted.bundle or any(remotes[index].bundle for index in found):
-        found = sorted(found, key=lambda index: remotes[index].media.kind.lower() != "audio")[:1]
-    return dict.fromkeys(found, wanted)
+    return sorted(found, key=lambda index: remotes[index].media.kind.lower() != "audio")
+
+
+def _apart(ways: Mapping[int, Way]) -> dict[int, Way]:
+    """Return ways of which none but the first is of a bundle (RFC 9143 §7.3.3)."""
+    first = next(iter(ways), None)
+    return {n: way if n == first else replace(way, bundle=False) for n, way in ways.items()}
+
+
+def _taken(agreed: Agreed) -> dict[int, Way]:
+    """Return the ways by which to answer: those that were offered, of a bundle the first alone."""
+    return _apart({index: Way.taken(agreed.offer.remotes[index]) for index in agreed.live})
+
+
+def _shared(leg: Leg, remotes: Sequence[Remote]) -> list[int]:
+    """Return the streams of which a leg has not said that they have transports of their own.
+
+    Who is to bundle all or nothing says none, and takes no answer that has them (RFC 9429 §4.1.1).
+    """
+    firsts: dict[str, Remote] = {}
+    found = []
+    for index in _carried(remotes):
+        remote = remotes[index]
+        first = firsts.setdefault(remote.bundle, remote) if remote.bundle else remote
+        if remote is not first and not _own(leg, index, remote, first):
+            found.append(index)
+    return found
+
+
+def _own(leg: Leg, index: int, remote: Remote, first: Remote) -> bool:
+    """Tell whether a stream has another transport than the first of its bundle, if we like.
+
+    What was agreed on stays so as long as its session of ICE does (RFC 9143 §7.5).
+    """
+    if leg.ways and (remote.ice is None or remote.ice.ufrag in leg.ufrags):
+        return not leg.ways.get(index, _BUNDLED).bundle
+    if remote.ice is None:
+        return remote.rtp != first.rtp
+    given = {mid for mid, ufrag, _ in leg.candidates if ufrag in {"", remote.ice.ufrag}}
+    return remote.mid in given or bool(remote.candidates) or remote.ice != first.ice
 
 
 def _differ(open_: Offer, side: Side, ways: Mapping[int, Way]) -> bool:
@@ -483,7 +540,7 @@ def _media(remote: Remote, candidates: Sequence[Candidate], index: int) -> Media
     return Media(
         media.kind,
         port,
-        media.protocol,
+        ng.with_feedback(media.protocol),
         media.formats,
         connections=(Address.of(host) if host else NOWHERE,),
         attributes=tuple(attributes),
