@@ -120,12 +120,13 @@ def offering(
     lite: bool = False,
     dtmf: bool = False,
     reset: bool = False,
+    more: Sequence[str] = (),
 ) -> dict[str, Written]:
     """Return the flags of an offer, made by who says `remotes`, to be carried `toward` the other.
 
     `lite`: our ICE only answers. `dtmf`: digits are to be sent, which costs the engine its
     kernel module and the leg the other one's SSRC. `reset`: what is known of ICE with both legs is
-    forgotten, so that it begins anew.
+    forgotten, so that it begins anew. `more`: codecs to add, and to make those of this leg of.
     """
     ice = any(each.ice is not None for each in remotes)
     return {
@@ -135,6 +136,7 @@ def offering(
         "transport-protocol": with_feedback(toward.protocol),
         "rtcp-mux": _MUX[any(each.mux for each in remotes), toward.mux],
         **_KEYS[toward.keying],
+        **({"codec": {"transcode": list(more)}} if more else {}),
     }
 
 

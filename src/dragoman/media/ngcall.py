@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from dragoman.errors import ProtocolError
-from dragoman.media import codecs, description, ng, sdes
+from dragoman.media import codecs, description, ng, sdes, transcoding
 from dragoman.media.description import Stream, Way, common
 from dragoman.media.dtls import Fingerprint
 from dragoman.media.ng import Asked, Command, Reply
@@ -52,6 +52,10 @@ class Offer:
     """The legs that agree by it."""
     tags: Mapping[Side, str]
     """Their names at the engine."""
+    asked: tuple[Remote, ...]
+    """What the other leg is offered: with codecs that the engine has added."""
+    more: tuple[str, ...] = ()
+    """Codecs that the engine was asked to add, and makes those of this leg of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,26 @@ class Agreed:
     offer: Offer
     remotes: tuple[Remote, ...]
     live: tuple[int, ...]
+    made: tuple[int, ...] = ()
+    """Those that have no codec in common."""
+
+    @property
+    def transcoded(self) -> tuple[str, str] | None:
+        """What the other leg speaks, and what that is made; None where nothing is made."""
+        for index in self.made:
+            said, told = self.remotes[index].media, self.told(index).media
+            found = codecs.speech(said), codecs.speech(told)
+            if found[0] is not None and found[1] is not None:
+                return found[0].encoding, found[1].encoding
+        return None
+
+    def told(self, index: int) -> Remote:
+        """Return what who offered is to hear of a stream that was answered."""
+        remote = self.remotes[index]
+        if index not in self.made:
+            return remote
+        asked = self.offer.remotes[index].media
+        return replace(remote, media=transcoding.answered(remote.media, asked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +99,7 @@ class Port:
     crypto: tuple[sdes.Line, ...]
     fingerprint: Fingerprint | None
     setup: str
+    media: Media
 
     @classmethod
     def of(cls, remote: Remote) -> "Port":
@@ -90,6 +115,7 @@ class Port:
             tuple(sorted(_keys(remote.media), key=_preference)),
             next(iter(remote.fingerprints), None),
             remote.setup,
+            remote.media,
         )
 
 
@@ -151,8 +177,11 @@ class Leg:
 class NgCall:
     """What two legs have said, and the steps that have the engine know it."""
 
-    def __init__(self, call_id: str, *, lite: bool = False) -> None:
-        """Name it as engines know it; `lite`: our ICE only answers."""
+    def __init__(self, call_id: str, *, lite: bool = False, transcode: bool = False) -> None:
+        """Name it as engines know it; `lite`: our ICE only answers.
+
+        `transcode`: sound is, where no codec is common.
+        """
         self.id = call_id
         self.legs = {side: Leg() for side in Side}
         self.tags = dict(ng.LEGS)
@@ -160,6 +189,7 @@ class NgCall:
         self.open: Offer | None = None
         self.agreed: Agreed | None = None
         self._lite = lite
+        self._transcode = transcode
         self._dtmf = False
         self._tags: dict[int, dict[str, int]] = {}
         """By stream and suite, the tags of the keys that the engine offered last."""
@@ -192,16 +222,36 @@ class NgCall:
             yield self._deletion()
         names = description.mids(remotes, far.mids)
         legs[side].begin(remotes)
-        self.open = Offer(side, offer, remotes, ways, names, legs, tags)
+        more = self._more(side, remotes, toward) if successor is None or toward.more else ()
+        self.open = Offer(side, offer, remotes, ways, names, legs, tags, remotes, more)
         # who was not heard of yet has offered; now that he is offered to, ICE has the other roles
         first = self.agreed is not None and not far.ways and successor is None
         reset = first and all(each.ice is None for each in remotes)
         ports = self._offered((yield self._offering(self.open, reset=reset)), self.open)
+        self.open = _widened(self.open, ports)
         streams = [
             Stream(ways[index], ports[index], names.get(index, "")) if index in ways else None
             for index in range(len(remotes))
         ]
-        return description.offer(offer, remotes, streams)
+        return description.offer(offer, self.open.asked, streams)
+
+    def _more(self, side: Side, remotes: Sequence[Remote], toward: Profile) -> tuple[str, ...]:
+        """Return the codecs to offer beside those of a leg: as `toward` has it, or where the other
+        took none of these last.
+        """
+        if not self._transcode:
+            return ()
+        last: Sequence[Remote] = ()
+        if self.agreed is not None:
+            offer = self.agreed.offer
+            last = self.agreed.remotes if offer.side is side else offer.remotes
+        wanted = [
+            codec.name
+            for index, remote in enumerate(remotes)
+            if toward.more or (index < len(last) and not common(last[index], remote))
+            for codec in transcoding.lacking(remote.media)
+        ]
+        return tuple(dict.fromkeys(wanted))
 
     def _known(self, successor: Side | None) -> tuple[dict[Side, Leg], dict[Side, str]]:
         """Return the legs and their names; another peer is a leg of which nothing is known."""
@@ -219,28 +269,45 @@ class NgCall:
             raise MediaError(Trouble.UNACCEPTABLE, "no offer was made to this leg")
         if len(answer.media) != len(offer.remotes):
             raise MediaError(Trouble.UNACCEPTABLE, "an answer with other streams than the offer")
-        remotes = tuple(
-            _unrenumbered(remote, offer.remotes[index]) if index in offer.ways else remote
-            for index, remote in enumerate(read(answer))
-        )
-        shared = _shared(offer.legs[side], remotes)
-        live = [index for index in _live(offer, remotes) if index not in shared]
+        said = read(answer)
+        made = self._foreign(offer, said)
+        shared = _shared(offer.legs[side], said)
+        live = [index for index in _live(offer, said, made) if index not in shared]
         if not live:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream was taken that can be carried")
-        offer.legs[side].begin(remotes)
-        if offer.legs[offer.side].late:
-            self._offered((yield self._offering(offer)), offer)
+        offer.legs[side].begin(said)
+        more = _wanted(offer, said, made)
+        other = bool(offer.more and not more) or not set(more) <= set(offer.more)
+        if offer.legs[offer.side].late or other:
+            offer = replace(offer, more=more if other else offer.more)
+            offer = _widened(offer, self._offered((yield self._offering(offer)), offer))
+        remotes = tuple(
+            _unrenumbered(remote, offer.asked[index]) if index in offer.ways else remote
+            for index, remote in enumerate(said)
+        )
         ways = {index: way.answered(remotes[index]) for index, way in offer.ways.items()}
-        agreed = Agreed(replace(offer, ways=ways), remotes, tuple(live))
+        agreed = Agreed(replace(offer, ways=ways), remotes, tuple(live), tuple(made))
         ports = self._ports((yield self._answering(agreed)), _heard_of(agreed))
         streams: list[Stream | None] = [None] * len(remotes)
         for index, way in _taken(agreed).items():
             asked, port = offer.remotes[index], ports.get(index)
             setup = "actpass" if port is None else port.setup
             streams[index] = Stream(way, port, asked.mid, setup)
-        told = description.answer(answer, remotes, offer.remotes, streams)
+        heard = [agreed.told(index) for index in range(len(remotes))]
+        told = description.answer(answer, heard, offer.remotes, streams)
         self._settle(agreed)
         return told
+
+    def _foreign(self, offer: Offer, said: Sequence[Remote]) -> list[int]:
+        """Return the streams of an answer that have sound only if it is transcoded."""
+        return [
+            index
+            for index in offer.ways
+            if self._transcode
+            and said[index].open
+            and not common(said[index], offer.remotes[index])
+            and transcoding.possible(said[index].media, offer.remotes[index].media)
+        ]
 
     def _settle(self, agreed: Agreed) -> None:
         offer = agreed.offer
@@ -314,6 +381,7 @@ class NgCall:
                     lite=self._lite,
                     dtmf=self._dtmf,
                     reset=reset,
+                    more=offer.more,
                 ),
                 "sdp": self._written(offer, offer.side, offer.remotes, list(offer.ways)),
             },
@@ -466,13 +534,57 @@ def _differ(open_: Offer, side: Side, ways: Mapping[int, Way]) -> bool:
     return open_.side is not side or before != next(iter(ways.values()))
 
 
-def _live(offer: Offer, remotes: Sequence[Remote]) -> list[int]:
+def _widened(offer: Offer, ports: Mapping[int, Port]) -> Offer:
+    """Return an offer with the codecs that the engine has added, by the numbers that it gave."""
+    asked = tuple(
+        replace(remote, media=_added(remote.media, ports[index].media, offer.more))
+        if index in ports
+        else remote
+        for index, remote in enumerate(offer.remotes)
+    )
+    return replace(offer, asked=asked)
+
+
+def _added(media: Media, wider: Media, more: Sequence[str]) -> Media:
+    wanted = {each.lower() for each in more}
+    if not wanted.intersection(each.name.lower() for each in transcoding.lacking(media)):
+        return media
+    known, wanted = set(codecs.identities(media).values()), wanted | {codecs.EVENTS}
+    maps = {
+        number: codecs.rtpmap(wider, number)
+        for number, codec in codecs.identities(wider).items()
+        if codec not in known and codec[0] in wanted and number not in media.formats
+    }
+    lines = [Attribute("rtpmap", f"{each}") for each in maps.values() if each is not None]
+    lines += [
+        Attribute("fmtp", f"{number} {text}") for number in maps if (text := wider.fmtp(number))
+    ]
+    formats, attributes = (*media.formats, *maps), (*media.attributes, *lines)
+    return replace(media, formats=formats, attributes=attributes)
+
+
+def _wanted(offer: Offer, said: Sequence[Remote], made: Sequence[int]) -> tuple[str, ...]:
+    """Return the codecs that the engine is to add by an answer: none that was not taken.
+
+    Who took some beside what is common may send them (RFC 3264 §6.1): they are known to it then.
+    """
+    taken = [
+        codec.name
+        for index in offer.ways
+        if index in made or offer.more
+        for codec in transcoding.lacking(offer.remotes[index].media)
+        if said[index].open and codec in transcoding.sounds(said[index].media).values()
+    ]
+    return tuple(dict.fromkeys(taken))
+
+
+def _live(offer: Offer, remotes: Sequence[Remote], made: Sequence[int]) -> list[int]:
     """Return the streams that an answer takes, with keys where some were offered."""
     return [
         index
         for index, way in offer.ways.items()
         if (remote := remotes[index]).open
-        and common(remote, offer.remotes[index])
+        and (index in made or common(remote, offer.remotes[index]))
         and (way.keying is Keying.NONE or way.keying is remote.keying)
     ]
 

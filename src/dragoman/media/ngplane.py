@@ -22,6 +22,7 @@ from dragoman.media.plane import (
     Profile,
     Side,
     Told,
+    Transcoded,
     Trouble,
 )
 from dragoman.media.relay import PATIENCE, SILENCE
@@ -65,6 +66,8 @@ class Settings:
 
     An engine has limits of its own, 60 s for both legs unless it is configured otherwise.
     """
+    transcode: bool = False
+    """Whether engines are asked to transcode sound where no codec is common."""
     patience: float = PATIENCE
     """Seconds that connecting a leg may take."""
 
@@ -118,6 +121,8 @@ class _Call:
     watches: dict[Side, _Watch] = field(default_factory=lambda: {side: _Watch() for side in Side})
     fares: dict[Side, Fare] = field(default_factory=dict)
     polling: bool = False
+    transcoded: bool = False
+    """Whether it ever was."""
 
 
 class Calls:
@@ -251,7 +256,9 @@ class Calls:
 
     def describe(self) -> dict[str, object]:
         """Return how many calls there are, and how the engines are."""
-        return {"calls": len(self._calls), "engines": self.engines.describe()}
+        agreed = [each.core.agreed for each in self._calls.values()]
+        made = sum(each is not None and bool(each.made) for each in agreed)
+        return {"calls": len(self._calls), "transcoded": made, "engines": self.engines.describe()}
 
     @property
     def busy(self) -> bool:
@@ -270,7 +277,8 @@ class Calls:
     def _new(self, name: str) -> _Call:
         self._count += 1
         key = f"{name}.{self._count}"
-        core = NgCall(self.engines.call_id(key), lite=self.settings.lite)
+        settings = self.settings
+        core = NgCall(self.engines.call_id(key), lite=settings.lite, transcode=settings.transcode)
         self._calls[name] = self._keys[key] = made = _Call(name, key, core)
         return made
 
@@ -315,6 +323,7 @@ class Calls:
         agreed = call.core.agreed
         if agreed is not None and agreed is not before:
             self._watch(call, agreed, now)
+            self._transcoded(call, agreed)
 
     def _ask(self, call: _Call, running: _Running, now: float) -> None:
         asked = running.asked
@@ -442,6 +451,15 @@ class Calls:
                 watch.ufrags = call.core.legs[side].ufrags
                 watch.waits, watch.since = True, now
         self._alarms.hasten((_POLL, call.key), now + EARLY)
+
+    def _transcoded(self, call: _Call, agreed: Agreed) -> None:
+        """Tell, the first time, that what a leg speaks is made something else."""
+        found = agreed.transcoded
+        if found is not None and not call.transcoded:
+            call.transcoded = True
+            self._due.append(
+                partial(self._event, Transcoded(call.name, agreed.offer.side.other, *found))
+            )
 
     def _connect(self, call: _Call, side: Side) -> None:
         watch = call.watches[side]
