@@ -119,7 +119,8 @@ SERVICES = [
     Service("ejabberd", "tcp 5269", *ejabberdctl("foreground")),
     Service("kamailio", "tcp 5061", "kamailio", "-DD", "-E", "-m", "256",
             "-f", CONF / "kamailio.cfg", "-Y", RUN / "kamailio"),
-    Service("media", "udp 2223", "rtpengine", "--foreground", "--log-stderr", "--table=-1",
+    Service("media", "udp 2223", "env", f"OPENSSL_CONF={CONF / 'rtpengine-openssl.cnf'}",
+            "rtpengine", "--foreground", "--log-stderr", "--table=-1",
             f"--interface={HOSTS['media']}", f"--listen-ng={HOSTS['media']}:2223",
             "--port-min=30000", "--port-max=30999"),
 ]

@@ -17,6 +17,11 @@ SUITES = {
     "NULL_HMAC_SHA1_80": KEY,
 }
 
+OPUS = "97"
+"""By which number an engine adds Opus."""
+ADDED = {"opus": OPUS, "G722": "9", "PCMU": "0", "PCMA": "8"}
+RATES = {"opus": "/48000/2"}
+
 
 def sdp(*lines: str) -> SessionDescription:
     return SessionDescription.parse("\r\n".join(["v=0", *lines, ""]).encode())
@@ -169,8 +174,12 @@ class FakeEngine:
             suites = list(SUITES) if heard is None else ["AES_CM_128_HMAC_SHA1_80"]
             lines += [f"crypto:{n} {each} {SUITES[each]}" for n, each in enumerate(suites, 1)]
         attributes = tuple(map(Attribute.parse, lines))
-        where = (Address.of(HOST),)
-        return Media(said.kind, port, protocol, said.formats, 1, None, where, (), attributes)
+        more = [_text(each) for each in _list(_dictionary(asked.get(b"codec")).get(b"transcode"))]
+        added = {ADDED[each]: each for each in more if said.kind == "audio"}
+        maps = [f"rtpmap:{n} {name}{RATES.get(name, '/8000')}" for n, name in added.items()]
+        attributes += tuple(map(Attribute.parse, maps))
+        where, formats = (Address.of(HOST),), (*said.formats, *added)
+        return Media(said.kind, port, protocol, formats, 1, None, where, (), attributes)
 
     def _leg(self, tag: str) -> dict[str, Written]:
         packets, connected = self.fares[tag]
@@ -188,7 +197,7 @@ class FakeEngine:
 class House:
     """A plane with engines in memory; `now` is the time."""
 
-    def __init__(self, *names: str, mute: bool = False, **options: float | None) -> None:
+    def __init__(self, *names: str, mute: bool = False, **options: float | bool | None) -> None:
         numbers = count(1)
         settings = Settings(names or ("a:1",), "here", **options)  # type: ignore[arg-type]
         self.events: list[MediaEvent] = []
@@ -291,3 +300,7 @@ def _text(value: Value) -> str:
 
 def _list(value: Value | None) -> list[Value]:
     return value if isinstance(value, list) else []
+
+
+def _dictionary(value: Value | None) -> dict[bytes, Value]:
+    return value if isinstance(value, dict) else {}

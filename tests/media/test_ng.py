@@ -84,11 +84,11 @@ LITE = Profile(JINGLE.keying, ice=True, mux=True)
     ("who", "toward", "lite", "wanted"),
     [
         ("client", PLAIN, False, {
-            "ICE": "force", "ICE-lite": "off", "transport-protocol": "RTP/AVP",
+            "ICE": "force", "ICE-lite": "off", "transport-protocol": "RTP/AVPF",
             "rtcp-mux": ["demux"], "SDES": ["off"], "DTLS": "off",
         }),
         ("client", SDES, True, {
-            "ICE": "force", "ICE-lite": "both", "transport-protocol": "RTP/SAVP",
+            "ICE": "force", "ICE-lite": "both", "transport-protocol": "RTP/SAVPF",
             "rtcp-mux": ["demux"], "DTLS": "off",
         }),
         ("client", JINGLE, True, {
@@ -100,7 +100,7 @@ LITE = Profile(JINGLE.keying, ice=True, mux=True)
             "rtcp-mux": ["require"], "SDES": ["off"], "DTLS-fingerprint": "SHA-256",
         }),
         ("phone", LITE, True, {
-            "ICE": "force", "ICE-lite": "forward", "transport-protocol": "UDP/TLS/RTP/SAVP",
+            "ICE": "force", "ICE-lite": "forward", "transport-protocol": "UDP/TLS/RTP/SAVPF",
             "rtcp-mux": ["require"], "SDES": ["off"], "DTLS-fingerprint": "SHA-256",
         }),
         ("standing", Profile(feedback=True), False, {

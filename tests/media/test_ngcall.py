@@ -1,10 +1,10 @@
-from typing import cast
+from typing import Final, cast
 
 import pytest
 
 from dragoman.media import sdes
 from dragoman.media.ngcall import MOST_CANDIDATES, MOST_DIGITS, MOST_STREAMS
-from dragoman.media.ngplane import NEW
+from dragoman.media.ngplane import APART, NEW
 from dragoman.media.plane import JINGLE, PLAIN, SDES, WEBRTC, Profile, Side, Trouble
 from dragoman.media.remote import candidates, read
 from dragoman.sdp.session import SessionDescription
@@ -146,28 +146,111 @@ def test_a_client_not_heard_of_is_offered_all_that_it_insists_on(house: House) -
     assert b"reset" not in cast("list[bytes]", house.engine.last("offer")[b"flags"])
 
 
+def _video(*lines: str) -> SessionDescription:
+    """Return what a client says that has a bundle of sound and picture, of which `lines`."""
+    sound = list(CLIENT.media[0].lines())
+    way = [
+        each for each in sound if each.startswith(("c=", "a=ice", "a=fing", "a=setup", "a=rtcp"))
+    ]
+    picture = ["m=video 9 UDP/TLS/RTP/SAVPF 96", *way, "a=mid:show", "a=rtpmap:96 VP8/90000"]
+    return sdp("a=group:BUNDLE voice show", *sound, *picture, *lines)
+
+
+SHOWING: Final = sdp(
+    "c=IN IP4 192.0.2.1",
+    *PHONE.media[0].lines(),
+    "m=video 5006 RTP/AVP 96",
+    "a=rtpmap:96 VP8/90000",
+)
+
+
+def open_ports(description: SessionDescription) -> list[bool]:
+    return [bool(each.port) for each in description.media]
+
+
+@pytest.mark.spec("MED-25")
+def test_a_client_that_has_a_way_for_each_stream_of_a_bundle_is_answered_them_apart(
+    house: House,
+) -> None:
+    offer = house.offer(XMPP, _video(f"a=candidate:{HOSTS[0]}"), PLAIN).description
+    assert open_ports(offer) == open_ports(heard(house, "offer")) == [True, True]
+    told = house.answer(SIP, SHOWING).description
+    assert told.value("group") == "BUNDLE voice"
+    sound, picture = told.media
+    assert sound.port != picture.port
+    assert picture.value("ice-ufrag") == "engine"
+    assert picture.value("mid") is None
+    again = house.offer(XMPP, _video(), PLAIN).description
+    assert open_ports(again) == [True, True]
+
+
+@pytest.mark.spec("MED-25")
+def test_a_bundle_waits_for_candidates_of_its_other_streams(house: House) -> None:
+    asked = house.offer(XMPP, _video(), PLAIN)
+    house.calls.candidates("call", XMPP, "voice", "abcd", HOSTS[:1], house.now)
+    house.run(APART / 2)
+    assert house.engine.commands() == []
+    house.calls.candidates("call", XMPP, "show", "abcd", HOSTS[1:2], house.now)
+    house.run(0.0)
+    assert open_ports(asked.description) == [True, True]
+
+
+@pytest.mark.spec("MED-09")
+def test_candidates_that_come_before_the_first_offer_are_kept(house: House) -> None:
+    house.calls.candidates("call", XMPP, "show", "abcd", HOSTS[:1], house.now)
+    assert open_ports(house.offer(XMPP, _video(), PLAIN).description) == [True, True]
+    assert heard(house, "offer").media[1].values("candidate") == (str(HOSTS[0]),)
+
+
 @pytest.mark.spec("MED-35")
-def test_of_a_bundle_there_is_one_stream_and_it_is_sound(house: House) -> None:
+def test_of_a_bundle_that_is_all_or_nothing_there_is_one_stream_and_it_is_sound(
+    house: House,
+) -> None:
+    asked = house.offer(XMPP, _video(), PLAIN)
+    house.calls.candidates("call", XMPP, "voice", "abcd", HOSTS[:1], house.now)
+    house.run(APART)
+    assert open_ports(asked.description) == open_ports(heard(house, "offer")) == [True, False]
+    told = house.answer(
+        SIP, sdp("c=IN IP4 192.0.2.1", *PHONE.media[0].lines(), "m=video 0 RTP/AVP 96")
+    ).description
+    assert open_ports(told) == [True, False]
+    assert told.value("group") == "BUNDLE voice"
+
+
+@pytest.mark.spec("MED-35")
+def test_what_was_refused_in_a_bundle_is_not_taken_out_of_it_later(house: House) -> None:
+    """The client has it by the transport of the others since."""
+    client = _video(f"a=candidate:{HOSTS[0]}")
+    house.offer(XMPP, client, PLAIN)
+    sound = "c=IN IP4 192.0.2.1", *PHONE.media[0].lines()
+    assert open_ports(house.answer(SIP, sdp(*sound, "m=video 0 RTP/AVP 96")).description)[0]
+    house.offer(SIP, SHOWING, JINGLE)
+    assert open_ports(house.answer(XMPP, client).description) == [True, False]
+
+
+@pytest.mark.parametrize(("port", "apart"), [(5006, True), (5004, False)])
+def test_without_ice_a_stream_has_a_way_of_its_own_by_its_port(
+    house: House, port: int, apart: bool
+) -> None:
     both = sdp(
         "a=group:BUNDLE v a",
         "c=IN IP4 192.0.2.1",
-        "m=video 5006 RTP/AVP 96",
+        f"m=video {port} RTP/AVP 96",
         "a=mid:v",
         "a=rtpmap:96 VP8/90000",
         "m=audio 5004 RTP/AVP 0",
         "a=mid:a",
     )
-    offered = house.offer(XMPP, both, PLAIN).description
-    assert [bool(each.port) for each in offered.media] == [False, True]
-    assert [each.port != 0 for each in heard(house, "offer").media] == [False, True]
-    told = house.answer(SIP, sdp("m=video 0 RTP/AVP 96", *PHONE.media[0].lines())).description
-    assert [bool(each.port) for each in told.media] == [False, True]
-    assert told.value("group") == "BUNDLE a"
-    lines = [each for each in both.lines() if "mid" not in each and "group" not in each]
-    offered = House().offer(SIP, sdp(*lines[1:]), PLAIN).description
-    assert [bool(each.port) for each in offered.media] == [True, True]
-    offered = House().offer(SIP, sdp(*lines[1:]), JINGLE).description
-    assert [bool(each.port) for each in offered.media] == [False, True]
+    assert open_ports(house.offer(XMPP, both, PLAIN).description) == [apart, True]
+
+
+@pytest.mark.spec("MED-25")
+def test_a_client_is_offered_a_bundle_of_sound_and_the_picture_apart(house: House) -> None:
+    offered = house.offer(SIP, SHOWING, JINGLE).description
+    assert open_ports(offered) == [True, True]
+    assert offered.value("group") == "BUNDLE 0"
+    assert [each.value("rtcp-mux") for each in offered.media] == ["", ""]
+    assert open_ports(House().offer(SIP, SHOWING, PLAIN).description) == [True, True]
 
 
 # -- what the engine is given ---------------------------------------------------------------------
@@ -311,7 +394,7 @@ def test_another_phone_is_another_leg_to_the_engine(house: House) -> None:
     house.offer(XMPP, CLIENT, SDES, successor=SIP)
     asked = house.engine.last("offer")
     assert (asked[b"from-tag"], asked[b"to-tag"]) == (b"xmpp", b"sip1")
-    assert asked[b"transport-protocol"] == b"RTP/SAVP"
+    assert asked[b"transport-protocol"] == b"RTP/SAVPF"
     house.revert()
     assert house.engine.last("answer")[b"to-tag"] == b"sip"
     house.offer(XMPP, CLIENT, PLAIN, successor=SIP)

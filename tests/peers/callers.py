@@ -259,10 +259,13 @@ def both_hear(phone: Phone | Linphone, browser: Program) -> None:
     wait_until(phone.has_heard, 20, lambda: f"the phone heard no tone:\n{said()[-2000:]}")
 
 
-def sees(browser: Program, plane: str) -> None:
-    """Wait for pictures of the phone's, which rtpengine has none of: it knows no BUNDLE."""
-    if plane == "embedded":
-        browser.says(FRAMES)
-    else:
-        browser.hears(event="stats")
-        assert not re.search(FRAMES, browser.said())
+def sees(browser: Program) -> None:
+    """Wait for pictures of the phone's."""
+    browser.says(FRAMES)
+
+
+def sees_nothing(browser: Program) -> None:
+    """Make sure of three seconds of the call that there were no pictures in it."""
+    browser.forget()
+    browser.hears(event="stats")
+    assert not re.search(FRAMES, browser.said())

@@ -284,6 +284,22 @@ async def answers_keys(house: House) -> dict[str, Any]:
     return {"told": str(told)}
 
 
+async def feedback(house: House) -> dict[str, Any]:
+    """Who has AVPF asks a phone that has AVP for a key frame."""
+    other = await Phone.open()
+    offer = str(other.says(formats="0")).replace("RTP/AVP", "RTP/AVPF")
+    offered = await house.desk.offer(XMPP, SessionDescription.parse(offer.encode()), PLAIN)
+    house.phone.hears(offered)
+    other.hears(await house.desk.answer(SIP, house.phone.says(formats="0")))
+    other.send(packet(1))
+    assert await house.phone.next() == packet(1)
+    report, pli = b"\x80\xc9\0\1" + b"\0\0\0\x4d", b"\x81\xce\0\2" + b"\0\0\0\x4d" * 2
+    other.send(report + pli, 1)
+    while pli not in await house.phone.next():  # reports of the engine's own may come first
+        pass
+    return {"offered": str(offered)}
+
+
 async def left_behind(house: House) -> dict[str, Any]:
     """A process dies; the next one of its name ends its calls, and forgets the other's."""
     await house.desk.offer(XMPP, house.phone.says(), PLAIN)
@@ -317,6 +333,7 @@ CASES: Final[dict[str, Case]] = {
         moved,
         retried,
         answers_keys,
+        feedback,
         left_behind,
     )
 }

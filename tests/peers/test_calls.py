@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.peers import callers
-from tests.peers.callers import ALICE, Linphone, Phone, both_hear, sees
+from tests.peers.callers import ALICE, Linphone, Phone, both_hear, sees, sees_nothing
 from tests.peers.hosts import Program
 
 browsers, client, phone = callers.browsers, callers.client, callers.phone
@@ -15,14 +15,14 @@ gateway, linphone_caller, plane = (callers.with_plane, callers.linphone_caller, 
 @pytest.mark.spec("MED-02")
 @pytest.mark.spec("MED-27")
 def test_a_phone_calls_a_client(
-    phone: Callable[..., Phone], client: Callable[..., Program], plane: str
+    phone: Callable[..., Phone], client: Callable[..., Program]
 ) -> None:
     browser = client()
     caller = phone(dials=f"sip:{ALICE}")
     browser.hears(event="propose", sender=f"{caller.user}/phone")
     browser.hears(event="dtls", state="connected")
     both_hear(caller, browser)
-    sees(browser, plane)
+    sees(browser)
     caller.program.tell("hangup")
     browser.hears(event="terminated", reason="success")
 
@@ -42,14 +42,41 @@ def test_a_client_calls_a_phone(
 
 @pytest.mark.spec("MED-01")
 def test_a_client_that_proposes_nothing_calls_a_phone_by_sound_and_picture(
-    phone: Callable[..., Phone], client: Callable[..., Program], plane: str
+    phone: Callable[..., Phone], client: Callable[..., Program]
 ) -> None:
     """The device that it calls is but a name of ours."""
     callee = phone()
     browser = client("call", f"{callee.user}/phone", "--video")
     browser.hears(event="dtls", state="connected")
     both_hear(callee, browser)
-    sees(browser, plane)
+    sees(browser)
+
+
+@pytest.mark.parametrize("peer", ["{}", "{}/phone"], ids=["proposes", "proposes nothing"])
+@pytest.mark.spec("MED-25")
+def test_a_client_that_has_one_transport_or_none_calls_a_phone(
+    phone: Callable[..., Phone], client: Callable[..., Program], plane: str, peer: str
+) -> None:
+    """As Conversations does: it takes no answer that leaves a stream out of its bundle, and
+    rtpengine has no bundles. So it has sound alone then."""
+    callee = phone()
+    browser = client("call", peer.format(callee.user), "--video", "--max-bundle")
+    both_hear(callee, browser)
+    if plane == "embedded":
+        sees(browser)
+    else:
+        sees_nothing(browser)
+
+
+@pytest.mark.spec("MED-25")
+def test_a_phone_calls_a_client_that_has_one_transport_or_none(
+    phone: Callable[..., Phone], client: Callable[..., Program]
+) -> None:
+    """It takes an offer whose bundle is of sound alone, and the picture beside it."""
+    browser = client("answer", "--max-bundle")
+    caller = phone(dials=f"sip:{ALICE}")
+    both_hear(caller, browser)
+    sees(browser)
 
 
 @pytest.mark.parametrize(

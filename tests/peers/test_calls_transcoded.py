@@ -11,6 +11,7 @@ from tests.peers.hosts import Gateway, Program
 pytest.importorskip("av", reason="PyAV is not here: dragoman[transcode] has it")
 
 browsers, client, phone = callers.browsers, callers.client, callers.phone
+gateway, plane = callers.with_plane, callers.plane
 
 OPUS = ("--codecs=opus,telephone-event",)
 PHONES = {"PCMU": "PCMU/8000/1", "PCMA": "PCMA/8000/1", "G.722": "G722/16000/1"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.peers.hosts import run
+from tests.peers.hosts import SOURCE, run
 
 HOST, ENGINE = "198.51.100.10", "198.51.100.11:2223"
 BOTH = [
@@ -23,7 +23,16 @@ def case(lab: None) -> Case:
     """Run a case of tests/peers/rtpengine_calls.py on the gateway's host."""
 
     def ran(name: str) -> dict[str, Any]:
-        command = [sys.executable, "-m", "tests.peers.rtpengine_calls", name, HOST, ENGINE]
+        command = [
+            "env",
+            f"PYTHONPATH={SOURCE}",
+            sys.executable,
+            "-m",
+            "tests.peers.rtpengine_calls",
+            name,
+            HOST,
+            ENGINE,
+        ]
         found = json.loads(run("gw", *command))
         assert isinstance(found, dict)
         return found
@@ -106,6 +115,12 @@ def test_a_phone_may_hold_and_go_on_elsewhere(case: Case) -> None:
 def test_keys_are_answered_with_keys(case: Case) -> None:
     found = case("answers_keys")
     assert found["told"].count("a=crypto:1 AES_CM_128_HMAC_SHA1_80 ") == 1
+
+
+def test_key_frames_are_asked_of_a_phone_that_has_no_feedback(case: Case) -> None:
+    found = case("feedback")
+    assert "m=audio " in found["offered"]
+    assert " RTP/AVP 0\r\n" in found["offered"]
 
 
 def test_what_a_former_process_left_is_ended(case: Case) -> None:

@@ -10,6 +10,7 @@ from tests.peers.callers import ALICE, Phone, both_hear
 from tests.peers.hosts import Program
 
 browsers, client = callers.browsers, callers.client
+gateway, plane = callers.with_plane, callers.plane
 phone, talker = callers.phone, callers.talker
 
 CODECS: Final = ("VP8", "H264")

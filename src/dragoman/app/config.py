@@ -256,7 +256,8 @@ class Media(Section):
     transcode: bool = Field(
         default=True,
         description="Whether sound is decoded where the two ends of a call have no codec in common:"
-        " Opus, G.722, G.711; by this process, where dragoman[transcode] is installed.",
+        " Opus, G.722, G.711; by this process where dragoman[transcode] is installed, or by"
+        " rtpengine.",
     )
 
     jmi: Literal["invite-first", "early-proceed"] = Field(

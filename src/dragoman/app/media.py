@@ -37,9 +37,10 @@ def plane(
 
         instance = _instance(configuration.state)
         engines = tuple(media.rtpengine)
-        return Rtpengine(
-            ngplane.Settings(engines, instance, calls=media.calls, silence=silence), heard
+        found = ngplane.Settings(
+            engines, instance, calls=media.calls, silence=silence, transcode=media.transcode
         )
+        return Rtpengine(found, heard)
     settings = Settings(
         bind=media.bind or local_toward(OUTSIDE),
         advertised=media.advertise,

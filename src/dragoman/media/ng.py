@@ -120,21 +120,23 @@ def offering(
     lite: bool = False,
     dtmf: bool = False,
     reset: bool = False,
+    more: Sequence[str] = (),
 ) -> dict[str, Written]:
     """Return the flags of an offer, made by who says `remotes`, to be carried `toward` the other.
 
     `lite`: our ICE only answers. `dtmf`: digits are to be sent, which costs the engine its
     kernel module and the leg the other one's SSRC. `reset`: what is known of ICE with both legs is
-    forgotten, so that it begins anew.
+    forgotten, so that it begins anew. `more`: codecs to add, and to make those of this leg of.
     """
     ice = any(each.ice is not None for each in remotes)
     return {
         **_always(dtmf=dtmf, reset=reset),
         "ICE": "force" if toward.ice else "remove",
         "ICE-lite": _LITE[lite and toward.ice, lite and ice],
-        "transport-protocol": toward.protocol,
+        "transport-protocol": with_feedback(toward.protocol),
         "rtcp-mux": _MUX[any(each.mux for each in remotes), toward.mux],
         **_KEYS[toward.keying],
+        **({"codec": {"transcode": list(more)}} if more else {}),
     }
 
 
@@ -147,6 +149,14 @@ def answering(back: Way | None, *, dtmf: bool) -> dict[str, Written]:
         # keys within RTP/AVP are taken, by whoever offers them (RFC 8643)
         "OSRTP": ["accept"],
     }
+
+
+def with_feedback(protocol: str) -> str:
+    """Return what an engine knows a protocol as: AVPF, whichever of both it is (RFC 4585).
+
+    From whoever has AVP it would keep requests for key frames, which phones take all the same.
+    """
+    return protocol if protocol.upper().endswith("F") else f"{protocol}F"
 
 
 def _always(*, dtmf: bool, reset: bool = False) -> dict[str, Written]:

@@ -4,8 +4,8 @@ The engine has the transports; what is said of them to the legs is made in here,
 are carried in this process (`description`). So the engine is given only what it has to know of a
 description, and taken from its own only the way to it.
 
-What it lacks: it carries each stream by a port of its own (no bundle of two), and it does not give
-codecs other numbers.
+What it lacks: it carries each stream by a port of its own (no bundle of two: the others are left
+out of it), and it does not give codecs other numbers.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from dragoman.errors import ProtocolError
-from dragoman.media import codecs, description, ng, sdes
+from dragoman.media import codecs, description, ng, sdes, transcoding
 from dragoman.media.description import Stream, Way, common
 from dragoman.media.dtls import Fingerprint
 from dragoman.media.ng import Asked, Command, Reply
@@ -52,6 +52,10 @@ class Offer:
     """The legs that agree by it."""
     tags: Mapping[Side, str]
     """Their names at the engine."""
+    asked: tuple[Remote, ...]
+    """What the other leg is offered: with codecs that the engine has added."""
+    more: tuple[str, ...] = ()
+    """Codecs that the engine was asked to add, and makes those of this leg of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,26 @@ class Agreed:
     offer: Offer
     remotes: tuple[Remote, ...]
     live: tuple[int, ...]
+    made: tuple[int, ...] = ()
+    """Those that have no codec in common."""
+
+    @property
+    def transcoded(self) -> tuple[str, str] | None:
+        """What the other leg speaks, and what that is made; None where nothing is made."""
+        for index in self.made:
+            said, told = self.remotes[index].media, self.told(index).media
+            found = codecs.speech(said), codecs.speech(told)
+            if found[0] is not None and found[1] is not None:
+                return found[0].encoding, found[1].encoding
+        return None
+
+    def told(self, index: int) -> Remote:
+        """Return what who offered is to hear of a stream that was answered."""
+        remote = self.remotes[index]
+        if index not in self.made:
+            return remote
+        asked = self.offer.remotes[index].media
+        return replace(remote, media=transcoding.answered(remote.media, asked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +99,7 @@ class Port:
     crypto: tuple[sdes.Line, ...]
     fingerprint: Fingerprint | None
     setup: str
+    media: Media
 
     @classmethod
     def of(cls, remote: Remote) -> "Port":
@@ -90,6 +115,7 @@ class Port:
             tuple(sorted(_keys(remote.media), key=_preference)),
             next(iter(remote.fingerprints), None),
             remote.setup,
+            remote.media,
         )
 
 
@@ -151,8 +177,11 @@ class Leg:
 class NgCall:
     """What two legs have said, and the steps that have the engine know it."""
 
-    def __init__(self, call_id: str, *, lite: bool = False) -> None:
-        """Name it as engines know it; `lite`: our ICE only answers."""
+    def __init__(self, call_id: str, *, lite: bool = False, transcode: bool = False) -> None:
+        """Name it as engines know it; `lite`: our ICE only answers.
+
+        `transcode`: sound is, where no codec is common.
+        """
         self.id = call_id
         self.legs = {side: Leg() for side in Side}
         self.tags = dict(ng.LEGS)
@@ -160,12 +189,19 @@ class NgCall:
         self.open: Offer | None = None
         self.agreed: Agreed | None = None
         self._lite = lite
+        self._transcode = transcode
         self._dtmf = False
         self._tags: dict[int, dict[str, int]] = {}
         """By stream and suite, the tags of the keys that the engine offered last."""
         self._successors = 0
 
     # -- offer and answer ------------------------------------------------------------------------
+
+    def undecided(self, side: Side, offer: SessionDescription) -> bool:
+        """Tell whether an offer is of more if candidates come: by these, streams are apart."""
+        remotes = read(offer)
+        shared = _shared(self.legs[side], remotes)
+        return any(remotes[index].ice is not None for index in shared)
 
     def offer(
         self,
@@ -178,7 +214,7 @@ class NgCall:
         remotes = read(offer)
         legs, tags = self._known(successor)
         far = legs[side.other]
-        ways = _ways(remotes, far.ways, toward)
+        ways = _ways(legs[side], remotes, far.ways, toward)
         if not ways:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream that can be carried")
         if self.agreed is None and self.open is not None and _differ(self.open, side, ways):
@@ -186,16 +222,36 @@ class NgCall:
             yield self._deletion()
         names = description.mids(remotes, far.mids)
         legs[side].begin(remotes)
-        self.open = Offer(side, offer, remotes, ways, names, legs, tags)
+        more = self._more(side, remotes, toward) if successor is None or toward.more else ()
+        self.open = Offer(side, offer, remotes, ways, names, legs, tags, remotes, more)
         # who was not heard of yet has offered; now that he is offered to, ICE has the other roles
         first = self.agreed is not None and not far.ways and successor is None
         reset = first and all(each.ice is None for each in remotes)
         ports = self._offered((yield self._offering(self.open, reset=reset)), self.open)
+        self.open = _widened(self.open, ports)
         streams = [
             Stream(ways[index], ports[index], names.get(index, "")) if index in ways else None
             for index in range(len(remotes))
         ]
-        return description.offer(offer, remotes, streams)
+        return description.offer(offer, self.open.asked, streams)
+
+    def _more(self, side: Side, remotes: Sequence[Remote], toward: Profile) -> tuple[str, ...]:
+        """Return the codecs to offer beside those of a leg: as `toward` has it, or where the other
+        took none of these last.
+        """
+        if not self._transcode:
+            return ()
+        last: Sequence[Remote] = ()
+        if self.agreed is not None:
+            offer = self.agreed.offer
+            last = self.agreed.remotes if offer.side is side else offer.remotes
+        wanted = [
+            codec.name
+            for index, remote in enumerate(remotes)
+            if toward.more or (index < len(last) and not common(last[index], remote))
+            for codec in transcoding.lacking(remote.media)
+        ]
+        return tuple(dict.fromkeys(wanted))
 
     def _known(self, successor: Side | None) -> tuple[dict[Side, Leg], dict[Side, str]]:
         """Return the legs and their names; another peer is a leg of which nothing is known."""
@@ -213,34 +269,53 @@ class NgCall:
             raise MediaError(Trouble.UNACCEPTABLE, "no offer was made to this leg")
         if len(answer.media) != len(offer.remotes):
             raise MediaError(Trouble.UNACCEPTABLE, "an answer with other streams than the offer")
-        remotes = tuple(
-            _unrenumbered(remote, offer.remotes[index]) if index in offer.ways else remote
-            for index, remote in enumerate(read(answer))
-        )
-        live = _live(offer, remotes)
+        said = read(answer)
+        made = self._foreign(offer, said)
+        shared = _shared(offer.legs[side], said)
+        live = [index for index in _live(offer, said, made) if index not in shared]
         if not live:
             raise MediaError(Trouble.UNACCEPTABLE, "no stream was taken that can be carried")
-        offer.legs[side].begin(remotes)
-        if offer.legs[offer.side].late:
-            self._offered((yield self._offering(offer)), offer)
+        offer.legs[side].begin(said)
+        more = _wanted(offer, said, made)
+        other = bool(offer.more and not more) or not set(more) <= set(offer.more)
+        if offer.legs[offer.side].late or other:
+            offer = replace(offer, more=more if other else offer.more)
+            offer = _widened(offer, self._offered((yield self._offering(offer)), offer))
+        remotes = tuple(
+            _unrenumbered(remote, offer.asked[index]) if index in offer.ways else remote
+            for index, remote in enumerate(said)
+        )
         ways = {index: way.answered(remotes[index]) for index, way in offer.ways.items()}
-        agreed = Agreed(replace(offer, ways=ways), remotes, tuple(live))
+        agreed = Agreed(replace(offer, ways=ways), remotes, tuple(live), tuple(made))
         ports = self._ports((yield self._answering(agreed)), _heard_of(agreed))
         streams: list[Stream | None] = [None] * len(remotes)
-        for index in live:
+        for index, way in _taken(agreed).items():
             asked, port = offer.remotes[index], ports.get(index)
             setup = "actpass" if port is None else port.setup
-            streams[index] = Stream(Way.taken(asked), port, asked.mid, setup)
-        told = description.answer(answer, remotes, offer.remotes, streams)
+            streams[index] = Stream(way, port, asked.mid, setup)
+        heard = [agreed.told(index) for index in range(len(remotes))]
+        told = description.answer(answer, heard, offer.remotes, streams)
         self._settle(agreed)
         return told
+
+    def _foreign(self, offer: Offer, said: Sequence[Remote]) -> list[int]:
+        """Return the streams of an answer that have sound only if it is transcoded."""
+        return [
+            index
+            for index in offer.ways
+            if self._transcode
+            and said[index].open
+            and not common(said[index], offer.remotes[index])
+            and transcoding.possible(said[index].media, offer.remotes[index].media)
+        ]
 
     def _settle(self, agreed: Agreed) -> None:
         offer = agreed.offer
         self.legs, self.tags = dict(offer.legs), dict(offer.tags)
         near, far = self.legs[offer.side], self.legs[offer.side.other]
         # who was not heard of yet has agreed on nothing
-        near.ways = {index: Way.taken(offer.remotes[index]) for index in _heard_of(agreed)}
+        heard = _heard_of(agreed)
+        near.ways = {index: way for index, way in _taken(agreed).items() if index in heard}
         far.ways = {index: offer.ways[index] for index in agreed.live}
         near.mids = {index: offer.remotes[index].mid for index in agreed.live}
         far.mids = {index: offer.mids[index] for index in agreed.live}
@@ -306,6 +381,7 @@ class NgCall:
                     lite=self._lite,
                     dtmf=self._dtmf,
                     reset=reset,
+                    more=offer.more,
                 ),
                 "sdp": self._written(offer, offer.side, offer.remotes, list(offer.ways)),
             },
@@ -392,16 +468,65 @@ class NgCall:
         return reply
 
 
-def _ways(remotes: Sequence[Remote], agreed: Mapping[int, Way], toward: Profile) -> dict[int, Way]:
-    """Return which streams to offer, all in one way: as agreed on before, else as `toward` says.
+_BUNDLED: Final = Way("", bundle=True)
 
-    Of a bundle there is one: the first sound, else the first of all.
+
+def _ways(
+    leg: Leg, remotes: Sequence[Remote], agreed: Mapping[int, Way], toward: Profile
+) -> dict[int, Way]:
+    """Return which streams of a leg to offer, all in one way: as agreed on before, else `toward`.
+
+    Of a bundle there is one, which comes first; the others have transports of their own.
     """
     wanted = next(iter(agreed.values()), None) or Way.offered(toward)
+    shared = _shared(leg, remotes)
+    found = [index for index in _carried(remotes) if index not in shared]
+    return _apart(dict.fromkeys(found, wanted))
+
+
+def _carried(remotes: Sequence[Remote]) -> list[int]:
+    """Return the streams that can be carried, sound before all others."""
     found = [index for index, remote in enumerate(remotes) if remote.carried][:MOST_STREAMS]
-    if wanted.bundle or any(remotes[index].bundle for index in found):
-        found = sorted(found, key=lambda index: remotes[index].media.kind.lower() != "audio")[:1]
-    return dict.fromkeys(found, wanted)
+    return sorted(found, key=lambda index: remotes[index].media.kind.lower() != "audio")
+
+
+def _apart(ways: Mapping[int, Way]) -> dict[int, Way]:
+    """Return ways of which none but the first is of a bundle (RFC 9143 §7.3.3)."""
+    first = next(iter(ways), None)
+    return {n: way if n == first else replace(way, bundle=False) for n, way in ways.items()}
+
+
+def _taken(agreed: Agreed) -> dict[int, Way]:
+    """Return the ways by which to answer: those that were offered, of a bundle the first alone."""
+    return _apart({index: Way.taken(agreed.offer.remotes[index]) for index in agreed.live})
+
+
+def _shared(leg: Leg, remotes: Sequence[Remote]) -> list[int]:
+    """Return the streams of which a leg has not said that they have transports of their own.
+
+    Who is to bundle all or nothing says none, and takes no answer that has them (RFC 9429 §4.1.1).
+    """
+    firsts: dict[str, Remote] = {}
+    found = []
+    for index in _carried(remotes):
+        remote = remotes[index]
+        first = firsts.setdefault(remote.bundle, remote) if remote.bundle else remote
+        if remote is not first and not _own(leg, index, remote, first):
+            found.append(index)
+    return found
+
+
+def _own(leg: Leg, index: int, remote: Remote, first: Remote) -> bool:
+    """Tell whether a stream has another transport than the first of its bundle, if we like.
+
+    What was agreed on stays so as long as its session of ICE does (RFC 9143 §7.5).
+    """
+    if leg.ways and (remote.ice is None or remote.ice.ufrag in leg.ufrags):
+        return not leg.ways.get(index, _BUNDLED).bundle
+    if remote.ice is None:
+        return remote.rtp != first.rtp
+    given = {mid for mid, ufrag, _ in leg.candidates if ufrag in {"", remote.ice.ufrag}}
+    return remote.mid in given or bool(remote.candidates) or remote.ice != first.ice
 
 
 def _differ(open_: Offer, side: Side, ways: Mapping[int, Way]) -> bool:
@@ -409,13 +534,57 @@ def _differ(open_: Offer, side: Side, ways: Mapping[int, Way]) -> bool:
     return open_.side is not side or before != next(iter(ways.values()))
 
 
-def _live(offer: Offer, remotes: Sequence[Remote]) -> list[int]:
+def _widened(offer: Offer, ports: Mapping[int, Port]) -> Offer:
+    """Return an offer with the codecs that the engine has added, by the numbers that it gave."""
+    asked = tuple(
+        replace(remote, media=_added(remote.media, ports[index].media, offer.more))
+        if index in ports
+        else remote
+        for index, remote in enumerate(offer.remotes)
+    )
+    return replace(offer, asked=asked)
+
+
+def _added(media: Media, wider: Media, more: Sequence[str]) -> Media:
+    wanted = {each.lower() for each in more}
+    if not wanted.intersection(each.name.lower() for each in transcoding.lacking(media)):
+        return media
+    known, wanted = set(codecs.identities(media).values()), wanted | {codecs.EVENTS}
+    maps = {
+        number: codecs.rtpmap(wider, number)
+        for number, codec in codecs.identities(wider).items()
+        if codec not in known and codec[0] in wanted and number not in media.formats
+    }
+    lines = [Attribute("rtpmap", f"{each}") for each in maps.values() if each is not None]
+    lines += [
+        Attribute("fmtp", f"{number} {text}") for number in maps if (text := wider.fmtp(number))
+    ]
+    formats, attributes = (*media.formats, *maps), (*media.attributes, *lines)
+    return replace(media, formats=formats, attributes=attributes)
+
+
+def _wanted(offer: Offer, said: Sequence[Remote], made: Sequence[int]) -> tuple[str, ...]:
+    """Return the codecs that the engine is to add by an answer: none that was not taken.
+
+    Who took some beside what is common may send them (RFC 3264 §6.1): they are known to it then.
+    """
+    taken = [
+        codec.name
+        for index in offer.ways
+        if index in made or offer.more
+        for codec in transcoding.lacking(offer.remotes[index].media)
+        if said[index].open and codec in transcoding.sounds(said[index].media).values()
+    ]
+    return tuple(dict.fromkeys(taken))
+
+
+def _live(offer: Offer, remotes: Sequence[Remote], made: Sequence[int]) -> list[int]:
     """Return the streams that an answer takes, with keys where some were offered."""
     return [
         index
         for index, way in offer.ways.items()
         if (remote := remotes[index]).open
-        and common(remote, offer.remotes[index])
+        and (index in made or common(remote, offer.remotes[index]))
         and (way.keying is Keying.NONE or way.keying is remote.keying)
     ]
 
@@ -483,7 +652,7 @@ def _media(remote: Remote, candidates: Sequence[Candidate], index: int) -> Media
     return Media(
         media.kind,
         port,
-        media.protocol,
+        ng.with_feedback(media.protocol),
         media.formats,
         connections=(Address.of(host) if host else NOWHERE,),
         attributes=tuple(attributes),

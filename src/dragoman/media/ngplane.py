@@ -22,6 +22,7 @@ from dragoman.media.plane import (
     Profile,
     Side,
     Told,
+    Transcoded,
     Trouble,
 )
 from dragoman.media.relay import PATIENCE, SILENCE
@@ -40,6 +41,8 @@ RATE: Final = 50.0
 """Such questions a second, at most, of calls that are connected."""
 SOON: Final = 0.5
 """Seconds for which candidates are gathered before an engine hears of them."""
+APART: Final = 1.0
+"""Seconds that an offer of a bundle waits for candidates of each of its streams (`undecided`)."""
 NEW: Final = 5.0
 """Seconds for which a session of ICE is new: then candidates are of use even where there is a way,
 for that may be a former one's."""
@@ -63,6 +66,8 @@ class Settings:
 
     An engine has limits of its own, 60 s for both legs unless it is configured otherwise.
     """
+    transcode: bool = False
+    """Whether engines are asked to transcode sound where no codec is common."""
     patience: float = PATIENCE
     """Seconds that connecting a leg may take."""
 
@@ -92,12 +97,22 @@ class _Running:
     asked: Asked
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A step whose turn has not come: `until` then at most, and while it `waits`."""
+
+    make: Callable[[], Step]
+    told: Told
+    until: float = float("-inf")
+    waits: Callable[[], bool] = bool
+
+
 @dataclass(slots=True)
 class _Call:
     name: str
     key: str
     core: NgCall
-    steps: deque[tuple[Callable[[], Step], Told]] = field(default_factory=deque)
+    steps: deque[_Waiting] = field(default_factory=deque)
     running: _Running | None = None
     settled: bool = False
     """Whether an engine has taken it."""
@@ -106,6 +121,8 @@ class _Call:
     watches: dict[Side, _Watch] = field(default_factory=lambda: {side: _Watch() for side in Side})
     fares: dict[Side, Fare] = field(default_factory=dict)
     polling: bool = False
+    transcoded: bool = False
+    """Whether it ever was."""
 
 
 class Calls:
@@ -138,14 +155,13 @@ class Calls:
         successor: Side | None = None,
     ) -> None:
         """Take what the leg `side` offers (see `Plane`)."""
-        found = self._calls.get(call)
+        found = self._known(call)
         if found is None:
-            if len(self._calls) >= self.settings.calls:
-                self._tell(told, MediaError(Trouble.FULL, "no room for another call"))
-                return
-            found = self._new(call)
+            self._tell(told, MediaError(Trouble.FULL, "no room for another call"))
+            return
         step = partial(found.core.offer, side, offer, toward, successor)
-        self._enqueue(found, step, told, now)
+        waits = partial(found.core.undecided, side, offer)
+        self._line_up(found, _Waiting(step, told, now + APART, waits), now)
 
     def answer(
         self, call: str, side: Side, answer: SessionDescription, told: Told, now: float
@@ -173,10 +189,11 @@ class Calls:
         now: float,
     ) -> None:
         """Learn more candidates of a leg; an engine hears of them where that may still help."""
-        found = self._calls.get(call)
+        found = self._known(call)
         if found is None:
             return
         found.core.legs[side].keep(mid, ufrag, candidates)
+        self._next(found, now)
         watch = found.watches[side]
         wanted = watch.waits or now < watch.since + NEW
         if found.core.agreed is not None and wanted:
@@ -228,6 +245,8 @@ class Calls:
                 continue
             if kind == _POLL:
                 self._poll(call, now)
+            elif kind == _APART:
+                self._next(call, now)
             else:
                 self._enqueue(call, call.core.refresh, _nobody, now)
 
@@ -237,7 +256,9 @@ class Calls:
 
     def describe(self) -> dict[str, object]:
         """Return how many calls there are, and how the engines are."""
-        return {"calls": len(self._calls), "engines": self.engines.describe()}
+        agreed = [each.core.agreed for each in self._calls.values()]
+        made = sum(each is not None and bool(each.made) for each in agreed)
+        return {"calls": len(self._calls), "transcoded": made, "engines": self.engines.describe()}
 
     @property
     def busy(self) -> bool:
@@ -246,26 +267,41 @@ class Calls:
 
     # -- steps -----------------------------------------------------------------------------------
 
+    def _known(self, name: str) -> _Call | None:
+        """Return a call, which begins with the first that is said of it; None: there is no room."""
+        found = self._calls.get(name)
+        if found is None and len(self._calls) < self.settings.calls:
+            found = self._new(name)
+        return found
+
     def _new(self, name: str) -> _Call:
         self._count += 1
         key = f"{name}.{self._count}"
-        core = NgCall(self.engines.call_id(key), lite=self.settings.lite)
+        settings = self.settings
+        core = NgCall(self.engines.call_id(key), lite=settings.lite, transcode=settings.transcode)
         self._calls[name] = self._keys[key] = made = _Call(name, key, core)
         return made
 
     def _enqueue(self, call: _Call, make: Callable[[], Step], told: Told, now: float) -> None:
+        self._line_up(call, _Waiting(make, told), now)
+
+    def _line_up(self, call: _Call, step: _Waiting, now: float) -> None:
         if call.over:
-            self._tell(told, MediaError(Trouble.GONE, "the call was lost"))
+            self._tell(step.told, MediaError(Trouble.GONE, "the call was lost"))
         elif len(call.steps) >= MOST_STEPS:
-            self._tell(told, MediaError(Trouble.FULL, "too many descriptions at once"))
+            self._tell(step.told, MediaError(Trouble.FULL, "too many descriptions at once"))
         else:
-            call.steps.append((make, told))
+            call.steps.append(step)
             self._next(call, now)
 
     def _next(self, call: _Call, now: float) -> None:
         while call.steps and call.running is None:
-            make, told = call.steps.popleft()
-            self._advance(call, make(), told, None, now)
+            first = call.steps[0]
+            if now < first.until and first.waits():
+                self._alarms.set((_APART, call.key), first.until)
+                return
+            call.steps.popleft()
+            self._advance(call, first.make(), first.told, None, now)
 
     def _advance(
         self, call: _Call, step: Step, told: Told, reply: Reply | None, now: float
@@ -287,6 +323,7 @@ class Calls:
         agreed = call.core.agreed
         if agreed is not None and agreed is not before:
             self._watch(call, agreed, now)
+            self._transcoded(call, agreed)
 
     def _ask(self, call: _Call, running: _Running, now: float) -> None:
         asked = running.asked
@@ -342,7 +379,7 @@ class Calls:
     def _drop(self, call: _Call) -> None:
         """Tell who waits that it is over; what is under way at an engine goes on."""
         call.over = True
-        waiting = [told for _, told in call.steps]
+        waiting = [each.told for each in call.steps]
         if call.running is not None:
             waiting.insert(0, call.running.told)
             call.running.told = _nobody
@@ -351,6 +388,7 @@ class Calls:
             self._tell(each, MediaError(Trouble.GONE, "the call is over"))
         self._alarms.cancel((_POLL, call.key))
         self._alarms.cancel((_REFRESH, call.key))
+        self._alarms.cancel((_APART, call.key))
 
     def _end(self, call: _Call, now: float) -> None:
         """Have the engine end it, and forget it, if it was closed."""
@@ -413,6 +451,15 @@ class Calls:
                 watch.ufrags = call.core.legs[side].ufrags
                 watch.waits, watch.since = True, now
         self._alarms.hasten((_POLL, call.key), now + EARLY)
+
+    def _transcoded(self, call: _Call, agreed: Agreed) -> None:
+        """Tell, the first time, that what a leg speaks is made something else."""
+        found = agreed.transcoded
+        if found is not None and not call.transcoded:
+            call.transcoded = True
+            self._due.append(
+                partial(self._event, Transcoded(call.name, agreed.offer.side.other, *found))
+            )
 
     def _connect(self, call: _Call, side: Side) -> None:
         watch = call.watches[side]
@@ -479,6 +526,7 @@ class Calls:
 
 _POLL: Final = "poll"
 _REFRESH: Final = "refresh"
+_APART: Final = "apart"
 
 
 def _nobody(_: SessionDescription | MediaError) -> None:

@@ -33,7 +33,7 @@ def _named(media: Media, name: str) -> list[tuple[str, RtpMap]]:
     return [(number, each) for number, each in _maps(media) if each.encoding.lower() == name]
 
 
-def _sounds(media: Media) -> dict[str, Codec]:
+def sounds(media: Media) -> dict[str, Codec]:
     """Return the codecs of a stream that can be transcoded, by their numbers, in its order."""
     if media.kind.lower() != "audio":
         return {}
@@ -45,7 +45,7 @@ def _sounds(media: Media) -> dict[str, Codec]:
 
 def lacking(media: Media) -> tuple[Codec, ...]:
     """Return the codecs of ours that a stream lacks; none where it has none we can decode."""
-    had = set(_sounds(media).values())
+    had = set(sounds(media).values())
     return tuple(each for each in sound.CODECS.values() if had and each not in had)
 
 
@@ -83,7 +83,7 @@ def _clocks_without_events(media: Media, clocks: set[int]) -> list[int]:
 
 def possible(given: Media, asked: Media) -> bool:
     """Tell whether an answer and the offer of the other leg can be transcoded into one another."""
-    return bool(_sounds(given) and _sounds(asked))
+    return bool(sounds(given) and sounds(asked))
 
 
 def answered(given: Media, asked: Media) -> Media:
@@ -92,7 +92,7 @@ def answered(given: Media, asked: Media) -> Media:
     It has the first codec of the offer that can be transcoded, and of what goes beside that, what
     both have.
     """
-    number, codec = next(iter(_sounds(asked).items()))
+    number, codec = next(iter(sounds(asked).items()))
     numbers = [number]
     for name in (codecs.EVENTS, NOISE):
         fitting = [n for n, each in _named(asked, name) if each.clock_rate == codec.clock]
@@ -127,19 +127,19 @@ def plan(told: Media, said: Media, far_told: Media | None, far_said: Media) -> P
     hears it.
     """
     far, near = agreed(far_said, far_told), agreed(said, told)
-    direct, sounds = codecs.matched(near, far), _sounds(near)
-    target = next(iter(_sounds(far).items()), None)
-    if target is None or all(number in direct for number in sounds):
+    direct, mine = codecs.matched(near, far), sounds(near)
+    target = next(iter(sounds(far).items()), None)
+    if target is None or all(number in direct for number in mine):
         return None
     number, codec = target
-    used = next(each for text, each in sounds.items() if text not in direct)
+    used = next(each for text, each in mine.items() if text not in direct)
     decoded: dict[int, Codec] = {}
     through: dict[int, int] = {}
     along: dict[int, int] = {}
     for source in (told, said):  # some use their own numbers to send
         through |= _through(source, far)
         along |= _through(source, far, codec.clock)
-        for text, each in _sounds(source).items():
+        for text, each in sounds(source).items():
             if int(text) not in through:
                 decoded.setdefault(int(text), each)
     return Plan(

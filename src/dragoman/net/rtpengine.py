@@ -73,8 +73,8 @@ class Rtpengine:
 
     @property
     def transcoding(self) -> Transcoding:
-        """Engines are not asked to transcode."""
-        return Transcoding.NEVER
+        """Whether engines are asked to transcode."""
+        return Transcoding.CAN if self._calls.settings.transcode else Transcoding.NEVER
 
     def offer(
         self,
