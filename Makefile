@@ -8,8 +8,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A loop that hangs while it closes can be ended from outside only.
 PYTEST := timeout --foreground --kill-after=30 2100 $(BIN)/python -m pytest
-# All but the peers, of which there is one lab, run on each core.
-UNITS := $(PYTEST) -m "not peer" --numprocesses auto --dist worksteal
+# All but the peers, of which there is one lab. Some tests wait for processes and sockets: half as
+# many again as there are cores keep these at work.
+WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
+UNITS := $(PYTEST) -m "not peer" --numprocesses $(WORKERS) --dist worksteal
 # What is compiled once need not be compiled by each process that a test starts.
 export PYTHONDONTWRITEBYTECODE :=
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
