@@ -145,13 +145,11 @@ def test_a_phone_transfers_a_client_to_another_client(
 
 
 def test_linphone_joins_two_clients_that_it_talks_to(
-    start: Callable[..., Program], client: Callable[..., Program]
+    linphone: Callable[..., Program], client: Callable[..., Program]
 ) -> None:
     """RFC 5589 §7: by REFER with Replaces, which names its call with the second client."""
-    caller = start("carol", "linphone_user", f"linphone{next(NUMBERS)}")
+    caller = linphone(f"linphone{next(NUMBERS)}", "carol")
     other, online = client(jid=BOB), client()
-    caller.tell("register-status ALL")
-    caller.says("LinphoneRegistrationOk")
     for number, called in ((1, ALICE), (2, BOB)):
         caller.tell(f"call sip:{called}")
         caller.says(rf"LinphoneCallStreamsRunning\s+From: .*\s+Id: {number}")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dragoman.bridge.redirect import Elsewhere
 from dragoman.mapping.call import Layout
 from dragoman.media.plane import JINGLE, MediaError, Profile, Side, Trouble
 from dragoman.sdp.offer import Negotiation
@@ -62,6 +63,23 @@ class Gathering(NamedTuple):
     then: Callable[[], None]
 
 
+@dataclass(slots=True)
+class Trickling:
+    """Candidates that come by themselves, of either end's (XEP-0176 §5.5, RFC 8840)."""
+
+    able: bool = False
+    """Whether the phone takes them by INFO."""
+    heard: set[tuple[str, str, str]] = field(default_factory=set)
+    """Those of the phone's: mid, ufrag, and what they are."""
+    early: list[tuple[int, IceUdp]] = field(default_factory=list)
+    """Those of the client's, or of one that may be it, before it has said what it takes."""
+    gathering: Gathering | None = None
+    untold: bool = False
+    """Whether the client has some that the phone does not know."""
+    telling: SessionHandle | None = None
+    """The INFO that tells the phone of them."""
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """A call. `caller` is the side that began it; `address` is how the SIP user is reached."""
@@ -98,8 +116,6 @@ class Call:
     """Whether the phone has heard that the client mixes a conference."""
     waiting: list[Callable[[], None]] = field(default_factory=list)
     """Changes that the client wants while another is under way."""
-    trickled: set[tuple[str, str, str]] = field(default_factory=set)
-    """Candidates of the phone's that came by themselves: mid, ufrag, and what they are."""
     transfer: "Transfer | None" = None
     """How another phone is being called in place of this one, if it is."""
     reports: "list[Report]" = field(default_factory=list)
@@ -110,21 +126,8 @@ class Call:
     """Whether that is under way at the plane: nothing else changes meanwhile."""
     referrals: int = 0
     """How many REFERs came in the phone's dialog."""
-    target: Uri | None = None
-    """Where a redirection leads, for the Request-URI; None: to `address`."""
-    ahead: list[Uri] = field(default_factory=list)
-    """Other places that redirections have named, the next first."""
-    tried: list[Uri] = field(default_factory=list)
-    """Those of them that were called."""
-    trickles: bool = False
-    """Whether the phone takes candidates by INFO (RFC 8840)."""
-    gathering: Gathering | None = None
-    early: list[tuple[int, IceUdp]] = field(default_factory=list)
-    """Candidates of the client's, or of one that may be it, before it has said what it takes."""
-    untold: bool = False
-    """Whether the client has candidates that the phone does not know."""
-    telling: SessionHandle | None = None
-    """The INFO that tells the phone of candidates."""
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    trickling: Trickling = field(default_factory=Trickling)
     renewed: Callable[[], None] | None = None
     """What is done when the client has begun ICE anew as well, as the phone has."""
     deaf: dict[Jid, bool] = field(default_factory=dict)

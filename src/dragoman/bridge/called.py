@@ -75,7 +75,7 @@ class Called(Exchange):
         call.phone, call.sip, session.data = shown, session, call
         call.hairpin = caller.hairpin
         self.conferences.phone_says(call, event.request, self._now)
-        call.trickles = trickles(event.request)
+        call.trickling.able = trickles(event.request)
         try:
             if caller.recipient.resource:
                 self._offer_client(call)
@@ -170,7 +170,9 @@ class Called(Exchange):
         call.joined = True
         call.client = said.described(call.layout, Creator.RESPONDER)
         if call.direct:
-            self.trickle.gather(call, partial(self._answer_phone, call), wait=not call.trickles)
+            self.trickle.gather(
+                call, partial(self._answer_phone, call), wait=not call.trickling.able
+            )
         else:
             self._answer_phone(call)
 

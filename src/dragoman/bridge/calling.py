@@ -126,7 +126,7 @@ class Calling(Exchange):
 
     def find(self, call: Call) -> None:
         """Have the phone ring, where it is reached now."""
-        target = without_gr(call.target or call.address)
+        target = without_gr(call.elsewhere.target or call.address)
         self.line.find(target, partial(self._found, call))
 
     def _found(self, call: Call, secure: bool) -> None:
@@ -146,7 +146,7 @@ class Calling(Exchange):
     def _invite(self, call: Call, made: SessionDescription) -> None:
         call.negotiation, said = placed(call.negotiation, made).offer(made)
         try:
-            target = call.target or call.address
+            target = call.elsewhere.target or call.address
             parties = self.parties(call.user, call.peer, target, call.address)
             parties = replace(parties, contact=self.contact(call))
             call.sip = self.sessions.invite(parties, Body(said.encode()), self._now)

@@ -282,7 +282,7 @@ class Calls(Called, Calling):
                 self._rang(call)
             case sip.Answered(session, body, response):
                 self.conferences.phone_says(call, response, self._now)
-                call.trickles = trickles(response)
+                call.trickling.able = trickles(response)
                 self._answered(call, body or session.remote)
             case sip.Confirmed(_, Body() as answer) if call.caller is Side.SIP:
                 self._confirmed(call, answer)

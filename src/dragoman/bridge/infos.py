@@ -82,9 +82,9 @@ class Infos:
             return
         for each in found.streams:
             named = {(each.mid, each.ufrag, str(one)): one for one in each.candidates}
-            new = [key for key in named if key not in call.trickled]
-            new = new[: MOST_CANDIDATES - len(call.trickled)]
-            call.trickled.update(new)
+            new = [key for key in named if key not in call.trickling.heard]
+            new = new[: MOST_CANDIDATES - len(call.trickling.heard)]
+            call.trickling.heard.update(new)
             if new:
                 candidates = [named[key] for key in new]
                 self._learnt(call, each, candidates)

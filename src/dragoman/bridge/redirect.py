@@ -6,7 +6,7 @@ nor anybody whom the XMPP user could not call: a callee does not choose whom a c
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -25,13 +25,22 @@ Reaches = Callable[[str], bool | None]
 """Tells whether XMPP users may call users of a SIP domain; None: the DNS is being asked."""
 
 
+@dataclass(slots=True)
+class Elsewhere:
+    """Where who is called is, as redirections have it."""
+
+    target: Uri | None = None
+    """For the Request-URI; None: he is where his address says."""
+    ahead: list[Uri] = field(default_factory=list)
+    """Other places that were named, the next first."""
+    tried: list[Uri] = field(default_factory=list)
+    """Those that were called."""
+
+
 class Redirectable(Protocol):
     """What may be redirected: a call, or the transfer of one."""
 
-    target: Uri | None
-    """Where who is called is, where that is elsewhere."""
-    ahead: list[Uri]
-    tried: list[Uri]
+    elsewhere: Elsewhere
 
     @property
     def id(self) -> str:
@@ -72,33 +81,33 @@ class Redirects(Generic[Redirected]):
         if response is not None and 300 <= status < 400:
             self._learn(call, response)
         if status >= EVERYWHERE:
-            call.ahead.clear()
+            call.elsewhere.ahead.clear()
         return self._next(call, status, "" if response is None else response.reason)
 
     def _learn(self, call: Redirected, response: Response) -> None:
         with suppress(SipError):
             found = sorted(response.contacts, key=_quality, reverse=True)
-            call.ahead[:0] = [replace(each.uri, headers="") for each in found[:MOST]]
+            call.elsewhere.ahead[:0] = [replace(each.uri, headers="") for each in found[:MOST]]
 
     def _next(self, call: Redirected, status: int, phrase: str) -> bool:
-        while call.ahead and len(call.tried) < MOST:
-            may = self._may(call, call.ahead[0])
+        while call.elsewhere.ahead and len(call.elsewhere.tried) < MOST:
+            may = self._may(call, call.elsewhere.ahead[0])
             if may is None:
                 self._waiting[call.id] = (call, status, phrase)
                 if call.id not in self._alarms:
                     self._alarms.set(call.id, self._now() + TURN)
                 return True
-            target = call.ahead.pop(0)
+            target = call.elsewhere.ahead.pop(0)
             if may:
-                call.tried.append(target)
-                call.target = target
+                call.elsewhere.tried.append(target)
+                call.elsewhere.target = target
                 self._call(call)
                 return True
-        call.ahead.clear()
+        call.elsewhere.ahead.clear()
         return False
 
     def _may(self, call: Redirected, target: Uri) -> bool | None:
-        known = (call.address, *call.tried)
+        known = (call.address, *call.elsewhere.tried)
         if target.scheme not in {"sip", "sips"} or any(target.matches(each) for each in known):
             return False
         if call.address.scheme == "sips" and target.scheme != "sips":
@@ -114,8 +123,8 @@ class Redirects(Generic[Redirected]):
 
     def _again(self, name: str, late: bool = False) -> None:
         call, status, phrase = self._waiting.pop(name)
-        if late and call.ahead:
-            call.ahead.pop(0)
+        if late and call.elsewhere.ahead:
+            call.elsewhere.ahead.pop(0)
         if call.over:
             self._alarms.cancel(name)
         elif not self._next(call, status, phrase):

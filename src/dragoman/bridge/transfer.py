@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from dragoman.bridge.call import OTHER_WAY, TROUBLES, Call, directed, placed
 from dragoman.bridge.hairpin import Guest
 from dragoman.bridge.jingled import read
-from dragoman.bridge.redirect import Reaches, Redirects
+from dragoman.bridge.redirect import Elsewhere, Reaches, Redirects
 from dragoman.bridge.sessions import Caller
 from dragoman.clock import Alarms, earliest
 from dragoman.log import about
@@ -125,11 +125,7 @@ class Transfer:
     negotiation: Negotiation
     address: Uri
     """Who is called."""
-    target: Uri | None = None
-    """Where a redirection leads; None: to `address`."""
-    ahead: list[Uri] = field(default_factory=list)
-    tried: list[Uri] = field(default_factory=list)
-    """As in a call: where else who is called may be, and where he was called."""
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
     guest: Guest | None = None
     """In whose name a client is called in the phone's place; None: another phone is."""
     step: Step = Step.WAITING
@@ -271,7 +267,7 @@ class Transfers:
 
     def _find(self, transfer: Transfer) -> None:
         """Have the new phone ring, where it is reached now."""
-        target = without_gr(transfer.target or transfer.address)
+        target = without_gr(transfer.elsewhere.target or transfer.address)
         self._calls.line.find(target, partial(self._found, transfer))
 
     def _found(self, transfer: Transfer, secure: bool) -> None:
@@ -295,7 +291,7 @@ class Transfers:
     def _invite(self, transfer: Transfer, made: SessionDescription) -> None:
         transfer.negotiation, said = placed(transfer.negotiation, made).offer(made)
         address, headers = transfer.address, transfer.refer.headers
-        target = transfer.target or address
+        target = transfer.elsewhere.target or address
         try:
             parties = self._calls.parties(transfer.call.user, transfer.peer, target, address)
             body, now = Body(said.encode()), self._calls.now()

@@ -51,7 +51,7 @@ class Transports:
                 continue
             if self._begins_anew(call, index, ice):
                 self._restart(call, index, ice)
-            elif call.direct or call.gathering is not None:
+            elif call.direct or call.trickling.gathering is not None:
                 self._calls.trickle.told(call, index, ice)
             elif ice.candidates:
                 candidates = list(transport.into_sdp(ice.candidates))

@@ -60,44 +60,49 @@ class Trickle:
             then()
             return
         now = self._calls.now()
-        call.gathering = Gathering(now + LONGEST, then)
+        call.trickling.gathering = Gathering(now + LONGEST, then)
         self._alarms.set(call, now + QUIET)
 
     def told(self, call: Call, index: int, ice: IceUdp) -> None:
         """Learn candidates of the client's: they are part of what it says from now on."""
         if call.client is None:
-            call.early = [*call.early, (index, ice)][-MOST_EARLY:]
+            call.trickling.early = [*call.trickling.early, (index, ice)][-MOST_EARLY:]
             return
         if index >= len(call.client.media):
             return
         media = list(call.client.media)
         media[index] = transport.gathered(media[index], ice)
         call.client, before = replace(call.client, media=tuple(media)), call.client
-        if call.gathering is None:
-            call.untold = call.untold or call.client != before
+        if call.trickling.gathering is None:
+            call.trickling.untold = call.trickling.untold or call.client != before
             self.flush(call)
         elif transport.complete(call.client):
             self._alarms.cancel(call)
             self._finish(call)
         else:
-            self._alarms.set(call, min(self._calls.now() + QUIET, call.gathering.until))
+            self._alarms.set(call, min(self._calls.now() + QUIET, call.trickling.gathering.until))
 
     def _recall(self, call: Call) -> None:
         """Add those that came before the client said what it takes: they have its name."""
-        early, call.early = call.early, []
+        early, call.trickling.early = call.trickling.early, []
         for index, ice in early:
             said = call.client.media[index : index + 1] if call.client is not None else ()
             if any(each.value("ice-ufrag") == ice.ufrag for each in said):
                 self.told(call, index, ice)
 
     def _finish(self, call: Call) -> None:
-        gathering, call.gathering = call.gathering, None
+        gathering, call.trickling.gathering = call.trickling.gathering, None
         if gathering is not None and not call.over:
             gathering.then()
 
     def flush(self, call: Call) -> None:
         """Tell the phone what candidates it was not told, if it listens and there is a session."""
-        ready = call.untold and call.trickles and call.telling is None and call.client is not None
+        ready = (
+            call.trickling.untold
+            and call.trickling.able
+            and call.trickling.telling is None
+            and call.client is not None
+        )
         if not ready or call.sip is None or call.sip.stage is not Stage.CONFIRMED:
             return
         body = Fragment(tuple(_streams(call))).encode()
@@ -107,23 +112,23 @@ class Trickle:
             ("Content-Type", fragment.TYPE),
         )
         try:
-            call.telling = call.sip.request("INFO", headers, body, self._calls.now())
-            call.untold = False
+            call.trickling.telling = call.sip.request("INFO", headers, body, self._calls.now())
+            call.trickling.untold = False
         except LocalError:
             pass  # too much is under way: the next answer is an occasion
 
     def replied(self, call: Call, event: Replied) -> None:
         """Learn what came of an INFO; who refuses one gets no other."""
-        if event.handle == call.telling:
-            call.telling = None
-            call.trickles = event.status < 300
+        if event.handle == call.trickling.telling:
+            call.trickling.telling = None
+            call.trickling.able = event.status < 300
 
     # -- the phone's ---------------------------------------------------------------------------
 
     def learnt(self, call: Call, said: Stream, candidates: Sequence[Candidate]) -> None:
         """Tell the client what candidates the phone has, or keep them for what it is told first."""
         index = call.layout.named(said.mid)
-        found = transport.into_jingle(candidates, call.layout.generation, len(call.trickled))
+        found = transport.into_jingle(candidates, call.layout.generation, len(call.trickling.heard))
         ice = IceUdp(said.ufrag, said.pwd, tuple(found), complete=said.complete)
         if index is not None and call.jingle is not None and call.jingle.stage in LIVE:
             place = call.layout.places[index]
