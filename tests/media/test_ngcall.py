@@ -4,8 +4,8 @@ import pytest
 
 from dragoman.media import sdes
 from dragoman.media.ngcall import MOST_CANDIDATES, MOST_DIGITS, MOST_STREAMS
-from dragoman.media.ngplane import APART, NEW
-from dragoman.media.plane import JINGLE, PLAIN, SDES, WEBRTC, Profile, Side, Trouble
+from dragoman.media.ngplane import APART, NEW, SHAKEN
+from dragoman.media.plane import DTLS, JINGLE, PLAIN, SDES, WEBRTC, Profile, Side, Trouble
 from dragoman.media.remote import candidates, read
 from dragoman.sdp.session import SessionDescription
 from tests.media.ngfake import CLIENT, FINGERPRINT, HOST, KEY, PHONE, STANDING, House, sdp
@@ -193,6 +193,29 @@ def test_a_bundle_waits_for_candidates_of_its_other_streams(house: House) -> Non
     house.calls.candidates("call", XMPP, "show", "abcd", HOSTS[1:2], house.now)
     house.run(0.0)
     assert open_ports(asked.description) == [True, True]
+
+
+SECURE: Final = (
+    "c=IN IP4 192.0.2.1",
+    "m=audio 5004 UDP/TLS/RTP/SAVP 0",
+    f"a=fingerprint:{FINGERPRINT}",
+    "a=setup:active",
+)
+
+
+def test_an_answer_without_ice_waits_until_dtls_that_has_begun_is_over(house: House) -> None:
+    house.offer(XMPP, CLIENT, DTLS)
+    told = house.answer(SIP, sdp(*SECURE))
+    house.run(SHAKEN / 2)
+    assert "answer" not in house.engine.commands()
+    house.run(SHAKEN)
+    assert told.description
+    assert house.engine.commands().count("answer") == 1
+
+
+def test_an_answer_with_ice_is_told_at_once(house: House) -> None:
+    house.offer(XMPP, CLIENT, DTLS)
+    assert house.answer(SIP, sdp(*SECURE, "a=ice-ufrag:abcd", "a=ice-pwd:" + "p" * 24)).description
 
 
 @pytest.mark.spec("MED-09")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.peers.hosts import Gateway, Program, raw, sip_message
+from tests.peers.hosts import Gateway, Program, fresh, raw, sip_message
 
 TIMER_F = 32
 """RFC 3261 §17.1.2.2: no request without INVITE may stay unanswered for longer (seconds)."""
@@ -59,7 +59,7 @@ def test_a_loop_is_refused_both_ways(gateway: Gateway, chat: Chat) -> None:
 
 
 def test_oversize_body_to_sip(gateway: Gateway, chat: Chat) -> None:
-    error = refusal(chat("alice@xmpp.example/lab"), "carol@sip.example", "long " * 3000)
+    error = refusal(chat("alice@xmpp.example/lab"), f"{fresh('carol')}@sip.example", "long " * 3000)
     assert (error["error"], error["error_type"]) == ("policy-violation", "modify")
 
 

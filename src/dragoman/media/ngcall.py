@@ -203,6 +203,19 @@ class NgCall:
         shared = _shared(self.legs[side], remotes)
         return any(remotes[index].ice is not None for index in shared)
 
+    def shaking(self, answer: SessionDescription) -> bool:
+        """Tell whether a handshake may be under way that the engine forgets by an answer.
+
+        Who is offered ICE and has none begins DTLS at once, and with ICE the engine has other
+        connections of DTLS than without.
+        """
+        ways = {} if self.open is None else self.open.ways
+        return any(
+            ways[index].ice and remote.ice is None and remote.keying is Keying.DTLS
+            for index, remote in enumerate(read(answer))
+            if index in ways and remote.open
+        )
+
     def offer(
         self,
         side: Side,

@@ -43,6 +43,8 @@ SOON: Final = 0.5
 """Seconds for which candidates are gathered before an engine hears of them."""
 APART: Final = 1.0
 """Seconds that an offer of a bundle waits for candidates of each of its streams (`undecided`)."""
+SHAKEN: Final = 0.5
+"""Seconds that an answer waits for a handshake that it would cut in two (`shaking`)."""
 NEW: Final = 5.0
 """Seconds for which a session of ICE is new: then candidates are of use even where there is a way,
 for that may be a former one's."""
@@ -171,7 +173,8 @@ class Calls:
         if found is None:
             self._tell(told, MediaError(Trouble.GONE, "no such call"))
             return
-        self._enqueue(found, partial(found.core.answer, side, answer), told, now)
+        step, waits = partial(found.core.answer, side, answer), partial(found.core.shaking, answer)
+        self._line_up(found, _Waiting(step, told, now + SHAKEN, waits), now)
 
     def revert(self, call: str, now: float) -> None:
         """Forget the open offer."""
