@@ -11,7 +11,7 @@ from tests.checklists import read_rows
 PEERS = Path(__file__).parent / "peers"
 
 settings.register_profile(
-    "dragoman", deadline=None, derandomize=True, max_examples=200, print_blob=True
+    "dragoman", deadline=None, derandomize=True, max_examples=100, print_blob=True
 )
 settings.load_profile("dragoman")
 

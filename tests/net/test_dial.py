@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -62,6 +62,15 @@ def silent(stack: ExitStack, address: str) -> At:
     return target
 
 
+def at_one_port(stack: ExitStack, first: Callable[[ExitStack, str], At]) -> tuple[At, At]:
+    """Return a target of either family at one port, which somebody else may have at the other."""
+    for _ in range(20):
+        six = first(stack, "::1")
+        with suppress(OSError):
+            return six, port_of(stack, "127.0.0.1", port=six.port)
+    raise AssertionError("no port is free for both families")
+
+
 async def dialled(keeper: Keeper, *targets: At, **options: float) -> At:
     chosen, driver = await asyncio.wait_for(
         connect(targets, lambda _: StreamDriver(Lines(b"hello"), keeper), **options), 5
@@ -84,8 +93,7 @@ async def test_the_next_after_one_that_refuses(stack: ExitStack, keeper: Keeper)
 
 
 async def test_the_other_family_does_not_wait_for_silence(stack: ExitStack, keeper: Keeper) -> None:
-    mute = silent(stack, "::1")
-    other = port_of(stack, "127.0.0.1", port=mute.port)
+    mute, other = at_one_port(stack, silent)
     assert await dialled(keeper, mute, other, head_start=0.01, patience=60) == other
 
 
@@ -98,8 +106,7 @@ async def test_another_host_waits_until_the_first_has_failed(
 
 
 async def test_the_preferred_family_has_a_head_start(stack: ExitStack, keeper: Keeper) -> None:
-    six = port_of(stack, "::1")
-    four = port_of(stack, "127.0.0.1", port=six.port)
+    six, four = at_one_port(stack, port_of)
     assert await dialled(keeper, six, four, head_start=60) == six
 
 
