@@ -280,11 +280,13 @@ class Gateway:
 
     # -- the client
 
-    def client_says(self, said: Jingle | Initiation, to: str = JULIET) -> None:
+    def client_says(
+        self, said: Jingle | Initiation, to: str = JULIET, device: str = CLIENT
+    ) -> None:
         if isinstance(said, Initiation):
-            stanza = jmi.carrier(to, CLIENT, said, "id1")
+            stanza = jmi.carrier(to, device, said, "id1")
         else:
-            named = {"type": "set", "to": to, "from": CLIENT, "id": "id2"}
+            named = {"type": "set", "to": to, "from": device, "id": "id2"}
             stanza = Element(IQ, named, [said.element()])
         assert self.calls.on_stanza(stanza, self.now)
         self.device_says()

@@ -56,13 +56,7 @@ def gateway(request: pytest.FixtureRequest) -> Gateway:
 
 def says(gateway: Gateway, said: Jingle | Initiation, device: str = DEVICE) -> None:
     """A client says something to the phone's user."""
-    if isinstance(said, Initiation):
-        stanza = jmi.carrier(PHONE, device, said, "id1")
-    else:
-        named = {"type": "set", "to": PHONE, "from": device, "id": "id2"}
-        stanza = Element(IQ, named, [said.element()])
-    assert gateway.calls.on_stanza(stanza, gateway.now)
-    gateway.device_says()
+    gateway.client_says(said, PHONE, device)
 
 
 def heard(gateway: Gateway, bare: str) -> list[Element]:

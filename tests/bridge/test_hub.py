@@ -1,7 +1,6 @@
 """The hub: what waits and for how long, what comes back, and how it stops."""
 
 import asyncio
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -10,7 +9,6 @@ from dragoman.bridge.admission import Verdict, Vouched
 from dragoman.bridge.directory import DOUBTED, FRESH
 from dragoman.bridge.faults import REST
 from dragoman.bridge.fence import PATIENCE as FENCE
-from dragoman.bridge.hops import in_our_name
 from dragoman.bridge.intake import PATIENCE
 from dragoman.bridge.message import ALLOW
 from dragoman.bridge.naming import Attachment
@@ -25,7 +23,7 @@ from dragoman.sip.credentials import Account
 from dragoman.sip.endpoint import Flow
 from dragoman.sip.guard import Answering, Guard, Rules
 from dragoman.sip.locate import Target, Transport
-from dragoman.sip.message import Request, Response, encode, parse, response_to
+from dragoman.sip.message import Request, Response, encode, response_to
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext import disco, vcard
 from dragoman.xmpp.ext.avatar import Picture
@@ -234,17 +232,6 @@ def test_a_certificate_is_asked_for_where_there_is_tls(transport: Transport, sta
         assert world.sip.answers == [("a", status)]
 
     run(scenario())
-
-
-@pytest.mark.spec("NET-31")
-def test_over_tls_a_request_goes_in_the_name_of_the_domain_that_sends() -> None:
-    request = parse(datagram("a", target=f"sip:{CAROL}", sender=f"sip:{ALICE}"))
-    assert isinstance(request, Request)
-    udp = [Target(Transport.UDP, PROXY, 5060, "sip.example")]
-    assert in_our_name(request, udp) is udp
-    secure = Target(Transport.TLS, PROXY, 5061, "sip.example")
-    named = in_our_name(request, [*udp, secure])
-    assert named[1] == replace(secure, local="xmpp.example")
 
 
 @pytest.mark.parametrize(

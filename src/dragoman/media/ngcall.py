@@ -210,10 +210,11 @@ class NgCall:
         connections of DTLS than without.
         """
         ways = {} if self.open is None else self.open.ways
-        return any(
-            ways[index].ice and remote.ice is None and remote.keying is Keying.DTLS
+        able = {index for index, way in ways.items() if way.ice and way.keying is Keying.DTLS}
+        return bool(able) and any(
+            remote.open and remote.ice is None and remote.keying is Keying.DTLS
             for index, remote in enumerate(read(answer))
-            if index in ways and remote.open
+            if index in able
         )
 
     def offer(

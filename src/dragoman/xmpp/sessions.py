@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final, TypeAlias
 
+from dragoman.clock import earliest
 from dragoman.errors import RemoteError
 from dragoman.xmpp.element import Element
 from dragoman.xmpp.ext.jingle import JINGLE, Action, Jingle, Reason, Why
@@ -148,8 +149,7 @@ class Sessions:
 
     def next_timer(self) -> float | None:
         """Return when `on_timer` is next wanted."""
-        timers = self._outlet.alarms.next(), self._overtaking.next_timer()
-        return min((each for each in timers if each is not None), default=None)
+        return earliest((self._outlet.alarms.next(), self._overtaking.next_timer()))
 
     def on_timer(self, now: float) -> None:
         """Do whatever is due at `now`."""
@@ -193,8 +193,10 @@ class Sessions:
 
     def _overtakes(self, stanza: Element, asks: Element, now: float) -> bool:
         """Have a candidate wait whose session is yet to begin; False: it waits for nothing."""
+        if asks.get("action") != Action.TRANSPORT_INFO:
+            return False
         key = _key(stanza, asks)
-        if key is None or asks.get("action") != Action.TRANSPORT_INFO:
+        if key is None:
             return False
         local, remote, sid = key
         pair = local, remote
@@ -204,8 +206,10 @@ class Sessions:
 
     def _catch_up(self, stanza: Element, asks: Element, now: float) -> None:
         """Take what came before the session-initiate that was just taken."""
+        if asks.get("action") != Action.SESSION_INITIATE or not self._overtaking:
+            return
         key = _key(stanza, asks)
-        if key is not None and asks.get("action") == Action.SESSION_INITIATE:
+        if key is not None:
             for each in self._overtaking.release(key):
                 self._again(each, now)
 
